@@ -1,0 +1,33 @@
+# Two entrances: `make report` sets up and runs the bundled pipeline, `make test` sets up and tests.
+PYTHON ?= python3
+DATASET ?= ml-latest-small
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: report test lint lock
+
+report: $(VENV)/ready
+	dvc repro report@$(DATASET)
+	@echo "The report is reports/$(DATASET)/report.md"
+
+test: $(VENV)/ready
+	pytest
+
+lint: $(VENV)/ready
+	ruff format --check
+	ruff check
+	mypy
+
+# Exactly the versions of requirements.lock, checked by their hashes.
+$(VENV)/ready: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+	uv pip sync --quiet --require-hashes requirements.lock
+	@touch $@
+
+# Take newer versions, within the ranges of pyproject.toml.
+lock: $(VENV)/ready
+	uv pip compile --quiet --upgrade --universal --generate-hashes --extra dev \
+		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock

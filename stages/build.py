@@ -1,0 +1,77 @@
+"""From an entry of params.yaml to the object that it describes."""
+
+from pathlib import Path
+
+import torch
+
+from stages import params
+from stages.errors import UserError
+from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
+from stages.models.bottleneck import ProductBottleneck
+from stages.models.ease import Ease
+from stages.models.popularity import Popularity
+from stages.models.recommender import Recommender
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `device` in params.yaml asks for.
+
+    Raises
+    ------
+    UserError
+        where it asks for CUDA and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device in params.yaml is cuda, but PyTorch finds no GPU here; set it to auto or cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> dict[str, object]:
+    """The device and the number of threads, for a record."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "threads": torch.get_num_threads()}
+
+
+def build_model(settings: params.Model, n_items: int) -> Recommender:
+    """A model without weights."""
+    match settings:
+        case params.Popularity():
+            return Popularity(n_items)
+        case params.Ease():
+            return Ease(n_items, settings.l2)
+        case params.Vae():
+            return VariationalAutoEncoder(
+                n_items, settings.hidden, settings.dropout, settings.kl_cap, settings.kl_anneal
+            )
+        case params.Dae():
+            bottleneck = None
+            if quantized := settings.bottleneck:
+                bottleneck = ProductBottleneck(
+                    settings.hidden[-1],
+                    quantized.chunks,
+                    quantized.start,
+                    quantized.ema_decay,
+                    quantized.commitment,
+                    quantized.dead_code_share,
+                )
+            return AutoEncoder(n_items, settings.hidden, settings.dropout, bottleneck)
+
+
+def load_model(path: Path, settings: params.Model, n_items: int, device: torch.device) -> Recommender:
+    """A trained model.
+
+    Raises
+    ------
+    UserError
+        where there are no weights at `path`, or not those of this model.
+    """
+    model = build_model(settings, n_items)
+    try:
+        model.load_state_dict(torch.load(path, weights_only=True))
+    except FileNotFoundError:
+        raise UserError(f"there are no weights at {path}; run the stage train first") from None
+    except Exception as error:  # torch.load raises whatever unpickling ran into
+        raise UserError(f"{path} does not hold the weights of this model; run the stage train again") from error
+    return model.to(device).eval()

@@ -1,0 +1,30 @@
+"""How every stage is run from the command line."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from stages.errors import UserError
+
+# Options select an entry of params.yaml; none carries a value that changes a result.
+Dataset = Annotated[str, typer.Option(help="A name under datasets in params.yaml.")]
+Model = Annotated[str, typer.Option(help="A name under models in params.yaml.")]
+Quantizer = Annotated[str, typer.Option(help="A name under quantizers in params.yaml.")]
+
+
+def run(stage: Callable[..., None]) -> None:
+    """Run a stage's function as a command; what the user can mend ends in one sentence and status 1."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(stage)
+    try:
+        app()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        # A bug is no operating-system error, so this hides none: it is the disk, a right or a missing file.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        where = f" at {error.filename}" if error.filename else ""
+        sys.exit(f"error: {reason}{where}; make room or give access, then run the stage again")

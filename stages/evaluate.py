@@ -1,0 +1,61 @@
+"""Score a row of the report on the test users: a model as it is, or with its users quantized after training.
+
+python -m stages.evaluate --dataset ml-latest-small --model dae-200
+python -m stages.evaluate --dataset ml-latest-small --model dae-200-200-200 --quantizer pq-40x5
+"""
+
+import json
+
+import pandas as pd
+
+from stages import paths
+from stages.build import choose_device, describe, load_model
+from stages.command_line import Dataset, Model, Quantizer, run
+from stages.errors import UserError
+from stages.interactions.storage import load_split
+from stages.params import Row, read_params
+from stages.quantizers.product import ProductCodec, code_usage
+from stages.ranking.evaluation import METRICS, encode_users
+from stages.ranking.evaluation import evaluate as evaluate_users
+from stages.records import recorded
+
+
+def evaluate(dataset: Dataset, model: Model, quantizer: Quantizer | None = None) -> None:
+    """Write a row's metrics on the test users: means and standard errors, per user, and its code usage."""
+    params = read_params()
+    row = Row(model, quantizer)
+    if row not in params.rows():
+        raise UserError(f"params.yaml has no row {row.name}; models, quantized_models and quantizers there name them")
+    split = load_split(paths.split(dataset))
+    device = choose_device(params.device)
+    batch_size = params.evaluation.batch_size
+    with recorded(paths.record(dataset, f"evaluate-{row.name}")) as record:
+        record |= describe(device)
+        network = load_model(paths.model(dataset, model), params.model(model), split.train.shape[1], device)
+        codec = network.codec() if quantizer is None else ProductCodec.load(paths.codec(dataset, row.name))
+        per_user = evaluate_users(network, codec, split.test, batch_size)
+        _, bytes_per_user = encode_users(network, codec, split.test.fold_in, batch_size)
+        mean = {name: float(per_user[name].mean()) for name in METRICS}
+        result = {
+            "bytes_per_user": bytes_per_user,
+            "shared_bytes": codec.shared_bytes,
+            "mean": mean,
+            "standard_error": {name: float(per_user[name].sem()) for name in METRICS},
+        }
+        usage = pd.DataFrame({"chunk": [], "perplexity": [], "dead": []})
+        if isinstance(codec, ProductCodec):
+            codes, _ = encode_users(network, codec, split.train, batch_size)
+            perplexity, dead = code_usage(codes)
+            usage = pd.DataFrame({"chunk": range(1, len(dead) + 1), "perplexity": perplexity, "dead": dead})
+        test_users = split.users[-len(split.test.fold_in.indptr) + 1 :]
+        per_user.insert(0, "user_id", test_users[per_user["user"]])
+        with paths.whole_folder(paths.evaluation(dataset, row.name)) as folder:
+            per_user.to_parquet(folder / "per_user.parquet", index=False)
+            usage.to_csv(folder / "code_usage.csv", index=False)
+            (folder / "metrics.json").write_text(json.dumps(result, indent=2) + "\n")
+    means = "  ".join(f"{name} {value:.4f}" for name, value in mean.items())
+    print(f"{row.name}: {bytes_per_user:,.1f} bytes per user  {means}")
+
+
+if __name__ == "__main__":
+    run(evaluate)

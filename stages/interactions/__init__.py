@@ -1,0 +1,1 @@
+"""Ratings: fetched, read, filtered, and split into sparse matrices."""

@@ -1,0 +1,1 @@
+"""Recommenders: auto-encoders with their bottlenecks and training loop, popularity, EASE."""

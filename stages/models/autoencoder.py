@@ -1,0 +1,150 @@
+"""Mult-DAE and Mult-VAE (Liang et al. 2018), with an optional bottleneck on the last hidden layer."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stages.models.bottleneck import ProductBottleneck
+from stages.models.recommender import Interactions, Recommender, UserItems
+from stages.quantizers.codec import Codec, Embeddings, Float32
+from stages.quantizers.product import ProductCodec
+
+BIAS_STD = 0.001  # Liang's notebook: truncated normal
+
+
+class AutoEncoder(Recommender):
+    """Denoising auto-encoder with tanh layers and a multinomial likelihood over the items (Mult-DAE).
+
+    The last hidden layer is the user's embedding; the output layer turns it into scores.
+
+    Parameters
+    ----------
+    hidden : widths of the layers between input and output
+    dropout : share of a user's items that is hidden from the input in training
+    bottleneck : quantizes the last hidden layer (PQ-VAE)
+    """
+
+    def __init__(
+        self, n_items: int, hidden: list[int], dropout: float, bottleneck: ProductBottleneck | None = None
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.bottleneck = bottleneck
+        # One row per item, so that a user's input is a sum of rows: the 0/1 row is never made dense.
+        self.input_weight = nn.Parameter(torch.empty(n_items, hidden[0]))
+        self.input_bias = nn.Parameter(torch.empty(hidden[0]))
+        self.layers = nn.ModuleList(self._layers(hidden))
+        self.output = _linear(hidden[-1], n_items)
+
+    def _layers(self, hidden: list[int]) -> list[nn.Linear]:
+        return [_linear(width, following) for width, following in pairwise(hidden)]
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw first weights: Glorot uniform, biases near zero, as in Liang's notebook."""
+        for parameter in self.parameters():
+            if parameter.ndim == 2:
+                nn.init.xavier_uniform_(parameter, generator=generator)
+            else:
+                nn.init.trunc_normal_(parameter, std=BIAS_STD, a=-2 * BIAS_STD, b=2 * BIAS_STD, generator=generator)
+
+    def loss(self, batch: UserItems, progress: float, generator: torch.Generator) -> Tensor:
+        """Mean over users of the negative log-likelihood of their items, plus what the layers add.
+
+        Parameters
+        ----------
+        progress : share of the training that is done, from 0 to 1
+        generator : on the CPU, so that a GPU draws the same
+        """
+        hidden, penalty = self._last_hidden(self._first_layer(batch, generator), progress, generator)
+        if self.bottleneck is not None:
+            hidden, commitment = self.bottleneck(hidden, generator)
+            penalty = penalty + commitment
+        logits = self.output(hidden)  # (n_users, n_items)
+        log_likelihood = logits[batch.users, batch.items].sum() - (logits.logsumexp(1) * batch.lengths).sum()
+        return penalty - log_likelihood / len(batch.lengths)
+
+    @torch.no_grad()
+    def embed(self, fold_in: csr_array) -> np.ndarray:
+        """(n_users, d) float32: the last hidden layer, before any quantization."""
+        batch = Interactions(fold_in, self.output.weight.device).all()
+        return self._last_hidden(self._first_layer(batch, None), 1.0, None)[0].cpu().numpy()
+
+    @torch.no_grad()
+    def score(self, embeddings: Embeddings) -> Tensor:
+        """(n_users, n_items) float32: the output layer."""
+        return self.output(torch.from_numpy(np.asarray(embeddings)).to(self.output.weight.device))
+
+    def codec(self) -> Codec:
+        """The trained codebooks; or the layer as it is, where there are none (yet)."""
+        if self.bottleneck is None or not self.bottleneck.started:
+            return Float32()
+        return ProductCodec(self.bottleneck.codebooks.cpu().numpy())
+
+    def _first_layer(self, batch: UserItems, generator: torch.Generator | None) -> Tensor:
+        """(n_users, hidden[0]) before its tanh; with a generator the input has dropout."""
+        weights = batch.lengths.float().rsqrt().repeat_interleave(batch.lengths)  # rows of L2 norm 1
+        if generator is not None:
+            kept = torch.rand(len(weights), generator=generator) >= self.dropout
+            weights = weights * kept.to(weights.device) / (1 - self.dropout)
+        bags = functional.embedding_bag(
+            batch.items, self.input_weight, batch.offsets, mode="sum", per_sample_weights=weights
+        )
+        return bags + self.input_bias
+
+    def _last_hidden(
+        self,
+        first: Tensor,
+        progress: float,
+        generator: torch.Generator | None,  # noqa: ARG002 (the VAE needs them)
+    ) -> tuple[Tensor, Tensor | float]:
+        """The last hidden layer (n_users, d), and what is added to the loss."""
+        hidden = first.tanh()
+        for layer in self.layers:
+            hidden = layer(hidden).tanh()
+        return hidden, 0.0
+
+
+class VariationalAutoEncoder(AutoEncoder):
+    """Mult-VAE: the middle layer is a Gaussian latent, its mean at test time.
+
+    Parameters
+    ----------
+    hidden : an odd number of widths; the middle one is the latent's
+    kl_cap : the weight of the KL term rises to this
+    kl_anneal : over this share of the training, linearly
+    """
+
+    def __init__(self, n_items: int, hidden: list[int], dropout: float, kl_cap: float, kl_anneal: float) -> None:
+        super().__init__(n_items, hidden, dropout)
+        self.kl_cap = kl_cap
+        self.kl_anneal = kl_anneal
+
+    def _layers(self, hidden: list[int]) -> list[nn.Linear]:
+        middle = len(hidden) // 2
+        layers = super()._layers(hidden)
+        layers[middle - 1] = _linear(hidden[middle - 1], 2 * hidden[middle])  # mean and log-variance
+        return layers
+
+    def _last_hidden(
+        self, first: Tensor, progress: float, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor | float]:
+        hidden, kl = first.tanh(), torch.zeros(())
+        for number, layer in enumerate(self.layers, start=1):
+            if number == (len(self.layers) + 1) // 2:
+                hidden, log_variance = layer(hidden).chunk(2, dim=1)  # (n_users, latent) each
+                kl = 0.5 * (hidden.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+                if generator is not None:
+                    noise = torch.randn(hidden.shape, generator=generator).to(hidden.device)
+                    hidden = hidden + noise * (log_variance / 2).exp()
+            else:
+                hidden = layer(hidden).tanh()
+        return hidden, self.kl_cap * min(1.0, progress / self.kl_anneal) * kl
+
+
+def _linear(width: int, following: int) -> nn.Linear:
+    """A layer with no weights yet: nn.Linear would draw them from torch's global generator."""
+    return nn.utils.skip_init(nn.Linear, width, following)

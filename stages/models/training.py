@@ -1,0 +1,145 @@
+"""The training loop of the auto-encoders, which can stop after any epoch and go on as if it never had."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from scipy.sparse import csr_array
+
+from stages.errors import UserError
+from stages.models.autoencoder import AutoEncoder
+from stages.models.bottleneck import ProductBottleneck
+from stages.models.recommender import Interactions
+from stages.quantizers.product import fit_codebooks
+
+MOST_VECTORS_TO_START = 65_536  # 256 per code: faiss's own limit for k-means
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the train users gave."""
+
+    epoch: int
+    """From 1."""
+    loss: float
+    """Mean over users, with dropout."""
+    validation_ndcg: float
+    """NDCG@100 of the validation users, with quantization on once it has started."""
+
+
+class Training:
+    """Adam on mini-batches of users; keeps the weights of the epoch with the best validation NDCG@100.
+
+    Parameters
+    ----------
+    model : gets its first weights here
+    train : (n_users, n_items) 0/1
+    validate : NDCG@100 of the model as it is
+    batch_size : users
+    l2 : in Liang's convention: the loss adds l2 / batch_size · Σ weight², biases excluded
+    seed : of everything that is drawn
+    """
+
+    def __init__(
+        self,
+        model: AutoEncoder,
+        train: csr_array,
+        validate: Callable[[], float],
+        *,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        l2: float,
+        seed: int,
+    ) -> None:
+        self.model = model
+        self.train = train
+        self.validate = validate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.generator = torch.Generator().manual_seed(seed)
+        model.initialise(self.generator)
+        self.interactions = Interactions(train, model.output.weight.device)
+        weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
+        biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+        # Adam's weight_decay adds decay · weight to the gradient: that of decay / 2 · weight².
+        groups = [{"params": weights, "weight_decay": 2 * l2 / batch_size}, {"params": biases, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.Adam(groups, lr=learning_rate, fused=True)
+        self.curve: list[Epoch] = []
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.best_ndcg = -math.inf
+
+    def run(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> Iterator[Epoch]:
+        """Train the epochs that are left, and yield after each.
+
+        Parameters
+        ----------
+        progress : wraps the batches of an epoch, to show how far it is
+
+        Raises
+        ------
+        UserError
+            where the loss is no longer a number.
+        """
+        while len(self.curve) < self.epochs:
+            bottleneck = self.model.bottleneck
+            if bottleneck is not None and len(self.curve) == int(bottleneck.start_share * self.epochs):
+                self._start(bottleneck)
+            loss = self._train_epoch(progress)
+            epoch = Epoch(len(self.curve) + 1, loss, self.validate())
+            self.curve.append(epoch)
+            is_float_start = bottleneck is not None and not bottleneck.started
+            if not is_float_start and epoch.validation_ndcg > self.best_ndcg:
+                self.best_ndcg = epoch.validation_ndcg
+                self.best_weights = copy.deepcopy(self.model.state_dict())
+            yield epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that another process needs to go on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "curve": [(epoch.epoch, epoch.loss, epoch.validation_ndcg) for epoch in self.curve],
+            "best_weights": self.best_weights,
+            "best_ndcg": self.best_ndcg,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.curve = [Epoch(*values) for values in state["curve"]]
+        self.best_weights = state["best_weights"]
+        self.best_ndcg = state["best_ndcg"]
+
+    def _train_epoch(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> float:
+        self.model.train()
+        device = self.interactions.starts.device
+        batches = torch.randperm(len(self.interactions), generator=self.generator).split(self.batch_size)
+        done, total = len(self.curve) * len(batches), self.epochs * len(batches)
+        loss_sum = torch.zeros((), device=device)
+        for step, users in enumerate(progress(batches), start=done):
+            loss = self.model.loss(self.interactions.rows(users.to(device)), step / total, self.generator)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            loss_sum += loss.detach() * len(users)
+        self.model.eval()
+        mean = loss_sum.item() / len(self.interactions)
+        if not math.isfinite(mean):
+            raise UserError(f"the loss is {mean} in epoch {len(self.curve) + 1}; lower learning_rate in params.yaml")
+        return mean
+
+    def _start(self, bottleneck: ProductBottleneck) -> None:
+        """K-means on the embeddings of train users, without dropout."""
+        users = torch.randperm(len(self.interactions), generator=self.generator)[:MOST_VECTORS_TO_START]
+        vectors = self.model.embed(self.train[users.numpy()])
+        codebooks = fit_codebooks(vectors, len(bottleneck.codebooks), self.seed)
+        device = bottleneck.codebooks.device
+        bottleneck.start(torch.from_numpy(codebooks), torch.from_numpy(vectors).to(device), self.batch_size)

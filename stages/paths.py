@@ -1,0 +1,97 @@
+"""Where every artefact lives, relative to the top of the repository, and how it is written whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.errors import UserError
+
+DATA = Path("data")
+REPORTS = Path("reports")
+
+
+def archive(dataset: str) -> Path:
+    """The ratings archive as published; a user may put it there by hand."""
+    return DATA / dataset / "raw" / f"{dataset}.zip"
+
+
+def split(dataset: str) -> Path:
+    """Folder of the interactions and splits."""
+    return DATA / dataset / "split"
+
+
+def model(dataset: str, name: str) -> Path:
+    """Weights of a trained model."""
+    return DATA / dataset / "models" / f"{name}.pt"
+
+
+def checkpoint(dataset: str, name: str) -> Path:
+    """State of an unfinished training; no DVC output, as DVC removes those before a stage runs."""
+    return DATA / dataset / "checkpoints" / f"{name}.pt"
+
+
+def curves(dataset: str, name: str) -> Path:
+    """Loss and validation NDCG@100 per epoch."""
+    return DATA / dataset / "curves" / f"{name}.csv"
+
+
+def codec(dataset: str, row: str) -> Path:
+    """A quantizer fitted after training."""
+    return DATA / dataset / "codecs" / f"{row}.npz"
+
+
+def evaluation(dataset: str, row: str) -> Path:
+    """Folder of a row's metrics: means, per user, and its code usage."""
+    return DATA / dataset / "evaluation" / row
+
+
+def record(dataset: str, stage: str) -> Path:
+    """What a stage ran on, and how long it took."""
+    return DATA / dataset / "records" / f"{stage}.json"
+
+
+def report(dataset: str) -> Path:
+    """Folder of the report."""
+    return REPORTS / dataset
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which replaces it if the block succeeds and vanishes if not."""
+    temporary = _temporary(path)
+    try:
+        with _named_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, which replaces it if the block succeeds and vanishes if not."""
+    temporary = _temporary(path)
+    try:
+        with _named_errors(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UserError(f"cannot write {path}: {reason}; what was there before is untouched") from error

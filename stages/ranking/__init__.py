@@ -1,0 +1,1 @@
+"""Ranking metrics and the one evaluation that scores every row."""

@@ -1,0 +1,193 @@
+"""Write a data set's report: tables, figures and metrics.json.
+
+python -m stages.report --dataset ml-latest-small
+"""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from ruamel.yaml import YAML
+
+from stages import params as schema
+from stages import paths
+from stages.command_line import Dataset, run
+from stages.errors import UserError
+from stages.params import Params, Row, read_params
+from stages.reporting import figures, tables
+from stages.reporting.paper import TABLE_1
+from stages.reporting.results import RowResult
+
+TEMPLATES = Path(__file__).parent / "reporting"
+
+
+def report(dataset: Dataset) -> None:
+    """Collect the results of every row in params.yaml and write the report."""
+    params = read_params()
+    settings = params.dataset(dataset)
+    rows = [_read_row(params, dataset, row) for row in params.rows()]
+    curves = pd.concat(
+        [pd.read_csv(paths.curves(dataset, name)).assign(row=name) for name in params.models], ignore_index=True
+    )
+    _warn_of_leftovers(dataset, [row.name for row in rows])
+    with paths.whole_folder(paths.report(dataset)) as folder:
+        _draw(folder / "figures", rows, curves)
+        metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
+        )
+        content = _content(dataset, params, rows)
+        (folder / "report.md").write_text(environment.get_template("report.md.j2").render(content))
+    print(f"{paths.report(dataset) / 'report.md'}: {len(rows)} rows of {settings.title}")
+
+
+def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
+    folder = paths.evaluation(dataset, row.name)
+    if not folder.is_dir():
+        raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
+    result = json.loads((folder / "metrics.json").read_text())
+    family, stored, float_twin = _describe(params, row)
+    return RowResult(
+        name=row.name,
+        family=family,
+        stored=stored,
+        float_twin=float_twin,
+        bytes_per_user=result["bytes_per_user"],
+        shared_bytes=result["shared_bytes"],
+        mean=result["mean"],
+        standard_error=result["standard_error"],
+        per_user=pd.read_parquet(folder / "per_user.parquet"),
+        code_usage=pd.read_csv(folder / "code_usage.csv"),
+    )
+
+
+def _describe(params: Params, row: Row) -> tuple[str, str, str | None]:
+    """Family, what is stored per user, and the float twin of a row."""
+    model = params.models[row.model]
+    if row.quantizer is not None:
+        return "post-hoc", f"{params.quantizers[row.quantizer].chunks} codes of 8 bits", row.model
+    match model:
+        case schema.Popularity():
+            return "reference", "nothing", None
+        case schema.Ease():
+            return "reference", "items, int32", None
+        case schema.Dae(bottleneck=schema.ProductBottleneck() as bottleneck):
+            twins = (
+                name
+                for name, other in params.models.items()
+                if isinstance(other, schema.Dae) and other.bottleneck is None and other.hidden == model.hidden
+            )
+            return "trained", f"{bottleneck.chunks} codes of 8 bits", next(twins, None)
+        case _:
+            return "float", f"{model.hidden[-1]} × float32", None
+
+
+def _metrics(row: RowResult, digits: int) -> dict[str, float]:
+    values = {**row.mean, "bytes_per_user": row.bytes_per_user}
+    return {name: round(value, digits) for name, value in values.items()}
+
+
+def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame) -> None:
+    folder.mkdir()
+    frontier = pd.DataFrame(
+        {
+            "row": [row.name for row in rows],
+            "family": [row.family for row in rows],
+            "bytes_per_user": [row.bytes_per_user for row in rows],
+            "ndcg@100": [row.mean["ndcg@100"] for row in rows],
+            "standard_error": [row.standard_error["ndcg@100"] for row in rows],
+        }
+    )
+    usage = pd.concat([row.code_usage.assign(row=row.name) for row in rows], ignore_index=True)
+    for name, table, draw in [
+        ("frontier", frontier, figures.draw_frontier),
+        ("curves", curves, figures.draw_curves),
+        ("code_usage", usage, figures.draw_code_usage),
+    ]:
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+        draw(table, folder / f"{name}.png")
+
+
+def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, Any]:
+    settings = params.dataset(dataset)
+    counts = json.loads((paths.split(dataset) / "counts.json").read_text())
+    records = {path.stem: json.loads(path.read_text()) for path in _records(dataset, params)}
+    packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
+    return {
+        "title": settings.title,
+        "caution": settings.caution,
+        "with_paper": settings.compare_with_paper,
+        "order": tables.order_of_rows(rows),
+        "in_short": tables.in_short(rows),
+        "table_1": tables.accuracy_table(rows, TABLE_1, settings.compare_with_paper),
+        "beside": tables.accuracy_table(rows, [row.name for row in rows if row.name not in TABLE_1], False),
+        "latents": [
+            (name, model.hidden[len(model.hidden) // 2])
+            for name, model in params.models.items()
+            if isinstance(model, schema.Vae)
+        ],
+        "n_users": f"{len(rows[0].per_user):,}",
+        "n_train": counts["train users"],
+        "code_usage": tables.code_usage_table(rows),
+        "sha256": settings.source.sha256,
+        "counts": tables.markdown(pd.DataFrame([{"": name, "number": f"{n:,}"} for name, n in counts.items()])),
+        "revisions": tables.listing(record["revision"] for record in records.values()),
+        "machines": tables.listing(f"{record['cpu']}, {record['cores']} cores" for record in records.values()),
+        "devices": tables.listing(record["device"] for record in records.values() if "device" in record),
+        "versions": tables.listing([f"Python {record['python']}" for record in records.values()] + packages),
+        "split_seed": settings.split.seed,
+        "training_seed": params.training.seed,
+        "quantizer_seeds": [(name, quantizer.seed) for name, quantizer in params.quantizers.items()],
+        "seconds": sum(record["seconds"] for record in records.values()),
+        "stages": tables.markdown(
+            pd.DataFrame(
+                [
+                    {
+                        "stage": name,
+                        "started (UTC)": record["started"].removesuffix("+00:00"),
+                        "seconds": f"{record['seconds']:.1f}",
+                        "threads": record.get("threads", "–"),
+                        "revision": record["revision"],
+                    }
+                    for name, record in records.items()
+                ]
+            )
+        ),
+        "parameters": _yaml(
+            {
+                "datasets": {dataset: settings.model_dump(exclude_none=True)},
+                **params.model_dump(exclude={"run", "datasets", "report"}, exclude_none=True),
+            }
+        ),
+    }
+
+
+def _records(dataset: str, params: Params) -> list[Path]:
+    """The records of the stages before, in the order of the pipeline."""
+    names = ["preprocess"]
+    names += [f"train-{name}" for name in params.models]
+    names += [f"quantize-{row.name}" for row in params.rows() if row.quantizer]
+    names += [f"evaluate-{row.name}" for row in params.rows()]
+    return [paths.record(dataset, name) for name in names]
+
+
+def _warn_of_leftovers(dataset: str, rows: list[str]) -> None:
+    """DVC keeps the outputs of a stage that is no more, and counts them as dependencies of this one."""
+    evaluations = paths.evaluation(dataset, rows[0]).parent
+    for folder in sorted(evaluations.iterdir()):
+        if folder.name not in rows:
+            print(f"warning: {folder} belongs to no row of params.yaml and is left out; remove it")
+
+
+def _yaml(content: dict[str, Any]) -> str:
+    yaml, stream = YAML(), StringIO()
+    yaml.dump(content, stream)
+    return stream.getvalue().rstrip()
+
+
+if __name__ == "__main__":
+    run(report)

@@ -1,0 +1,129 @@
+"""The report's pictures, each drawn from the table that is kept beside it."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # files only: no screen is needed
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from stages.reporting.results import FAMILIES
+
+# Okabe & Ito's colours, which colour-blind readers can tell apart; the markers tell the same.
+# Third, the side of its point on which a row's name stands: float rows have the picture's free space on the left.
+STYLE = {
+    "float": ("#0072B2", "o", -1),
+    "trained": ("#D55E00", "s", 1),
+    "post-hoc": ("#009E73", "^", 1),
+    "reference": ("#555555", "D", 1),
+}
+NAME_WIDTH, NAME_HEIGHT = 300, 26  # pixels within which names would touch
+APART = {"trained": 1 / 1.03, "post-hoc": 1.03}  # factors that keep rows of equal bytes from covering each other
+LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555"]
+DPI = 150
+
+
+def draw_frontier(table: pd.DataFrame, path: Path) -> None:
+    """Bytes per user against NDCG@100.
+
+    Parameters
+    ----------
+    table : columns row, family, bytes_per_user, ndcg@100, standard_error
+    """
+    figure, axes = plt.subplots(figsize=(8, 5), dpi=DPI, layout="constrained")
+    stored = table[table["bytes_per_user"] > 0]
+    stored = stored.assign(bytes_per_user=stored["bytes_per_user"] * stored["family"].map(APART).fillna(1))
+    for family, rows in stored.groupby("family", sort=False):
+        colour, marker, _ = STYLE[str(family)]
+        axes.errorbar(
+            rows["bytes_per_user"],
+            rows["ndcg@100"],
+            yerr=rows["standard_error"],
+            fmt=marker,
+            color=colour,
+            markersize=8,
+            elinewidth=1,
+            alpha=0.9,
+            label=FAMILIES[str(family)],
+        )
+    for _, row in table[table["bytes_per_user"] == 0].iterrows():
+        axes.axhline(row["ndcg@100"], color="#555555", linestyle=":", linewidth=1)
+        axes.annotate(
+            f"{row['row']} (nothing stored)", (0.01, row["ndcg@100"]), xycoords=("axes fraction", "data"),
+            xytext=(0, 3), textcoords="offset points", fontsize=8, color="#555555",
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(set(table["bytes_per_user"].round()) - {0}))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = axes.get_xlim()
+    axes.set_xlim(low / 1.2, high * 1.5)
+    figure.draw_without_rendering()
+    _name_points(axes, stored)
+    axes.set_xlabel("bytes stored per user")
+    axes.set_ylabel("NDCG@100 on test users (bars: standard error)")
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower right", fontsize=8, frameon=True)
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_curves(table: pd.DataFrame, path: Path) -> None:
+    """Loss and validation NDCG@100 per epoch.
+
+    Parameters
+    ----------
+    table : columns row, epoch, loss, validation_ndcg
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    titles = {"loss": "training loss (with dropout)", "validation_ndcg": "NDCG@100 on validation users"}
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
+        for (row, curve), colour in zip(table.groupby("row", sort=False), LINES * 3, strict=False):
+            axes.plot(curve["epoch"], curve[column], color=colour, linewidth=1.3, label=str(row))
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+    panels[0].legend(fontsize=8)
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
+    """Perplexity and dead codes of each chunk's codebook.
+
+    Parameters
+    ----------
+    table : columns row, chunk, perplexity, dead
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    titles = {"perplexity": "perplexity of the codes (256: all used alike)", "dead": "dead codes of 256"}
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
+        for (row, usage), colour in zip(table.groupby("row", sort=False), LINES * 3, strict=False):
+            axes.plot(usage["chunk"], usage[column], ".-", color=colour, linewidth=1, label=str(row))
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("chunk")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=-0.02 * table[column].max() - 0.1)  # a line at 0 stays visible
+        axes.grid(alpha=0.25)
+    panels[0].legend(fontsize=8)
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def _name_points(axes: Axes, table: pd.DataFrame) -> None:
+    """Write each row's name beside its point, moved up where names would lie on one another."""
+    taken: list[tuple[float, float]] = []
+    for _, row in table.sort_values("ndcg@100").iterrows():
+        x, y = axes.transData.transform((row["bytes_per_user"], row["ndcg@100"]))
+        near = [other_y for other_x, other_y in taken if abs(x - other_x) < NAME_WIDTH and other_y + NAME_HEIGHT > y]
+        height = max([y, *(other_y + NAME_HEIGHT for other_y in near)])
+        taken.append((x, height))
+        colour, _, side = STYLE[row["family"]]
+        axes.annotate(
+            row["row"], (row["bytes_per_user"], row["ndcg@100"]), xytext=(9 * side, (height - y) * 72 / DPI),
+            textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=8, color=colour,
+        )  # fmt: skip

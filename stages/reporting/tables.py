@@ -1,0 +1,118 @@
+"""The report's tables and sentences."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pandas as pd
+
+from stages.ranking.paired import compare
+from stages.reporting.paper import TABLE_1, VECTORS
+from stages.reporting.results import RowResult
+
+NDCG = "ndcg@100"
+
+
+def accuracy_table(rows: list[RowResult], shown: Iterable[str], with_paper: bool) -> str:
+    """Markdown: bytes per user, size of 50M users and accuracy, as in Table 1; with the paper's value if asked.
+
+    Parameters
+    ----------
+    rows : all of the report, as a row is compared with its float twin
+    shown : names of those in this table, in this order
+    """
+    by_name = {row.name: row for row in rows}
+    lines = []
+    for row in (by_name[name] for name in shown if name in by_name):
+        line = {
+            "row": f"`{row.name}`",
+            "stored per user": row.stored,
+            "bytes per user": _bytes(row.bytes_per_user),
+            "50M users": f"{row.bytes_per_user * VECTORS / 1e9:,.3g} G",
+            "NDCG@100": f"{row.mean[NDCG]:.4f} ± {row.standard_error[NDCG]:.4f}",
+            "kept of float": _kept(row, by_name),
+            "Recall@20": f"{row.mean['recall@20']:.4f}",
+            "Recall@50": f"{row.mean['recall@50']:.4f}",
+        }
+        if with_paper:
+            paper = TABLE_1.get(row.name)
+            line["paper"] = f"{paper:.3f}" if paper else "–"
+            line["difference"] = f"{row.mean[NDCG] - paper:+.4f}" if paper else "–"
+        lines.append(line)
+    return markdown(pd.DataFrame(lines))
+
+
+def in_short(rows: list[RowResult]) -> list[str]:
+    """What each quantized row stores and keeps, a sentence each."""
+    by_name = {row.name: row for row in rows}
+    sentences = []
+    for row in rows:
+        twin = by_name.get(row.float_twin or "")
+        if twin:
+            sentences.append(
+                f"`{row.name}`: **{_bytes(row.bytes_per_user)} bytes** per user instead of "
+                f"{_bytes(twin.bytes_per_user)}, {twin.bytes_per_user / row.bytes_per_user:.0f}× less, "
+                f"keep **{_kept(row, by_name)}** of the float model's NDCG@100 "
+                f"({row.mean[NDCG]:.4f} of {twin.mean[NDCG]:.4f})."
+            )
+    return sentences
+
+
+def order_of_rows(rows: list[RowResult]) -> str:
+    """Whether the rows come in the paper's order, and how sure the exceptions are."""
+    by_name = {row.name: row for row in rows}
+    ordered = [by_name[name] for name in TABLE_1 if name in by_name]
+    wrong = []
+    for better, worse in pairwise(ordered):
+        difference = compare(worse.per_user[NDCG], better.per_user[NDCG])
+        if difference.mean > 0:
+            sure = difference.mean / difference.standard_error if difference.standard_error else float("inf")
+            wrong.append(
+                f"`{worse.name}` is above `{better.name}` by {difference.mean:.4f} ({sure:.1f} standard errors)"
+            )
+    order = "In the paper " + " > ".join(f"`{row.name}`" for row in ordered) + "."
+    if not wrong:
+        return f"**The paper's order of rows holds here.** {order}"
+    return f"**The paper's order of rows does not hold here.** {order} Here {'; '.join(wrong)}."
+
+
+def code_usage_table(rows: list[RowResult]) -> str:
+    """Markdown: how evenly the codebooks are used by the train users, over the chunks."""
+    lines = [
+        {
+            "row": f"`{row.name}`",
+            "chunks": len(row.code_usage),
+            "perplexity, mean": f"{row.code_usage['perplexity'].mean():.1f}",
+            "lowest": f"{row.code_usage['perplexity'].min():.1f}",
+            "dead codes, mean": f"{row.code_usage['dead'].mean():.1f}",
+            "most": f"{row.code_usage['dead'].max():.0f}",
+            "codebooks": f"{row.shared_bytes / 1e3:,.0f} kB",
+        }
+        for row in rows
+        if len(row.code_usage)
+    ]
+    return markdown(pd.DataFrame(lines))
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A table as GitHub shows it: the first column on the left, the others on the right."""
+    align = ["left"] + ["right"] * (frame.shape[1] - 1)
+    return frame.to_markdown(index=False, disable_numparse=True, colalign=align) if len(frame) else "None."
+
+
+def listing(values: Iterable[object]) -> str:
+    """Distinct values in order, joined."""
+    return "; ".join(dict.fromkeys(str(value) for value in values))
+
+
+def _kept(row: RowResult, by_name: dict[str, RowResult]) -> str:
+    """Share of the float twin's NDCG@100, ± the standard error of the paired difference."""
+    twin = by_name.get(row.float_twin or "")
+    if twin is None:
+        return "–"
+    difference = compare(row.per_user[NDCG], twin.per_user[NDCG])
+    share, error = 1 + difference.mean / twin.mean[NDCG], difference.standard_error / twin.mean[NDCG]
+    return f"{share * 100:.1f} ± {error * 100:.1f} %"
+
+
+def _bytes(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
