@@ -1,6 +1,7 @@
 """From an entry of params.yaml to the object that it describes."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import torch
 
@@ -11,6 +12,7 @@ from stages.models.bottleneck import ProductBottleneck
 from stages.models.ease import Ease
 from stages.models.popularity import Popularity
 from stages.models.recommender import Recommender
+from stages.quantizers.product import ProductCodec
 
 
 def choose_device(name: str) -> torch.device:
@@ -75,3 +77,19 @@ def load_model(path: Path, settings: params.Model, n_items: int, device: torch.d
     except Exception as error:  # torch.load raises whatever unpickling ran into
         raise UserError(f"{path} does not hold the weights of this model; run the stage train again") from error
     return model.to(device).eval()
+
+
+def load_codec(path: Path) -> ProductCodec:
+    """A fitted quantizer.
+
+    Raises
+    ------
+    UserError
+        where there is none at `path`, or not a whole one.
+    """
+    try:
+        return ProductCodec.load(path)
+    except FileNotFoundError:
+        raise UserError(f"there is no codec at {path}; run the stage quantize first") from None
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise UserError(f"{path} is no whole codec; run the stage quantize again") from error

@@ -7,9 +7,10 @@ python -m stages.evaluate --dataset ml-latest-small --model dae-200-200-200 --qu
 import json
 
 import pandas as pd
+from scipy.stats import sem
 
 from stages import paths
-from stages.build import choose_device, describe, load_model
+from stages.build import choose_device, describe, load_codec, load_model
 from stages.command_line import Dataset, Model, Quantizer, run
 from stages.errors import UserError
 from stages.interactions.storage import load_split
@@ -32,15 +33,16 @@ def evaluate(dataset: Dataset, model: Model, quantizer: Quantizer | None = None)
     with recorded(paths.record(dataset, f"evaluate-{row.name}")) as record:
         record |= describe(device)
         network = load_model(paths.model(dataset, model), params.model(model), split.train.shape[1], device)
-        codec = network.codec() if quantizer is None else ProductCodec.load(paths.codec(dataset, row.name))
+        codec = network.codec() if quantizer is None else load_codec(paths.codec(dataset, row.name))
         per_user = evaluate_users(network, codec, split.test, batch_size)
         _, bytes_per_user = encode_users(network, codec, split.test.fold_in, batch_size)
-        mean = {name: float(per_user[name].mean()) for name in METRICS}
+        values = {name: per_user[name].to_numpy() for name in METRICS}
+        mean = {name: float(value.mean()) for name, value in values.items()}
         result = {
             "bytes_per_user": bytes_per_user,
             "shared_bytes": codec.shared_bytes,
             "mean": mean,
-            "standard_error": {name: float(per_user[name].sem()) for name in METRICS},
+            "standard_error": {name: float(sem(value)) for name, value in values.items()},
         }
         usage = pd.DataFrame({"chunk": [], "perplexity": [], "dead": []})
         if isinstance(codec, ProductCodec):

@@ -296,7 +296,7 @@ def _path(location: tuple[int | str, ...], content: Any, missing: bool) -> str:
     for depth, part in enumerate(location):
         last = depth == len(location) - 1
         if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
-            content = content[part]
+            content = content[int(part)]
         elif not (last and missing):
             continue
         parts.append(str(part))

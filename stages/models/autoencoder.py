@@ -98,8 +98,8 @@ class AutoEncoder(Recommender):
     def _last_hidden(
         self,
         first: Tensor,
-        progress: float,
-        generator: torch.Generator | None,  # noqa: ARG002 (the VAE needs them)
+        progress: float,  # noqa: ARG002 (the VAE needs it)
+        generator: torch.Generator | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor | float]:
         """The last hidden layer (n_users, d), and what is added to the loss."""
         hidden = first.tanh()
