@@ -294,11 +294,11 @@ def _path(location: tuple[int | str, ...], content: Any, missing: bool) -> str:
     """The dotted path in the file: what pydantic adds to it for its own unions is left out."""
     parts = []
     for depth, part in enumerate(location):
-        last = depth == len(location) - 1
-        if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
-            content = content[int(part)]
-        elif not (last and missing):
-            continue
+        try:
+            content = content[part]
+        except (TypeError, LookupError):
+            if not missing or depth < len(location) - 1:
+                continue
         parts.append(str(part))
     return ".".join(parts)
 

@@ -60,28 +60,28 @@ def report(dataset: str) -> Path:
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which replaces it if the block succeeds and vanishes if not."""
-    temporary = _temporary(path)
-    try:
-        with _named_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+    with _named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path)
+        try:
             yield temporary
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, which replaces it if the block succeeds and vanishes if not."""
-    temporary = _temporary(path)
-    try:
-        with _named_errors(path):
-            temporary.mkdir(parents=True)
+    with _named_errors(path):
+        temporary = _temporary(path)
+        temporary.mkdir(parents=True)
+        try:
             yield temporary
             shutil.rmtree(path, ignore_errors=True)
             temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:

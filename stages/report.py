@@ -29,9 +29,7 @@ def report(dataset: Dataset) -> None:
     params = read_params()
     settings = params.dataset(dataset)
     rows = [_read_row(params, dataset, row) for row in params.rows()]
-    curves = pd.concat(
-        [pd.read_csv(paths.curves(dataset, name)).assign(row=name) for name in params.models], ignore_index=True
-    )
+    curves = _stack({name: pd.read_csv(paths.curves(dataset, name)) for name in params.models})
     _warn_of_leftovers(dataset, [row.name for row in rows])
     with paths.whole_folder(paths.report(dataset)) as folder:
         _draw(folder / "figures", rows, curves)
@@ -102,7 +100,7 @@ def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame) -> None:
             "standard_error": [row.standard_error["ndcg@100"] for row in rows],
         }
     )
-    usage = pd.concat([row.code_usage.assign(row=row.name) for row in rows], ignore_index=True)
+    usage = _stack({row.name: row.code_usage for row in rows})
     for name, table, draw in [
         ("frontier", frontier, figures.draw_frontier),
         ("curves", curves, figures.draw_curves),
@@ -110,6 +108,12 @@ def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame) -> None:
     ]:
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
         draw(table, folder / f"{name}.png")
+
+
+def _stack(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """All tables in one, with the row of the report that each is of."""
+    stacked = [table.assign(row=name) for name, table in tables.items()]
+    return pd.concat([table for table in stacked if len(table)] or stacked, ignore_index=True)
 
 
 def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("chunk")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylim(bottom=-0.02 * table[column].max() - 0.1)  # a line at 0 stays visible
+        axes.set_ylim(bottom=-0.02 * table[column].to_numpy().max(initial=5))  # a line at 0 stays visible
         axes.grid(alpha=0.25)
     panels[0].legend(fontsize=8)
     figure.savefig(path, dpi=DPI)

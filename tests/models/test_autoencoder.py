@@ -1,0 +1,87 @@
+"""The auto-encoders' sparse arithmetic against the plain dense one of the papers."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
+from stages.models.recommender import Interactions
+
+
+def initialised(model: AutoEncoder) -> AutoEncoder:
+    model.initialise(torch.Generator().manual_seed(0))
+    return model
+
+
+def dense_first_layer(model: AutoEncoder, users: Tensor) -> Tensor:
+    normalised = users / users.norm(dim=1, keepdim=True)
+    return (normalised @ model.input_weight + model.input_bias).tanh()
+
+
+def dense_likelihood(model: AutoEncoder, hidden: Tensor, users: Tensor) -> Tensor:
+    return -(users * model.output(hidden).log_softmax(1)).sum(1).mean()
+
+
+def test_dae_is_the_papers_dense_network(checkerboard: csr_array) -> None:
+    model = initialised(AutoEncoder(40, [8, 6], dropout=0.0))
+    users = torch.from_numpy(checkerboard.toarray())
+    hidden = model.layers[0](dense_first_layer(model, users)).tanh()
+    batch = Interactions(checkerboard, torch.device("cpu")).all()
+    np.testing.assert_allclose(model.embed(checkerboard), hidden.detach(), atol=1e-6)
+    np.testing.assert_allclose(model.score(hidden.detach().numpy()), model.output(hidden).detach(), atol=1e-6)
+    loss = model.loss(batch, 0.0, torch.Generator())
+    torch.testing.assert_close(loss, dense_likelihood(model, hidden, users))
+
+
+def test_vae_adds_its_annealed_divergence(checkerboard: csr_array) -> None:
+    model = initialised(VariationalAutoEncoder(40, [8, 3, 8], dropout=0.0, kl_cap=0.2, kl_anneal=0.5))
+    users = torch.from_numpy(checkerboard.toarray())
+    batch = Interactions(checkerboard, torch.device("cpu")).all()
+    mean, log_variance = model.layers[0](dense_first_layer(model, users)).chunk(2, dim=1)
+    latent = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    divergence = torch.distributions.kl_divergence(latent, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+    noise = torch.Generator().manual_seed(1)
+    torch.rand(len(batch.items), generator=noise)  # the dropout's draws
+    sample = mean + torch.randn(mean.shape, generator=noise) * latent.stddev
+    likelihood = dense_likelihood(model, model.layers[1](sample).tanh(), users)
+    for progress, weight in [(0.0, 0.0), (0.25, 0.1), (0.5, 0.2), (1.0, 0.2)]:
+        loss = model.loss(batch, progress, torch.Generator().manual_seed(1))
+        torch.testing.assert_close(loss, likelihood + weight * divergence)
+
+
+def test_vae_embeds_with_the_mean_and_without_noise(checkerboard: csr_array) -> None:
+    model = initialised(VariationalAutoEncoder(40, [8, 3, 8], dropout=0.5, kl_cap=0.2, kl_anneal=0.5))
+    mean = model.layers[0](dense_first_layer(model, torch.from_numpy(checkerboard.toarray())))[:, :3]
+    np.testing.assert_allclose(model.embed(checkerboard), model.layers[1](mean).tanh().detach(), atol=1e-6)
+
+
+def test_dropout_hides_its_share_of_the_input_and_scales_the_rest(checkerboard: csr_array) -> None:
+    model = AutoEncoder(40, [40], dropout=0.25)
+    torch.nn.init.eye_(model.input_weight)
+    torch.nn.init.zeros_(model.input_bias)
+    batch = Interactions(checkerboard, torch.device("cpu")).all()
+    seen = model._first_layer(batch, torch.Generator().manual_seed(0))[batch.users, batch.items]
+    clean = model._first_layer(batch, None)[batch.users, batch.items]
+    kept = seen != 0
+    assert 1 - kept.float().mean() == pytest.approx(0.25, abs=0.02)
+    torch.testing.assert_close(seen[kept], clean[kept] / 0.75)
+
+
+def test_first_weights_are_glorot_uniform_and_biases_near_zero() -> None:
+    model = initialised(AutoEncoder(400, [100], dropout=0.5))
+    limit = math.sqrt(6 / (400 + 100))
+    for weights in (model.input_weight, model.output.weight):
+        assert 0.99 * limit < weights.abs().max() <= limit
+        assert weights.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.02)
+    assert model.output.bias.abs().max() <= 0.002
+
+
+def test_nothing_is_drawn_from_torchs_global_generator(checkerboard: csr_array) -> None:
+    before = torch.get_rng_state()
+    model = initialised(VariationalAutoEncoder(40, [8, 3, 8], dropout=0.5, kl_cap=0.2, kl_anneal=0.5))
+    model.loss(Interactions(checkerboard, torch.device("cpu")).all(), 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), before)

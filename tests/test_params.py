@@ -1,0 +1,121 @@
+"""params.yaml is checked as a whole, and what is wrong is said by its path."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.errors import UserError
+from stages.params import Dae, Row, read_params
+
+TEXT = (Path(__file__).parents[1] / "params.yaml").read_text()
+
+
+def read(folder: Path, text: str) -> str:
+    """The complaint about params.yaml with this text."""
+    path = folder / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as raised:
+        read_params(path)
+    return str(raised.value)
+
+
+def test_the_committed_file_has_every_row_of_table_1_and_its_references() -> None:
+    assert [row.name for row in read_params().rows()] == [
+        "popularity",
+        "ease",
+        "vae-600-200-600",
+        "dae-200",
+        "dae-200-200-200",
+        "pq-vae-200-200-40x5",
+        "pq-vae-200-200-20x10",
+        "dae-200-200-200-pq-40x5",
+        "dae-200-200-200-pq-20x10",
+    ]
+
+
+def test_every_line_of_the_committed_file_with_a_new_key_is_explained() -> None:
+    explained, unexplained = set(), set()
+    for line in TEXT.splitlines():
+        key, colon, rest = line.partition(":")
+        name = key.strip()
+        if colon and rest.strip() and not name.startswith(("#", "-")):
+            (explained if "#" in rest else unexplained).add(name)
+    assert unexplained - explained == set()
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("1.0e-3", "1e-3"))
+    model = read_params(path).model("dae-200")
+    assert isinstance(model, Dae)
+    assert model.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("learning_rate: 1.0e-3 #", "lerning_rate: 1.0e-3 #", "unknown key; did you mean 'learning_rate'?"),
+        ("learning_rate: 1.0e-3 #", "lerning_rate: 1.0e-3 #", "models.vae-600-200-600.learning_rate: is missing"),
+        ("dropout: 0.5 #", "dropout: 1.5 #", "models.vae-600-200-600.dropout: Input should be less than 1 (found 1.5)"),
+        ("dropout: 0.5 #", "dropout: .nan #", "models.vae-600-200-600.dropout: Input should be a finite number"),
+        ("threshold: 3.5 #", "threshold: high #", "datasets.ml-latest-small.split.threshold: Input should be a valid"),
+        (
+            "hidden: [600, 200, 600]",
+            "hidden: [600, 600]",
+            "models.vae-600-200-600.hidden: needs an odd number",
+        ),
+        ("      chunks: 40 #", "      chunks: 30 #", "models.pq-vae-200-200-40x5.bottleneck: 30 chunks do not divide"),
+        ("    chunks: 40\n", "    chunks: 30\n", "quantizers.pq-40x5.chunks: 30 chunks do not divide"),
+        (
+            "    chunks: 40\n",
+            "    chunks: 0\n",
+            "quantizers.pq-40x5.chunks: Input should be greater",
+        ),
+        ("  - ml-20m\n", "  - ml-21m\n", "run: 'ml-21m' is not under datasets"),
+        ("  - dae-200-200-200\n", "  - ease\n", "quantized_models: 'ease' is not an auto-encoder"),
+        ("kind: popularity", "kind: fame", "models.popularity: Input tag 'fame'"),
+        ("  dae-200:", "  dae_200:", "models.dae_200"),
+        (
+            "      path: data",
+            "      urls: [https://x]\n      path: data",
+            "ml-latest-small.source: give either",
+        ),
+        ("device: auto", "device: tpu", "device: Input should be 'auto', 'cpu' or 'cuda' (found 'tpu')"),
+        ("digits: 5", "digits: '5'", "report.digits: Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_entry_is_said_by_its_path(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    assert old in TEXT
+    assert complaint in read(tmp_path, TEXT.replace(old, new, 1))
+
+
+def test_all_wrong_entries_are_said_at_once(tmp_path: Path) -> None:
+    text = TEXT.replace("dropout: 0.5", "drop_out: 0.5").replace("digits: 5", "digits: 50").replace("- ml-20m", "- ml")
+    lines = read(tmp_path, text).splitlines()
+    assert lines[0].endswith("params.yaml has 12 wrong entries; nothing was run:")
+    assert len(lines) == 13
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "just words"])
+def test_a_file_without_keys_is_said(tmp_path: Path, text: str) -> None:
+    assert "holds no keys" in read(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["run: [", "run: []\nrun: []", "a: \tb:\n\t- c"])
+def test_a_file_that_is_no_yaml_is_said(tmp_path: Path, text: str) -> None:
+    assert "is not valid YAML" in read(tmp_path, text)
+
+
+def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run stages from the top of the repository"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_an_unknown_name_says_the_known_ones() -> None:
+    with pytest.raises(UserError, match="no 'ml-2m' under datasets; it has ml-latest-small, ml-20m"):
+        read_params().dataset("ml-2m")
+
+
+def test_a_row_is_named_after_its_model_and_quantizer() -> None:
+    assert Row("dae-200", None).name == "dae-200"
+    assert Row("dae-200", "pq-40x5").name == "dae-200-pq-40x5"
