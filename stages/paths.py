@@ -74,18 +74,23 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, which replaces it if the block succeeds and vanishes if not."""
     with _named_errors(path):
-        temporary = _temporary(path)
+        temporary, old = _temporary(path), path.with_name(f".{path.name}.old.part")
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            shutil.rmtree(path, ignore_errors=True)
+            if path.exists():
+                path.replace(old)
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Always the same name: what a killed process left behind is overwritten, not added to.
+    return path.with_name(f".{path.name}.part")
 
 
 @contextmanager

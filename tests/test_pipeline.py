@@ -1,0 +1,342 @@
+"""The pipeline as a user runs it, in a clone with a tiny made-up data set; and mistakes on the command line."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+NOBODY = "http://127.0.0.1:1/tiny.zip"
+DAE = {"kind": "dae", "hidden": [8], "dropout": 0.5, "learning_rate": 0.01, "l2": 0.01}
+BOTTLENECK = {
+    "kind": "product", "chunks": 4, "start": 0.2, "ema_decay": 0.99, "commitment": 0.25, "dead_code_share": 0.05,
+}  # fmt: skip
+
+
+def tiny_archive() -> bytes:
+    """330 users of two tastes, 40 items."""
+    generator = np.random.default_rng(0)
+    likes = (np.add.outer(np.arange(330), np.arange(40)) % 2 == 0) & (generator.random((330, 40)) < 0.6)
+    users, items = np.nonzero(likes)
+    ratings = pd.DataFrame({"userId": users + 1, "movieId": items + 1, "rating": 4.0, "timestamp": 0})
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("tiny/ratings.csv", ratings.to_csv(index=False))
+    return stream.getvalue()
+
+
+def tiny_params(archive: bytes) -> dict[str, object]:
+    """A data set that is here, one that nobody has, and a row of each kind."""
+    split = {"threshold": 3.5, "min_user_interactions": 5, "held_out_users": 20, "held_out_share": 0.2, "seed": 98765}
+    known = {"size": len(archive), "sha256": hashlib.sha256(archive).hexdigest()}
+    tiny = {
+        "title": "Tiny",
+        "caution": "Made up.",
+        "compare_with_paper": False,
+        "source": {"path": "data/sample/tiny.zip", **known},
+        "member": "tiny/ratings.csv",
+        "split": split,
+        "training": {"batch_size": 50, "epochs": 10},
+    }
+    return {
+        "run": ["tiny"],
+        "datasets": {"tiny": tiny, "far": {**tiny, "source": {"urls": [NOBODY, NOBODY + "?mirror"], **known}}},
+        "device": "cpu",
+        "training": {"seed": 0, "checkpoint_epochs": 1},
+        "evaluation": {"batch_size": 500},
+        "models": {
+            "popularity": {"kind": "popularity"},
+            "dae-8": DAE,
+            "pq-vae-4x2": {**DAE, "bottleneck": BOTTLENECK},
+        },
+        "quantized_models": ["dae-8"],
+        "quantizers": {"pq-4x2": {"kind": "product", "chunks": 4, "seed": 1234}},
+        "report": {"digits": 5},
+    }
+
+
+class Clone:
+    """A clone of the project on tiny data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith(("reports/", "tests/")) and name != "dvc.lock":
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, folder / name)
+        self.archive = tiny_archive()
+        (folder / "data/sample/tiny.zip").write_bytes(self.archive)
+        self.params = tiny_params(self.archive)
+        self.write_params()
+        self.run("git", "init", "--quiet")
+        self.commit()
+
+    def write_params(self) -> None:
+        YAML().dump(self.params, self.folder / "params.yaml")
+
+    def commit(self) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "a state")
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.Popen(
+            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+        )  # fmt: skip
+
+    def run(self, *command: str) -> str:
+        """Standard output of a command that has to succeed."""
+        process = self.start(*command)
+        out, errors = process.communicate()
+        assert process.returncode == 0, out + errors
+        return out
+
+    def stage(self, name: str, *arguments: str) -> str:
+        return self.run("python", "-m", f"stages.{name}", "--dataset", "tiny", *arguments)
+
+    def complaint(self, *command: str) -> str:
+        """What a command that has to fail says; never a traceback."""
+        process = self.start("python", "-m", *command)
+        out, errors = process.communicate()
+        assert process.returncode == 1, out + errors
+        assert "Traceback" not in errors
+        assert errors.startswith("error: ")
+        return errors
+
+    def repro(self) -> list[str]:
+        """The stages that `dvc repro` runs."""
+        return re.findall(r"Running stage '(.*)'", self.run("dvc", "repro"))
+
+    def metrics(self) -> dict[str, dict[str, float]]:
+        content: dict[str, dict[str, dict[str, float]]] = json.loads(
+            (self.folder / "reports/tiny/metrics.json").read_text()
+        )
+        return content["rows"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    clone = Clone(tmp_path_factory.mktemp("clone"))
+    clone.first_run = clone.repro()  # type: ignore[attr-defined]
+    clone.commit()
+    return clone
+
+
+ROWS = ["popularity", "dae-8", "pq-vae-4x2", "dae-8-pq-4x2"]
+
+
+def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
+    assert (
+        sorted(clone.first_run)
+        == sorted(  # type: ignore[attr-defined]
+            [
+                "download@tiny",
+                "preprocess@tiny",
+                *(f"train@tiny-{model}" for model in ROWS[:3]),
+                "quantize@tiny-dae-8-pq-4x2",
+                *(f"evaluate@tiny-{model}" for model in ROWS[:3]),
+                "evaluate-quantized@tiny-dae-8-pq-4x2",
+                "report@tiny",
+            ]
+        )
+    )
+
+
+def test_the_metrics_hold_every_row_with_its_bytes(clone: Clone) -> None:
+    assert {name: row["bytes_per_user"] for name, row in clone.metrics().items()} == {
+        "popularity": 0,
+        "dae-8": 32,
+        "pq-vae-4x2": 4,
+        "dae-8-pq-4x2": 4,
+    }
+    assert clone.metrics()["dae-8"]["ndcg@100"] > clone.metrics()["popularity"]["ndcg@100"]
+
+
+def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clone: Clone) -> None:
+    folder = clone.folder / "reports/tiny"
+    text = (folder / "report.md").read_text()
+    assert text.splitlines()[2] == "> **Made up.**"
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(links) == 7
+    assert [link for link in links if not (folder / link).is_file()] == []
+
+
+def test_a_second_run_does_nothing(clone: Clone) -> None:
+    assert clone.repro() == []
+    assert json.loads(clone.run("dvc", "status", "--json")) == {}
+
+
+def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Clone) -> None:
+    clone.repro()
+    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02  # type: ignore[index]
+    clone.write_params()
+    assert clone.repro() == ["train@tiny-pq-vae-4x2", "evaluate@tiny-pq-vae-4x2", "report@tiny"]
+    parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
+    assert parameters == {"params.yaml": {"models.pq-vae-4x2.learning_rate": {"old": 0.01, "new": 0.02, "diff": 0.01}}}
+    changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["reports/tiny/metrics.json"]
+    assert changed
+    assert {name.split(".")[1] for name in changed} == {"pq-vae-4x2"}
+    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.01  # type: ignore[index]
+    assert clone.repro() == []  # the run cache has it
+
+
+def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
+    clone.repro()
+    clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "seed": 1234}  # type: ignore[index]
+    clone.write_params()
+    assert clone.repro() == [
+        "quantize@tiny-dae-8-pq-2x4",
+        "evaluate-quantized@tiny-dae-8-pq-2x4",
+        "report@tiny",
+    ]
+    assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
+    del clone.params["quantizers"]["pq-2x4"]  # type: ignore[attr-defined]
+    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+
+
+def test_an_experiment_changes_a_parameter_for_one_run(clone: Clone) -> None:
+    clone.repro()
+    clone.run("dvc", "exp", "run", "--name", "slow", "-S", "models.dae-8.learning_rate=0.001", "report@tiny")
+    shown = clone.run("dvc", "exp", "show", "--csv")
+    assert "slow" in shown
+    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+
+
+def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
+    clone.repro()
+    plots = json.loads(clone.run("dvc", "plots", "show", "--json"))
+    assert "errors" not in plots
+    assert {Path(name).name for name in plots["data"]} == {"frontier.csv", "curves.csv", "code_usage.csv"}
+
+
+def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
+    clone.repro()
+    names = ["models/pq-vae-4x2.pt", "curves/pq-vae-4x2.csv", "codecs/dae-8-pq-4x2.npz", "split/train.npz"]
+    first = {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names}
+    clone.stage("preprocess")
+    clone.stage("train", "--model", "pq-vae-4x2")
+    clone.stage("quantize", "--model", "dae-8", "--quantizer", "pq-4x2")
+    assert {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names} == first
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: Clone) -> None:
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 300  # type: ignore[index]
+    clone.write_params()
+    weights, checkpoint = (clone.folder / f"data/tiny/{kind}/dae-8.pt" for kind in ("models", "checkpoints"))
+    clone.stage("train", "--model", "dae-8")
+    unbroken = weights.read_bytes()
+    weights.unlink()
+    process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not weights.exists()
+    assert "going on after epoch" in clone.stage("train", "--model", "dae-8")
+    assert weights.read_bytes() == unbroken
+    assert not checkpoint.exists()
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 10  # type: ignore[index]
+    clone.write_params()
+
+
+def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
+    checkpoint = clone.folder / "data/tiny/checkpoints/dae-8.pt"
+    import torch
+
+    torch.save({"fingerprint": "of another", "training": {}}, checkpoint)
+    assert "training from the start" in clone.stage("train", "--model", "dae-8")
+
+
+def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> None:
+    clone.repro()
+    weights = clone.folder / "data/tiny/models/dae-8.pt"
+    checkpoint = clone.folder / "data/tiny/checkpoints/dae-8.pt"
+    checkpoint.write_bytes(weights.read_bytes()[:1000])
+    before = weights.read_bytes()
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
+    assert "data/tiny/checkpoints/dae-8.pt is cut short or no checkpoint; remove it" in complaint
+    assert weights.read_bytes() == before
+    checkpoint.unlink()
+
+
+def test_no_network_names_both_addresses_and_where_to_put_the_file(clone: Clone) -> None:
+    complaint = clone.complaint("stages.download", "--dataset", "far").splitlines()
+    assert complaint == [
+        "error: no address gave the archive:",
+        f"  {NOBODY}: no connection",
+        f"  {NOBODY}?mirror: no connection",
+        "Get the file by hand, put it at data/far/raw/far.zip and run this again",
+    ]
+
+
+def test_an_archive_put_there_by_hand_is_taken_if_it_is_right(clone: Clone) -> None:
+    target = clone.folder / "data/far/raw/far.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(clone.archive[:-100])
+    assert "data/far/raw/far.zip is cut short" in clone.complaint("stages.download", "--dataset", "far")
+    target.write_bytes(clone.archive)
+    assert "already here and right" in clone.run("python", "-m", "stages.download", "--dataset", "far")
+    target.unlink()
+
+
+def test_wrong_params_stop_every_stage_before_anything_is_touched(clone: Clone) -> None:
+    clone.repro()
+    text = (clone.folder / "params.yaml").read_text()
+    (clone.folder / "params.yaml").write_text(text.replace("held_out_share", "heldout_share"))
+    before = (clone.folder / "data/tiny/split/counts.json").read_bytes()
+    for stage in ("download", "preprocess", "report"):
+        complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny")
+        assert "datasets.tiny.split.heldout_share: unknown key; did you mean 'held_out_share'?" in complaint
+    assert (clone.folder / "data/tiny/split/counts.json").read_bytes() == before
+    clone.write_params()
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: Clone) -> None:
+    clone.repro()
+    curves = clone.folder / "data/tiny/curves"
+    curves.rename(curves.with_name("aside"))
+    curves.write_text("a file where a folder should be")
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "popularity")
+    assert complaint.startswith("error: cannot write data/tiny/curves/popularity.csv: ")
+    curves.unlink()
+    curves.with_name("aside").rename(curves)
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (["stages.preprocess", "--dataset", "far"], "no archive at data/far/raw/far.zip; run the stage download first"),
+        (["stages.train", "--dataset", "far", "--model", "dae-8"], "no split at data/far/split; run the stage preproc"),
+        (
+            ["stages.train", "--dataset", "tiny", "--model", "dae-9"],
+            "no 'dae-9' under models; it has popularity",
+        ),
+        (
+            ["stages.quantize", "--dataset", "tiny", "--model", "popularity", "--quantizer", "pq-4x2"],
+            "has no row popu",
+        ),
+        (["stages.evaluate", "--dataset", "tiny", "--model", "dae-8", "--quantizer", "pq"], "has no row dae-8-pq"),
+        (["stages.report", "--dataset", "far"], "no evaluation of popularity at data/far/evaluation/popularity; run"),
+    ],
+)
+def test_a_stage_run_too_early_or_by_a_wrong_name_says_so(clone: Clone, command: list[str], complaint: str) -> None:
+    assert complaint in clone.complaint(*command)
