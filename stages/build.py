@@ -71,7 +71,7 @@ def load_model(path: Path, settings: params.Model, n_items: int, device: torch.d
     """
     model = build_model(settings, n_items)
     try:
-        model.load_state_dict(torch.load(path, weights_only=True))
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError:
         raise UserError(f"there are no weights at {path}; run the stage train first") from None
     except Exception as error:  # torch.load raises whatever unpickling ran into

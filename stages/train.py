@@ -101,7 +101,7 @@ def _resume(training: Training, checkpoint: Path, fingerprint: str) -> None:
     if not checkpoint.exists():
         return
     try:
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
     except Exception as error:  # torch.load raises whatever unpickling ran into
         raise UserError(f"{checkpoint} is cut short or no checkpoint; remove it to train from the start") from error

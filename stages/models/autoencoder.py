@@ -44,12 +44,19 @@ class AutoEncoder(Recommender):
         return [_linear(width, following) for width, following in pairwise(hidden)]
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw first weights: Glorot uniform, biases near zero, as in Liang's notebook."""
+        """Draw first weights: Glorot uniform, biases near zero, as in Liang's notebook.
+
+        Parameters
+        ----------
+        generator : on the CPU, so that a GPU starts from the same weights
+        """
         for parameter in self.parameters():
+            drawn = torch.empty(parameter.shape)
             if parameter.ndim == 2:
-                nn.init.xavier_uniform_(parameter, generator=generator)
+                nn.init.xavier_uniform_(drawn, generator=generator)
             else:
-                nn.init.trunc_normal_(parameter, std=BIAS_STD, a=-2 * BIAS_STD, b=2 * BIAS_STD, generator=generator)
+                nn.init.trunc_normal_(drawn, std=BIAS_STD, a=-2 * BIAS_STD, b=2 * BIAS_STD, generator=generator)
+            parameter.data.copy_(drawn)
 
     def loss(self, batch: UserItems, progress: float, generator: torch.Generator) -> Tensor:
         """Mean over users of the negative log-likelihood of their items, plus what the layers add.

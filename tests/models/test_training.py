@@ -68,6 +68,15 @@ def test_epochs_before_quantization_do_not_count_as_best(checkerboard: csr_array
     assert bool(run.best_weights["bottleneck.started"])
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("build", [dae, vae, pq_vae])
+def test_a_gpu_trains_as_a_cpu(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
+    """The same draws; rounding alone differs."""
+    on_cpu = [epoch.loss for epoch in training(build(), checkerboard).run(iter)]
+    on_gpu = [epoch.loss for epoch in training(build().to("cuda"), checkerboard).run(iter)]
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
+
+
 def test_the_loss_falls(checkerboard: csr_array) -> None:
     curve = list(training(dae(), checkerboard).run(iter))
     assert curve[-1].loss < curve[0].loss
