@@ -151,7 +151,8 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
             pd.DataFrame(
                 [
                     {
-                        "stage": name,
+                        "stage": name
+                        + (f", from epoch {record['resumed_after_epoch']}" if "resumed_after_epoch" in record else ""),
                         "started (UTC)": record["started"].removesuffix("+00:00"),
                         "seconds": f"{record['seconds']:.1f}",
                         "threads": record.get("threads", "–"),

@@ -56,7 +56,8 @@ def train(dataset: Dataset, model: Model) -> None:
                 seed=params.training.seed,
             )
             fingerprint = _fingerprint(params, settings, size, folder, device)
-            _resume(training, checkpoint, fingerprint)
+            if _resume(training, checkpoint, fingerprint):
+                record["resumed_after_epoch"] = len(training.curve)
             _run(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
             network.load_state_dict(training.best_weights)
             curve = training.curve
@@ -96,10 +97,10 @@ def _run(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epoc
         started = perf_counter()
 
 
-def _resume(training: Training, checkpoint: Path, fingerprint: str) -> None:
-    """Go on from a checkpoint, if there is one of the very same training."""
+def _resume(training: Training, checkpoint: Path, fingerprint: str) -> bool:
+    """Go on from a checkpoint, if there is one of the very same training; say whether there was."""
     if not checkpoint.exists():
-        return
+        return False
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
@@ -107,9 +108,10 @@ def _resume(training: Training, checkpoint: Path, fingerprint: str) -> None:
         raise UserError(f"{checkpoint} is cut short or no checkpoint; remove it to train from the start") from error
     if found != fingerprint:
         print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
-        return
+        return False
     training.load_state_dict(state["training"])
     print(f"going on after epoch {len(training.curve)}, from {checkpoint}")
+    return True
 
 
 def _fingerprint(
