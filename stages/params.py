@@ -256,7 +256,7 @@ def _cross_check(content: dict[str, Any]) -> list[str]:
     problems = [f"run: '{name}' is not under datasets" for name in run if name not in datasets]
     for name in quantized:
         model = models.get(name)
-        if not isinstance(model, dict) or "hidden" not in model or "bottleneck" in model:
+        if not isinstance(model, dict) or "hidden" not in model or model.get("bottleneck"):
             problems.append(f"quantized_models: '{name}' is not an auto-encoder without bottleneck under models")
             continue
         for quantizer, settings in quantizers.items():

@@ -31,10 +31,10 @@ def preprocess(dataset: Dataset) -> None:
             "ratings": len(ratings),
             "interactions": len(interactions),
             "users": len(split.users),
-            "movies": int(interactions["item"].nunique()),
+            "items": int(interactions["item"].nunique()),
             "train users": split.train.shape[0],
             "train interactions": split.train.nnz,
-            "items (in train)": len(split.items),
+            "items in train": len(split.items),
             "validation held-out": split.validation.held_out.nnz,
             "test held-out": split.test.held_out.nnz,
         }

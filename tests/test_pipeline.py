@@ -198,6 +198,23 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Cl
     assert clone.repro() == []  # the run cache has it
 
 
+def test_after_a_failure_the_report_is_there_and_checkout_brings_back_the_rest(clone: Clone) -> None:
+    clone.repro()
+    weights = clone.folder / "data/tiny/models/dae-8.pt"
+    before = weights.read_bytes(), clone.metrics()
+    text = (clone.folder / "params.yaml").read_text()
+    (clone.folder / "params.yaml").write_text(text.replace("hidden:", "hiden:"))
+    process = clone.start("dvc", "repro")
+    _, errors = process.communicate()
+    assert process.returncode != 0
+    assert "models.dae-8.hiden: unknown key; did you mean 'hidden'?" in errors
+    assert "Traceback" not in errors
+    clone.write_params()
+    clone.run("dvc", "checkout")
+    assert (weights.read_bytes(), clone.metrics()) == before
+    assert clone.repro() == []
+
+
 def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.repro()
     clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "seed": 1234}  # type: ignore[index]

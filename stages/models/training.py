@@ -25,7 +25,7 @@ class Epoch:
     epoch: int
     """From 1."""
     loss: float
-    """Mean over users, with dropout."""
+    """Mean over users, with dropout; with the KL term or the commitment loss."""
     validation_ndcg: float
     """NDCG@100 of the validation users, with quantization on once it has started."""
 

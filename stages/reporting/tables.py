@@ -58,21 +58,23 @@ def in_short(rows: list[RowResult]) -> list[str]:
 
 
 def order_of_rows(rows: list[RowResult]) -> str:
-    """Whether the rows come in the paper's order, and how sure the exceptions are."""
+    """Whether the rows come in the paper's order, and by how many standard errors (paired) they do not."""
     by_name = {row.name: row for row in rows}
     ordered = [by_name[name] for name in TABLE_1 if name in by_name]
+    if len(ordered) < 2:
+        return "There are not two rows of the paper's Table 1 here, so there is no order to compare."
     wrong = []
     for better, worse in pairwise(ordered):
         difference = compare(worse.per_user[NDCG], better.per_user[NDCG])
         if difference.mean > 0:
             sure = difference.mean / difference.standard_error if difference.standard_error else float("inf")
-            wrong.append(
-                f"`{worse.name}` is above `{better.name}` by {difference.mean:.4f} ({sure:.1f} standard errors)"
-            )
-    order = "In the paper " + " > ".join(f"`{row.name}`" for row in ordered) + "."
+            chance = ", which may be chance" if sure < 2 else ""
+            amount = f"{difference.mean:.4f}, {sure:.1f} standard errors{chance}"
+            wrong.append(f"- `{worse.name}` is above `{better.name}` by {amount}")
+    order = " > ".join(f"`{row.name}`" for row in ordered)
     if not wrong:
-        return f"**The paper's order of rows holds here.** {order}"
-    return f"**The paper's order of rows does not hold here.** {order} Here {'; '.join(wrong)}."
+        return f"**The paper's order of rows holds here**: {order}."
+    return "\n".join([f"**The paper's order of rows does not hold here.** It is {order}; but here", "", *wrong])
 
 
 def code_usage_table(rows: list[RowResult]) -> str:

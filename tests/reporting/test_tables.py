@@ -49,14 +49,18 @@ def test_in_short_says_what_each_quantized_row_stores_and_keeps() -> None:
 
 def test_the_papers_order_holds() -> None:
     rows = [row("pq-vae-200-200-20x10", [0.1, 0.2, 0.3]), row("dae-200", [0.4, 0.2, 0.4])]
-    assert order_of_rows(rows).startswith("**The paper's order of rows holds here.**")
+    assert order_of_rows(rows) == "**The paper's order of rows holds here**: `dae-200` > `pq-vae-200-200-20x10`."
 
 
 def test_the_papers_order_does_not_hold_and_by_how_much() -> None:
     rows = [row("pq-vae-200-200-20x10", [0.4, 0.2, 0.4]), row("dae-200", [0.1, 0.2, 0.3])]
     sentence = order_of_rows(rows)
     assert sentence.startswith("**The paper's order of rows does not hold here.**")
-    assert "`pq-vae-200-200-20x10` is above `dae-200` by 0.1333 (1.5 standard errors)" in sentence
+    assert "- `pq-vae-200-200-20x10` is above `dae-200` by 0.1333, 1.5 standard errors, which may be chance" in sentence
+
+
+def test_a_single_row_has_no_order() -> None:
+    assert "no order to compare" in order_of_rows([FLOAT, QUANTIZED])
 
 
 def test_code_usage_is_summed_up_over_chunks() -> None:
