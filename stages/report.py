@@ -4,8 +4,10 @@ python -m stages.report --dataset ml-latest-small
 """
 
 import json
+import shutil
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -29,17 +31,22 @@ def report(dataset: Dataset) -> None:
     params = read_params()
     settings = params.dataset(dataset)
     rows = [_read_row(params, dataset, row) for row in params.rows()]
-    curves = _stack({name: pd.read_csv(paths.curves(dataset, name)) for name in params.models})
+    curves = _stack({name: _read_curve(paths.curves(dataset, name)) for name in params.models})
     _warn_of_leftovers(dataset, [row.name for row in rows])
-    with paths.whole_folder(paths.report(dataset)) as folder:
+    content = _content(dataset, params, rows)
+    # File by file, not the whole folder: what a user keeps beside the report stays.
+    with TemporaryDirectory(prefix=".report-") as temporary:
+        folder = Path(temporary)
         _draw(folder / "figures", rows, curves)
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         environment = Environment(
             loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
         )
-        content = _content(dataset, params, rows)
         (folder / "report.md").write_text(environment.get_template("report.md.j2").render(content))
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            with paths.whole_file(paths.report(dataset) / path.relative_to(folder)) as target:
+                shutil.copyfile(path, target)
     print(f"{paths.report(dataset) / 'report.md'}: {len(rows)} rows of {settings.title}")
 
 
@@ -47,7 +54,7 @@ def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
     folder = paths.evaluation(dataset, row.name)
     if not folder.is_dir():
         raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
-    result = json.loads((folder / "metrics.json").read_text())
+    result = _read_json(folder / "metrics.json")
     family, stored, float_twin = _describe(params, row)
     return RowResult(
         name=row.name,
@@ -61,6 +68,20 @@ def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
         per_user=pd.read_parquet(folder / "per_user.parquet"),
         code_usage=pd.read_csv(folder / "code_usage.csv"),
     )
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged; remove it, and let dvc repro make it again") from error
+
+
+def _read_curve(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged; remove it, and let dvc repro make it again") from error
 
 
 def _describe(params: Params, row: Row) -> tuple[str, str, str | None]:
@@ -118,8 +139,8 @@ def _stack(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, Any]:
     settings = params.dataset(dataset)
-    counts = json.loads((paths.split(dataset) / "counts.json").read_text())
-    records = {path.stem: json.loads(path.read_text()) for path in _records(dataset, params)}
+    counts = _read_json(paths.split(dataset) / "counts.json")
+    records = {path.stem: _read_json(path) for path in _records(dataset, params)}
     packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
     return {
         "title": settings.title,

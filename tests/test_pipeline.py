@@ -178,6 +178,25 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     assert [link for link in links if not (folder / link).is_file()] == []
 
 
+def test_what_a_user_keeps_beside_the_report_stays(clone: Clone) -> None:
+    notes = clone.folder / "reports/tiny/notes.md"
+    notes.write_text("mine")
+    clone.stage("report")
+    assert notes.read_text() == "mine"
+    notes.unlink()
+
+
+def test_a_missing_result_is_said_by_its_file_and_the_old_report_stays(clone: Clone) -> None:
+    record = clone.folder / "data/tiny/records/train-dae-8.json"
+    content = record.read_bytes()
+    before = (clone.folder / "reports/tiny/report.md").read_bytes()
+    record.unlink()
+    complaint = clone.complaint("stages.report", "--dataset", "tiny")
+    assert "data/tiny/records/train-dae-8.json is missing or damaged" in complaint
+    assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
+    record.write_bytes(content)
+
+
 def test_a_second_run_does_nothing(clone: Clone) -> None:
     assert clone.repro() == []
     assert json.loads(clone.run("dvc", "status", "--json")) == {}

@@ -82,7 +82,8 @@ def draw_curves(table: pd.DataFrame, path: Path) -> None:
     titles = {"loss": "training loss (with dropout)", "validation_ndcg": "NDCG@100 on validation users"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
         for (row, curve), colour in zip(table.groupby("row", sort=False), LINES * 3, strict=False):
-            axes.plot(curve["epoch"], curve[column], color=colour, linewidth=1.3, label=str(row))
+            marker = "o" if len(curve) == 1 else ""  # a line of one point is no line
+            axes.plot(curve["epoch"], curve[column], marker=marker, color=colour, linewidth=1.3, label=str(row))
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
