@@ -29,5 +29,5 @@ $(VENV)/ready: requirements.lock
 
 # Take newer versions, within the ranges of pyproject.toml.
 lock: $(VENV)/ready
-	uv pip compile --quiet --upgrade --universal --generate-hashes --extra dev \
-		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --extra dev \
+		pyproject.toml --output-file requirements.lock

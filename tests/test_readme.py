@@ -40,7 +40,9 @@ def test_every_stage_it_names_is_in_the_pipeline() -> None:
 
 
 def test_every_parameter_it_sets_is_in_params_yaml() -> None:
-    for name in re.findall(r"-S ([\w.-]+)=", TEXT):
+    names = re.findall(r"-S ([\w.-]+)=", TEXT)
+    assert names
+    for name in names:
         value = YAML(typ="safe").load(ROOT / "params.yaml")
         for key in name.split("."):
             value = value[key]

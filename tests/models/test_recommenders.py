@@ -79,9 +79,8 @@ def test_its_codec_gives_back_what_scores(model: Recommender, checkerboard: csr_
     assert decoded.shape == model.embed(checkerboard).shape
 
 
-def test_unseen_items_of_a_users_colour_come_first(model: Recommender, name: str, checkerboard: csr_array) -> None:
-    if name == "popularity":
-        pytest.skip("the same for everybody by definition")
+@pytest.mark.parametrize("name", [name for name in WIDTHS if name != "popularity"], indirect=True, scope="module")
+def test_unseen_items_of_a_users_colour_come_first(model: Recommender, checkerboard: csr_array) -> None:
     scores = np.where(checkerboard.toarray() > 0, -np.inf, scores_of(model, checkerboard))
     best = scores.argmax(1)
     same_colour = (np.arange(len(best)) + best) % 2 == 0
