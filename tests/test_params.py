@@ -34,7 +34,8 @@ def test_the_committed_file_has_every_row_of_table_1_and_its_references() -> Non
 
 
 def test_every_line_of_the_committed_file_with_a_new_key_is_explained() -> None:
-    explained, unexplained = set(), set()
+    explained: set[str] = set()
+    unexplained: set[str] = set()
     for line in TEXT.splitlines():
         key, colon, rest = line.partition(":")
         name = key.strip()

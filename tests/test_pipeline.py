@@ -83,6 +83,7 @@ class Clone:
         self.archive = tiny_archive()
         (folder / "data/sample/tiny.zip").write_bytes(self.archive)
         self.params = tiny_params(self.archive)
+        self.first_run: list[str] = []
         self.write_params()
         self.run("git", "init", "--quiet")
         self.commit()
@@ -134,7 +135,7 @@ class Clone:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("clone"))
-    clone.first_run = clone.repro()  # type: ignore[attr-defined]
+    clone.first_run = clone.repro()
     clone.commit()
     return clone
 
@@ -143,19 +144,16 @@ ROWS = ["popularity", "dae-8", "pq-vae-4x2", "dae-8-pq-4x2"]
 
 
 def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
-    assert (
-        sorted(clone.first_run)
-        == sorted(  # type: ignore[attr-defined]
-            [
-                "download@tiny",
-                "preprocess@tiny",
-                *(f"train@tiny-{model}" for model in ROWS[:3]),
-                "quantize@tiny-dae-8-pq-4x2",
-                *(f"evaluate@tiny-{model}" for model in ROWS[:3]),
-                "evaluate-quantized@tiny-dae-8-pq-4x2",
-                "report@tiny",
-            ]
-        )
+    assert sorted(clone.first_run) == sorted(
+        [
+            "download@tiny",
+            "preprocess@tiny",
+            *(f"train@tiny-{model}" for model in ROWS[:3]),
+            "quantize@tiny-dae-8-pq-4x2",
+            *(f"evaluate@tiny-{model}" for model in ROWS[:3]),
+            "evaluate-quantized@tiny-dae-8-pq-4x2",
+            "report@tiny",
+        ]
     )
 
 

@@ -32,7 +32,8 @@ def random_ratings(seed: int) -> pd.DataFrame:
 def split_by_the_letter(ratings: pd.DataFrame) -> tuple[list[int], list[int], Pairs, list[tuple[Pairs, Pairs]]]:
     """Users, items, train pairs, and (fold-in, held-out) pairs of validation and test, numbered as in the protocol."""
     # Step 1: ratings above the threshold, then users with enough of them.
-    rows = [(row.user, row.item) for row in ratings.itertuples() if row.rating > THRESHOLD]
+    columns: list[list[float]] = [ratings[name].tolist() for name in ("user", "item", "rating")]
+    rows = [(int(user), int(item)) for user, item, rating in zip(*columns, strict=True) if rating > THRESHOLD]
     counts = Counter(user for user, _ in rows)
     rows = [(user, item) for user, item in rows if counts[user] >= AT_LEAST]
     # Step 2: one permutation of the sorted users; the last are test, those before them validation.
@@ -51,7 +52,8 @@ def split_by_the_letter(ratings: pd.DataFrame) -> tuple[list[int], list[int], Pa
     parts = []
     for first in (n_train, n_train + HELD_OUT_USERS):
         np.random.seed(SEED)
-        fold_in, held_out = set(), set()
+        fold_in: Pairs = set()
+        held_out: Pairs = set()
         for user in sorted(users[first : first + HELD_OUT_USERS]):
             mine = [item for other, item in rows if other == user and item in number]
             picked = []

@@ -89,12 +89,12 @@ def test_unseen_items_of_a_users_colour_come_first(model: Recommender, checkerbo
 
 def test_users_are_scored_alone_as_together(model: Recommender, checkerboard: csr_array) -> None:
     together = scores_of(model, checkerboard[:20])
-    alone = np.concatenate([scores_of(model, checkerboard[[user]]) for user in range(20)])
+    alone = np.concatenate([scores_of(model, checkerboard[user : user + 1]) for user in range(20)])
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-5)
 
 
 def test_a_user_without_interactions_gets_scores(model: Recommender, checkerboard: csr_array) -> None:
-    nobody = csr_array((1, checkerboard.shape[1]), dtype=np.float32)
+    nobody = csr_array(np.zeros((1, checkerboard.shape[1]), dtype=np.float32))
     assert np.isfinite(scores_of(model, nobody)).all()
 
 
