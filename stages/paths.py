@@ -75,17 +75,22 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, which replaces it if the block succeeds and vanishes if not."""
     with _named_errors(path):
         temporary, old = _temporary(path), path.with_name(f".{path.name}.old.part")
-        for leftover in (temporary, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
             yield temporary
+            # A folder can't replace a full one in one step; until the new one is in place the old one is kept aside.
             if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
                 path.replace(old)
-            temporary.replace(path)
+            try:
+                temporary.replace(path)
+            except OSError:
+                old.replace(path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:

@@ -45,6 +45,15 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("old")
+    with pytest.raises(UserError, match="cannot write"), whole_folder(tmp_path / "folder") as temporary:
+        temporary.rmdir()  # so that there is nothing to put there
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_no_space_left_is_said_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with (
