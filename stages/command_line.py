@@ -23,8 +23,10 @@ def run(stage: Callable[..., None]) -> None:
         app()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except FileNotFoundError as error:
+        sys.exit(f"error: there is no {error.filename}; run the stages before this one, as dvc repro does")
     except OSError as error:
-        # A bug is no operating-system error, so this hides none: it is the disk, a right or a missing file.
+        # A bug is no operating-system error, so this hides none: it is the disk or a right.
         reason = os.strerror(error.errno) if error.errno else str(error)
         where = f" at {error.filename}" if error.filename else ""
         sys.exit(f"error: {reason}{where}; make room or give access, then run the stage again")

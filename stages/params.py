@@ -254,7 +254,11 @@ def _cross_check(content: dict[str, Any]) -> list[str]:
         for block in ("run", "quantized_models")
     )
     problems = [f"run: '{name}' is not under datasets" for name in run if name not in datasets]
-    for name in quantized:
+    for block, names in (("run", run), ("quantized_models", quantized)):
+        problems += [
+            f"{block}: '{name}' is there more than once" for name in sorted(set(names)) if names.count(name) > 1
+        ]
+    for name in dict.fromkeys(quantized):
         model = models.get(name)
         if not isinstance(model, dict) or "hidden" not in model or model.get("bottleneck"):
             problems.append(f"quantized_models: '{name}' is not an auto-encoder without bottleneck under models")

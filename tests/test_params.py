@@ -81,6 +81,8 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
             "      urls: [https://x]\n      path: data",
             "ml-latest-small.source: give either",
         ),
+        ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
+        ("  - dae-200-200-200\n", "  - dae-200-200-200\n" * 2, "quantized_models: 'dae-200-200-200' is there more"),
         ("device: auto", "device: tpu", "device: Input should be 'auto', 'cpu' or 'cuda' (found 'tpu')"),
         ("digits: 5", "digits: '5'", "report.digits: Input should be a valid integer"),
     ],

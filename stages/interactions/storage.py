@@ -1,6 +1,7 @@
 """A split on disk: matrices as SciPy's NPZ, tables as Parquet."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -31,20 +32,24 @@ def load_split(folder: Path) -> Split:
     Raises
     ------
     UserError
-        where the split is not there.
+        where the split is not there, or not whole.
     """
     if not folder.is_dir():
         raise UserError(f"there is no split at {folder}; run the stage preprocess first")
-    parts = [
-        HeldOutUsers(_load(folder / f"{name}_fold_in.npz"), _load(folder / f"{name}_held_out.npz")) for name in PARTS
-    ]
-    return Split(
-        train=_load(folder / "train.npz"),
-        validation=parts[0],
-        test=parts[1],
-        users=pd.read_parquet(folder / "users.parquet")["user"].to_numpy(),
-        items=pd.read_parquet(folder / "items.parquet")["item"].to_numpy(),
-    )
+    try:
+        validation, test = (
+            HeldOutUsers(_load(folder / f"{name}_fold_in.npz"), _load(folder / f"{name}_held_out.npz"))
+            for name in PARTS
+        )
+        return Split(
+            train=_load(folder / "train.npz"),
+            validation=validation,
+            test=test,
+            users=pd.read_parquet(folder / "users.parquet")["user"].to_numpy(),
+            items=pd.read_parquet(folder / "items.parquet")["item"].to_numpy(),
+        )
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise UserError(f"the split at {folder} is not whole ({error}); remove it and run preprocess again") from error
 
 
 def _load(path: Path) -> csr_array:

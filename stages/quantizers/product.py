@@ -77,7 +77,7 @@ def fit_codebooks(vectors: np.ndarray, chunks: int, seed: int) -> np.ndarray:
     """
     n, width = vectors.shape
     if n < CODES:
-        raise UserError(f"{CODES} codes need at least as many train users, this split has {n}; use more ratings")
+        raise UserError(f"{CODES} codes need at least as many train users, this split has {n}; lower held_out_users")
     if not np.isfinite(vectors).all():
         raise UserError("the embeddings hold NaN or infinite values: the training went wrong; lower learning_rate")
     quantizer = _quantizer(chunks, width)

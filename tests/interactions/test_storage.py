@@ -30,6 +30,12 @@ def test_a_split_survives_the_disk(tmp_path: Path, checkerboard: csr_array) -> N
     assert loaded.items.tolist() == split.items.tolist()
 
 
+def test_a_damaged_split_is_said(tmp_path: Path) -> None:
+    (tmp_path / "train.npz").write_bytes(b"not whole")
+    with pytest.raises(UserError, match=r"is not whole .*; remove it and run preprocess again"):
+        load_split(tmp_path)
+
+
 def test_a_missing_split_names_the_stage_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run the stage preprocess first"):
         load_split(tmp_path / "split")
