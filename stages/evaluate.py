@@ -6,6 +6,7 @@ python -m stages.evaluate --dataset ml-latest-small --model dae-200-200-200 --qu
 
 import json
 
+import numpy as np
 import pandas as pd
 from scipy.stats import sem
 
@@ -15,6 +16,7 @@ from stages.command_line import Dataset, Model, Quantizer, run
 from stages.errors import UserError
 from stages.interactions.storage import load_split
 from stages.params import Row, read_params
+from stages.quantizers.codec import stored_bytes
 from stages.quantizers.product import ProductCodec, code_usage
 from stages.ranking.evaluation import METRICS, encode_users
 from stages.ranking.evaluation import evaluate as evaluate_users
@@ -35,7 +37,9 @@ def evaluate(dataset: Dataset, model: Model, quantizer: Quantizer | None = None)
         network = load_model(paths.model(dataset, model), params.model(model), split.train.shape[1], device)
         codec = network.codec() if quantizer is None else load_codec(paths.codec(dataset, row.name))
         per_user = evaluate_users(network, codec, split.test, batch_size)
-        _, bytes_per_user = encode_users(network, codec, split.test.fold_in, batch_size)
+        n_test = split.test.fold_in.shape[0]
+        encoded = encode_users(network, codec, split.test.fold_in, batch_size)
+        bytes_per_user = sum(stored_bytes(codes) for codes in encoded) / n_test
         values = {name: per_user[name].to_numpy() for name in METRICS}
         mean = {name: float(value.mean()) for name, value in values.items()}
         result = {
@@ -46,11 +50,10 @@ def evaluate(dataset: Dataset, model: Model, quantizer: Quantizer | None = None)
         }
         usage = pd.DataFrame({"chunk": [], "perplexity": [], "dead": []})
         if isinstance(codec, ProductCodec):
-            codes, _ = encode_users(network, codec, split.train, batch_size)
-            perplexity, dead = code_usage(codes)
+            codes = [np.asarray(codes) for codes in encode_users(network, codec, split.train, batch_size)]
+            perplexity, dead = code_usage(np.concatenate(codes))
             usage = pd.DataFrame({"chunk": range(1, len(dead) + 1), "perplexity": perplexity, "dead": dead})
-        test_users = split.users[-len(split.test.fold_in.indptr) + 1 :]
-        per_user.insert(0, "user_id", test_users[per_user["user"]])
+        per_user.insert(0, "user_id", split.users[-n_test:][per_user["user"]])
         with paths.whole_folder(paths.evaluation(dataset, row.name)) as folder:
             per_user.to_parquet(folder / "per_user.parquet", index=False)
             usage.to_csv(folder / "code_usage.csv", index=False)

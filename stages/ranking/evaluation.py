@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.interactions.split import HeldOutUsers
 from stages.models.recommender import Interactions, Recommender
-from stages.quantizers.codec import Codec, stored_bytes
+from stages.quantizers.codec import Codec
 from stages.ranking.metrics import ndcg, recall
 
 METRICS = {
@@ -46,18 +46,12 @@ def evaluate(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: 
     return pd.concat(frames, ignore_index=True)
 
 
-def encode_users(model: Recommender, codec: Codec, fold_in: csr_array, batch_size: int) -> tuple[np.ndarray, float]:
-    """Encode users as they would be stored.
-
-    Returns
-    -------
-    codes : uint8 (n_users, bytes); (0, 0) where histories are stored
-    bytes_per_user : mean, of the encoded array
-    """
-    encoded = [codec.encode(model.embed(fold_in[rows])) for rows in _batches(np.arange(fold_in.shape[0]), batch_size)]
-    size = sum(stored_bytes(codes) for codes in encoded) / fold_in.shape[0]
-    dense = [codes for codes in encoded if isinstance(codes, np.ndarray)]
-    return (np.concatenate(dense) if dense else np.empty((0, 0), dtype=np.uint8)), size
+def encode_users(
+    model: Recommender, codec: Codec, fold_in: csr_array, batch_size: int
+) -> Iterator[np.ndarray | csr_array]:
+    """Yield the codes of `batch_size` users at a time, as they would be stored; fold_in : (n_users, n_items) 0/1."""
+    for rows in _batches(np.arange(fold_in.shape[0]), batch_size):
+        yield codec.encode(model.embed(fold_in[rows]))
 
 
 def _batches(rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
