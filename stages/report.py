@@ -5,6 +5,7 @@ python -m stages.report --dataset ml-latest-small
 
 import json
 import shutil
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,6 @@ from stages.command_line import Dataset, run
 from stages.errors import UserError
 from stages.params import Params, Row, read_params
 from stages.reporting import figures, tables
-from stages.reporting.paper import TABLE_1
 from stages.reporting.results import RowResult
 
 TEMPLATES = Path(__file__).parent / "reporting"
@@ -31,8 +31,8 @@ def report(dataset: Dataset) -> None:
     params = read_params()
     settings = params.dataset(dataset)
     rows = [_read_row(params, dataset, row) for row in params.rows()]
-    curves = _stack({name: _read_curve(paths.curves(dataset, name)) for name in params.models})
-    _warn_of_leftovers(dataset, [row.name for row in rows])
+    curves = _stack({name: _read(paths.curves(dataset, name), pd.read_csv) for name in params.models})
+    _warn_of_leftovers(dataset, params)
     content = _content(dataset, params, rows)
     # File by file, not the whole folder: what a user keeps beside the report stays.
     with TemporaryDirectory(prefix=".report-") as temporary:
@@ -54,7 +54,7 @@ def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
     folder = paths.evaluation(dataset, row.name)
     if not folder.is_dir():
         raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
-    result = _read_json(folder / "metrics.json")
+    result = _read(folder / "metrics.json", _json)
     family, stored, float_twin = _describe(params, row)
     return RowResult(
         name=row.name,
@@ -65,23 +65,21 @@ def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
         shared_bytes=result["shared_bytes"],
         mean=result["mean"],
         standard_error=result["standard_error"],
-        per_user=pd.read_parquet(folder / "per_user.parquet"),
-        code_usage=pd.read_csv(folder / "code_usage.csv"),
+        per_user=_read(folder / "per_user.parquet", pd.read_parquet),
+        code_usage=_read(folder / "code_usage.csv", pd.read_csv),
     )
 
 
-def _read_json(path: Path) -> Any:
+def _read(path: Path, read: Callable[[Path], Any]) -> Any:
+    """What `read` makes of a result of an earlier stage."""
     try:
-        return json.loads(path.read_text())
+        return read(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is missing or damaged; remove it, and let dvc repro make it again") from error
 
 
-def _read_curve(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is missing or damaged; remove it, and let dvc repro make it again") from error
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text())
 
 
 def _describe(params: Params, row: Row) -> tuple[str, str, str | None]:
@@ -139,19 +137,20 @@ def _stack(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, Any]:
     settings = params.dataset(dataset)
-    counts = _read_json(paths.split(dataset) / "counts.json")
-    records = {path.stem: _read_json(path) for path in _records(dataset, params)}
+    counts = _read(paths.split(dataset) / "counts.json", _json)
+    records = {path.stem: _read(path, _json) for path in _records(dataset, params)}
     packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
+    in_paper = [row.name for row in tables.rows_of_the_paper(rows)]
     return {
         "title": settings.title,
         "caution": settings.caution,
         "with_paper": settings.compare_with_paper,
         "order": tables.order_of_rows(rows),
         "in_short": tables.in_short(rows),
-        "table_1": tables.accuracy_table(rows, TABLE_1, settings.compare_with_paper),
-        "beside": tables.accuracy_table(rows, [row.name for row in rows if row.name not in TABLE_1], False),
+        "table_1": tables.accuracy_table(rows, in_paper, settings.compare_with_paper),
+        "beside": tables.accuracy_table(rows, [row.name for row in rows if row.name not in in_paper], False),
         "latents": [
-            (name, model.hidden[len(model.hidden) // 2])
+            (name, tables.sizes(4 * model.hidden[len(model.hidden) // 2]))
             for name, model in params.models.items()
             if isinstance(model, schema.Vae)
         ],
@@ -201,12 +200,14 @@ def _records(dataset: str, params: Params) -> list[Path]:
     return [paths.record(dataset, name) for name in names]
 
 
-def _warn_of_leftovers(dataset: str, rows: list[str]) -> None:
+def _warn_of_leftovers(dataset: str, params: Params) -> None:
     """DVC keeps the outputs of a stage that is no more, and counts them as dependencies of this one."""
-    evaluations = paths.evaluation(dataset, rows[0]).parent
-    for folder in sorted(evaluations.iterdir()):
-        if folder.name not in rows:
-            print(f"warning: {folder} belongs to no row of params.yaml and is left out; remove it")
+    expected = {paths.evaluation(dataset, row.name) for row in params.rows()}
+    expected |= {paths.curves(dataset, name) for name in params.models}
+    expected |= set(_records(dataset, params))
+    for folder in sorted({path.parent for path in expected}):
+        for path in sorted(set(folder.glob("[!.]*")) - expected):
+            print(f"warning: {path} belongs to no row of params.yaml and is left out; remove it")
 
 
 def _yaml(content: dict[str, Any]) -> str:

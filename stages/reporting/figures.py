@@ -1,5 +1,6 @@
 """The report's pictures, each drawn from the table that is kept beside it."""
 
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -81,7 +82,7 @@ def draw_curves(table: pd.DataFrame, path: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     titles = {"loss": "training loss (with dropout)", "validation_ndcg": "NDCG@100 on validation users"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        for (row, curve), colour in zip(table.groupby("row", sort=False), LINES * 3, strict=False):
+        for (row, curve), colour in zip(table.groupby("row", sort=False), cycle(LINES), strict=False):
             marker = "o" if len(curve) == 1 else ""  # a line of one point is no line
             axes.plot(curve["epoch"], curve[column], marker=marker, color=colour, linewidth=1.3, label=str(row))
         axes.set_title(title, fontsize=10)
@@ -103,7 +104,7 @@ def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     titles = {"perplexity": "perplexity of the codes (256: all used alike)", "dead": "dead codes of 256"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        for (row, usage), colour in zip(table.groupby("row", sort=False), LINES * 3, strict=False):
+        for (row, usage), colour in zip(table.groupby("row", sort=False), cycle(LINES), strict=False):
             axes.plot(usage["chunk"], usage[column], ".-", color=colour, linewidth=1, label=str(row))
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("chunk")

@@ -12,6 +12,16 @@ from stages.reporting.results import RowResult
 NDCG = "ndcg@100"
 
 
+def rows_of_the_paper(rows: list[RowResult]) -> list[RowResult]:
+    """Those that Table 1 has, in its order: of the same name, and of as many bytes."""
+    by_name = {row.name: row for row in rows}
+    return [
+        by_name[name]
+        for name, printed in TABLE_1.items()
+        if name in by_name and by_name[name].bytes_per_user == printed.bytes_per_user
+    ]
+
+
 def accuracy_table(rows: list[RowResult], shown: Iterable[str], with_paper: bool) -> str:
     """Markdown: bytes per user, size of 50M users and accuracy, as in Table 1; with the paper's value if asked.
 
@@ -19,6 +29,7 @@ def accuracy_table(rows: list[RowResult], shown: Iterable[str], with_paper: bool
     ----------
     rows : all of the report, as a row is compared with its float twin
     shown : names of those in this table, in this order
+    with_paper : only where all shown rows are the paper's
     """
     by_name = {row.name: row for row in rows}
     lines = []
@@ -27,16 +38,16 @@ def accuracy_table(rows: list[RowResult], shown: Iterable[str], with_paper: bool
             "row": f"`{row.name}`",
             "stored per user": row.stored,
             "bytes per user": _bytes(row.bytes_per_user),
-            "50M users": f"{row.bytes_per_user * VECTORS / 1e9:,.3g} G",
+            "50M users": _size_of_all(row.bytes_per_user),
             "NDCG@100": f"{row.mean[NDCG]:.4f} ± {row.standard_error[NDCG]:.4f}",
             "kept of float": _kept(row, by_name),
             "Recall@20": f"{row.mean['recall@20']:.4f}",
             "Recall@50": f"{row.mean['recall@50']:.4f}",
         }
         if with_paper:
-            paper = TABLE_1.get(row.name)
-            line["paper"] = f"{paper:.3f}" if paper else "–"
-            line["difference"] = f"{row.mean[NDCG] - paper:+.4f}" if paper else "–"
+            printed = TABLE_1[row.name].ndcg
+            line["paper"] = f"{printed:.3f}"
+            line["difference"] = f"{row.mean[NDCG] - printed:+.4f}"
         lines.append(line)
     return markdown(pd.DataFrame(lines))
 
@@ -59,8 +70,7 @@ def in_short(rows: list[RowResult]) -> list[str]:
 
 def order_of_rows(rows: list[RowResult]) -> str:
     """Whether the rows come in the paper's order, and by how many standard errors (paired) they do not."""
-    by_name = {row.name: row for row in rows}
-    ordered = [by_name[name] for name in TABLE_1 if name in by_name]
+    ordered = rows_of_the_paper(rows)
     if len(ordered) < 2:
         return "There are not two rows of the paper's Table 1 here, so there is no order to compare."
     wrong = []
@@ -114,6 +124,15 @@ def _kept(row: RowResult, by_name: dict[str, RowResult]) -> str:
     difference = compare(row.per_user[NDCG], twin.per_user[NDCG])
     share, error = 1 + difference.mean / twin.mean[NDCG], difference.standard_error / twin.mean[NDCG]
     return f"{share * 100:.1f} ± {error * 100:.1f} %"
+
+
+def sizes(bytes_per_user: float) -> str:
+    """Bytes per user and for as many users as in the paper, in words."""
+    return f"{_bytes(bytes_per_user)} bytes per user, {_size_of_all(bytes_per_user)} for 50M users"
+
+
+def _size_of_all(bytes_per_user: float) -> str:
+    return f"{bytes_per_user * VECTORS / 1e9:,.3g} G"
 
 
 def _bytes(value: float) -> str:
