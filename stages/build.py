@@ -37,7 +37,7 @@ def describe(device: torch.device) -> dict[str, object]:
 
 
 def build_model(settings: params.Model, n_items: int) -> Recommender:
-    """A model without weights."""
+    """A model without weights, for `n_items` items."""
     match settings:
         case params.Popularity():
             return Popularity(n_items)

@@ -29,6 +29,7 @@ from stages.params import read_params
 from stages.ranking.evaluation import evaluate
 from stages.records import recorded
 
+DECISIVE = ("models", "quantizers", "ranking")  # packages whose code decides the weights
 SECONDS_BETWEEN_LINES = 1.0  # of progress; small sets have many short epochs
 
 
@@ -121,8 +122,12 @@ def _fingerprint(
     digest = hashlib.sha256()
     decisive = [settings.model_dump(), size.model_dump(), params.training.seed, device.type, torch.__version__]
     digest.update(json.dumps(decisive).encode())
-    for source in [*sorted(split.glob("*.npz")), *sorted(Path("stages").rglob("*.py"))]:
-        digest.update(source.read_bytes())
+    code = [
+        Path(__file__),
+        *(file for package in DECISIVE for file in sorted((Path(__file__).parent / package).glob("*.py"))),
+    ]
+    for file in [*sorted(split.glob("*.npz")), *code]:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

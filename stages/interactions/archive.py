@@ -32,6 +32,12 @@ def fetch(urls: list[str], target: Path, size: int, sha256: str) -> str:
 
     Progress goes to the terminal. Certificates are verified.
 
+    Parameters
+    ----------
+    target : is written, and overwritten by each address that is tried
+    size : bytes
+    sha256 : hexadecimal digest
+
     Raises
     ------
     UserError

@@ -1,21 +1,23 @@
-"""Product quantization inside training: codebooks by moving averages, gradients straight through (PQ-VAE, §3)."""
+"""Product quantization inside training: codebooks by moving averages, gradients straight through (PQ-VAE)."""
 
 import torch
 from torch import Tensor, nn
 
 from stages.quantizers.product import CODES
 
-SMOOTHING = 1e-5  # Laplace smoothing of the counts, as in van den Oord et al. 2017, appendix A.1
+SMOOTHING = 1e-5  # Laplace smoothing of the counts, as in Sonnet's VectorQuantizerEMA
 
 
 class ProductBottleneck(nn.Module):
-    """Replaces each chunk of a vector by the nearest code of the chunk's codebook.
+    """Replaces each chunk of a vector by the nearest code of the chunk's codebook (Van Balen & Levy 2019).
 
-    Until `start` gives it codebooks, vectors pass unchanged.
+    The codebooks follow the vectors by moving averages (van den Oord et al. 2017, appendix A.1). Until `start` gives it
+    codebooks, vectors pass unchanged.
 
     Parameters
     ----------
     width : of the vector; a multiple of `chunks`
+    chunks : one codebook of 256 codes each
     start_share : of the epochs, trained without quantization
     ema_decay : of the moving averages, per step
     commitment : weight of the commitment loss

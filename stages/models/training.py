@@ -38,7 +38,9 @@ class Training:
     model : gets its first weights here
     train : (n_users, n_items) 0/1
     validate : NDCG@100 of the model as it is
+    epochs : passes over the train users
     batch_size : users
+    learning_rate : of Adam
     l2 : in Liang's convention: the loss adds l2 / batch_size · Σ weight², biases excluded
     seed : of everything that is drawn
     """

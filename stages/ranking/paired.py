@@ -18,7 +18,7 @@ def compare(row: pd.Series, other: pd.Series) -> Difference:
 
     Parameters
     ----------
-    row, other : a value per user, the same users in the same order
+    row, other : float64 (n_users,), the same users in the same order
     """
     difference = np.asarray(row) - np.asarray(other)
     return Difference(float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
