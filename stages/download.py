@@ -1,41 +1,84 @@
-"""Bring a data set's archive here and check it: from this machine, or from the first address that has it.
+"""Bring a data set's ratings here: from this machine, from the first address that has them, or made up.
 
 python -m stages.download --dataset ml-20m
 """
 
+import filecmp
 import shutil
 from pathlib import Path
 
 from stages import paths
+from stages.catalogue import FileSource, SyntheticSource, WebSource
 from stages.command_line import Dataset, run
 from stages.errors import UserError
-from stages.interactions.archive import fetch, what_is_wrong
+from stages.interactions.archive import fetch, sha256_of, what_is_wrong
+from stages.interactions.synthetic import write_synthetic
 from stages.params import read_params
+from stages.records import recorded
 
 
 def download(dataset: Dataset) -> None:
-    """Bring a data set's archive here, checked by its size and digest."""
+    """Bring a data set's ratings here, checked by size and digest where params.yaml gives them."""
     source = read_params().dataset(dataset).source
-    target = paths.archive(dataset)
+    target = paths.raw(dataset, source.name)
+    with recorded(paths.record(dataset, "download")) as record:
+        match source:
+            case FileSource():
+                _copy(source, target)
+            case WebSource():
+                _download(source, target, paths.partial(dataset, source.name))
+            case SyntheticSource():
+                with paths.whole_file(target) as temporary:
+                    write_synthetic(temporary, source.users, source.items, source.ratings, source.seed)
+                print(f"{target}: {source.ratings:,} made-up ratings")
+        record["files"] = {
+            str(file.relative_to(target.parent)): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+            for file in paths.files(target)
+        }
+
+
+def _copy(source: FileSource, target: Path) -> None:
+    origin = Path(source.path)
+    if not origin.exists():
+        raise UserError(f"there is no {origin}, which a source in params.yaml names; put it there or correct the path")
+    if origin.is_dir():
+        if source.sha256 is not None:
+            raise UserError(f"{origin} is a folder; leave size and sha256 out in params.yaml, they are of a file")
+        parts = paths.files(origin)
+        if not parts:
+            raise UserError(f"{origin} is an empty folder; put the parts there")
+        with paths.whole_folder(target) as folder:
+            for part in parts:
+                copy = folder / part.relative_to(origin)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(part, copy)
+        print(f"{target}: {len(parts)} parts from {origin}")
+        return
+    if source.size is not None and source.sha256 is not None:
+        problem = what_is_wrong(origin, source.size, source.sha256)
+        if problem:
+            raise UserError(f"{origin} is {problem}; put the right file there, or correct params.yaml")
+    if target.is_file() and filecmp.cmp(origin, target, shallow=False):
+        print(f"{target} is already here, the same as {origin}")
+        return
+    with paths.whole_file(target) as temporary:
+        shutil.copyfile(origin, temporary)
+    print(f"{target} came from {origin}")
+
+
+def _download(source: WebSource, target: Path, partial: Path) -> None:
     if target.exists():
         if problem := what_is_wrong(target, source.size, source.sha256):
             raise UserError(f"{target} is {problem}; remove it, or put the right one in its place")
         print(f"{target} is already here and right")
         return
-    if source.path is not None:
-        if not Path(source.path).is_file():
-            raise UserError(f"there is no file {source.path}; datasets.{dataset}.source.path in params.yaml names it")
-        if problem := what_is_wrong(Path(source.path), source.size, source.sha256):
-            raise UserError(f"{source.path} is {problem}; put the right file there, or correct params.yaml")
-        with paths.whole_file(target) as temporary:
-            shutil.copyfile(source.path, temporary)
-        return
-    assert source.urls is not None  # the schema: either a path or addresses
-    with paths.whole_file(target) as temporary:
-        try:
-            url = fetch(source.urls, temporary, source.size, source.sha256)
-        except UserError as error:
-            raise UserError(f"{error}\nGet the file by hand, put it at {target} and run this again") from None
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        url = fetch(source.urls, partial, source.size, source.sha256)
+    except UserError as error:
+        raise UserError(f"{error}\nGet the file by hand, put it at {target} and run this again") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial.replace(target)
     print(f"{target} came from {url}")
 
 

@@ -20,6 +20,7 @@ from stages.quantizers.codec import stored_bytes
 from stages.quantizers.product import ProductCodec, code_usage
 from stages.ranking.evaluation import METRICS, encode_users
 from stages.ranking.evaluation import evaluate as evaluate_users
+from stages.ranking.groups import quarters_of_interactions
 from stages.records import recorded
 
 
@@ -36,7 +37,8 @@ def evaluate(dataset: Dataset, model: Model, quantizer: Quantizer | None = None)
         record |= describe(device)
         network = load_model(paths.model(dataset, model), params.model(model), split.train.shape[1], device)
         codec = network.codec() if quantizer is None else load_codec(paths.codec(dataset, row.name))
-        per_user = evaluate_users(network, codec, split.test, batch_size)
+        quarters = quarters_of_interactions(split.train)
+        per_user = evaluate_users(network, codec, split.test, batch_size, quarters)
         n_test = split.test.fold_in.shape[0]
         encoded = encode_users(network, codec, split.test.fold_in, batch_size)
         bytes_per_user = sum(stored_bytes(codes) for codes in encoded) / n_test

@@ -4,10 +4,11 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from stages.catalogue import Dataset, Strict
 from stages.errors import UserError
 
 # A name becomes part of file names, DVC stage names and DVC's dotted parameter paths.
@@ -15,65 +16,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 Entry = TypeVar("Entry")
-
-
-class Strict(BaseModel):
-    """Unknown keys and wrong types are errors; values never change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Source(Strict):
-    """Where the archive comes from, and how to know that it is the right one."""
-
-    path: str | None = None
-    """A file that is already on this machine, relative to the repository; or"""
-    urls: Annotated[list[Annotated[str, Field(pattern=r"^https?://")]], Field(min_length=1)] | None = None
-    """addresses, tried in order."""
-    size: Annotated[int, Field(gt=0)]
-    """Bytes."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-    @model_validator(mode="after")
-    def _path_or_urls(self) -> "Source":
-        if (self.path is None) == (self.urls is None):
-            raise ValueError("give either path or urls")
-        return self
-
-
-class Split(Strict):
-    """The protocol of Liang et al. 2018 (strong generalization)."""
-
-    threshold: float
-    """A rating above it is an interaction."""
-    min_user_interactions: Annotated[int, Field(ge=1)]
-    held_out_users: Annotated[int, Field(ge=1)]
-    """Users for validation, and as many again for test."""
-    held_out_share: Annotated[float, Field(gt=0, lt=1)]
-    """Share of a held-out user's interactions that is to be predicted."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class DatasetTraining(Strict):
-    """What depends on the size of the data set."""
-
-    batch_size: Annotated[int, Field(ge=1)]
-    """Users."""
-    epochs: Annotated[int, Field(ge=1)]
-
-
-class Dataset(Strict):
-    """One entry of the catalogue."""
-
-    title: str
-    caution: str
-    """The report's first line; empty for none."""
-    compare_with_paper: bool
-    source: Source
-    member: str
-    """The ratings file inside the archive."""
-    split: Split
-    training: DatasetTraining
 
 
 class Popularity(Strict):

@@ -12,9 +12,22 @@ DATA = Path("data")
 REPORTS = Path("reports")
 
 
-def archive(dataset: str) -> Path:
-    """The ratings archive as published; a user may put it there by hand."""
-    return DATA / dataset / "raw" / f"{dataset}.zip"
+def raw(dataset: str, name: str) -> Path:
+    """The ratings as they came, a file or a folder of parts; a user may put a file there by hand."""
+    return DATA / dataset / "raw" / name
+
+
+def partial(dataset: str, name: str) -> Path:
+    """A download that is not whole yet; no DVC output, as DVC removes those before a stage runs."""
+    return DATA / dataset / f"{name}.part"
+
+
+def files(path: Path) -> list[Path]:
+    """The file itself, or all in the folder, sorted; what tools hide there (names with . or _ first) is left out."""
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.is_file())
+    return [file for file in found if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)]
 
 
 def split(dataset: str) -> Path:

@@ -1,49 +1,82 @@
-"""From the archive to sparse splits: filter, split by users, fold-in and held-out.
+"""From ratings as they came to sparse splits: filter, split by users, fold-in and held-out.
 
 python -m stages.preprocess --dataset ml-latest-small
 """
 
 import json
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from stages import paths
+import pyarrow as pa
+
+from stages import catalogue, paths
 from stages.command_line import Dataset, run
 from stages.errors import UserError
-from stages.interactions.ratings import read_ratings
-from stages.interactions.split import find_interactions, split_strong_generalization
+from stages.interactions.csv_file import read_csv
+from stages.interactions.movielens import layout_of, read_titles
+from stages.interactions.parquet_file import read_parquet
+from stages.interactions.protocol import describe
+from stages.interactions.ratings import find_interactions, read_ratings
+from stages.interactions.split import split_strong_generalization
 from stages.interactions.storage import save_split
 from stages.params import read_params
 from stages.records import recorded
 
 
 def preprocess(dataset: Dataset) -> None:
-    """Read a data set's ratings and write its interactions and splits."""
+    """Read a data set's ratings and write its splits."""
     settings = read_params().dataset(dataset)
-    archive = paths.archive(dataset)
-    if not archive.exists():
-        raise UserError(f"there is no archive at {archive}; run the stage download first")
+    raw = paths.raw(dataset, settings.source.name)
+    if not raw.exists():
+        raise UserError(f"there are no ratings at {raw}; run the stage download first")
     with recorded(paths.record(dataset, "preprocess")):
-        ratings = read_ratings(archive, settings.member)
+        ratings, n_superseded = read_ratings(paths.files(raw), _reader(settings.format))
         interactions = find_interactions(ratings, settings.split.threshold, settings.split.min_user_interactions)
         split = split_strong_generalization(
             interactions, settings.split.held_out_users, settings.split.held_out_share, settings.split.seed
         )
-        counts = {
-            "ratings": len(ratings),
-            "interactions": len(interactions),
-            "users": len(split.users),
-            "items": int(interactions["item"].nunique()),
-            "train users": split.train.shape[0],
-            "train interactions": split.train.nnz,
-            "items in train": len(split.items),
-            "validation held-out": split.validation.held_out.nnz,
-            "test held-out": split.test.held_out.nnz,
-        }
+        found = describe(len(ratings) + n_superseded, n_superseded, interactions, split)
+        titles = _titles(raw, settings.format)
         with paths.whole_folder(paths.split(dataset)) as folder:
-            interactions.to_parquet(folder / "interactions.parquet", index=False)
-            save_split(folder, split)
-            (folder / "counts.json").write_text(json.dumps(counts, indent=2) + "\n")
-    for name, count in counts.items():
-        print(f"{count:>12,} {name}")
+            save_split(folder, split, interactions, titles)
+            (folder / "protocol.json").write_text(json.dumps(found, indent=2) + "\n")
+    for name, value in found.items():
+        print(f"{value:>12,} {name}" if isinstance(value, int) else f"{name} {value}")
+    if n_superseded:
+        print(f"note: {n_superseded:,} ratings were left out, as the same user rated the same item later")
+    if settings.published:
+        for difference in settings.published.differences(found):
+            print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
+
+
+def _reader(layout: catalogue.Format) -> Callable[[Path], Iterator[pa.RecordBatch]]:
+    match layout:
+        case catalogue.MovieLensFormat():
+            known = layout_of(layout.member)
+            return partial(
+                read_csv,
+                columns=known.columns,
+                separator=known.separator,
+                id_type=pa.int64(),
+                member=layout.member,
+            )
+        case catalogue.CsvFormat():
+            return partial(
+                read_csv,
+                columns=layout.columns.given(),
+                separator=layout.separator,
+                id_type=pa.int64() if layout.ids == "integer" else pa.string(),
+                member=layout.member,
+            )
+        case catalogue.ParquetFormat():
+            names = {name: str(column) for name, column in layout.columns.given().items()}
+            return partial(read_parquet, columns=names)
+
+
+def _titles(raw: Path, layout: catalogue.Format) -> dict[int, str]:
+    return read_titles(raw, layout.member) if isinstance(layout, catalogue.MovieLensFormat) else {}
 
 
 if __name__ == "__main__":

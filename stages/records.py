@@ -1,9 +1,11 @@
-"""What a stage ran on: code revision, versions, hardware and time, kept beside its results."""
+"""What a stage ran on: code revision, versions, hardware, time and memory, kept beside its results."""
 
 import json
 import os
 import platform
+import resource
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ def recorded(path: Path) -> Iterator[dict[str, object]]:
     record = {
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 1),
+        "peak_memory_bytes": _peak_memory(),
         "revision": _revision(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -34,6 +37,12 @@ def recorded(path: Path) -> Iterator[dict[str, object]]:
     }
     with paths.whole_file(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _peak_memory() -> int:
+    """Of this process since its start."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024  # Linux counts in KiB
 
 
 def _revision() -> str:

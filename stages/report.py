@@ -5,18 +5,20 @@ python -m stages.report --dataset ml-latest-small
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 
+from stages import catalogue, paths
 from stages import params as schema
-from stages import paths
 from stages.command_line import Dataset, run
 from stages.errors import UserError
 from stages.params import Params, Row, read_params
@@ -24,6 +26,7 @@ from stages.reporting import figures, tables
 from stages.reporting.results import RowResult
 
 TEMPLATES = Path(__file__).parent / "reporting"
+POINTS_OF_A_TAIL = 200
 
 
 def report(dataset: Dataset) -> None:
@@ -37,7 +40,7 @@ def report(dataset: Dataset) -> None:
     # File by file, not the whole folder: what a user keeps beside the report stays.
     with TemporaryDirectory(prefix=".report-") as temporary:
         folder = Path(temporary)
-        _draw(folder / "figures", rows, curves)
+        _draw(folder / "figures", rows, curves, _distribution(dataset))
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         environment = Environment(
@@ -108,7 +111,8 @@ def _metrics(row: RowResult, digits: int) -> dict[str, float]:
     return {name: round(value, digits) for name, value in values.items()}
 
 
-def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame) -> None:
+def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame, distribution: pd.DataFrame) -> None:
+    """Every figure, and beside it the table that it is drawn from."""
     folder.mkdir()
     frontier = pd.DataFrame(
         {
@@ -120,13 +124,32 @@ def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame) -> None:
         }
     )
     usage = _stack({row.name: row.code_usage for row in rows})
-    for name, table, draw in [
-        ("frontier", frontier, figures.draw_frontier),
-        ("curves", curves, figures.draw_curves),
-        ("code_usage", usage, figures.draw_code_usage),
-    ]:
+    activity = _stack({row.name: tables.by_activity(row) for row in rows})
+    popularity = _stack({row.name: tables.by_popularity(row) for row in rows})
+    figures.draw_frontier(frontier, folder / "frontier.png")
+    figures.draw_curves(curves, folder / "curves.png")
+    figures.draw_code_usage(usage, folder / "code_usage.png")
+    figures.draw_long_tail(distribution, activity, popularity, folder / "long_tail.png")
+    for name, table in {
+        "frontier": frontier,
+        "curves": curves,
+        "code_usage": usage,
+        "distribution": distribution,
+        "by_activity": activity,
+        "by_popularity": popularity,
+    }.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
-        draw(table, folder / f"{name}.png")
+
+
+def _distribution(dataset: str) -> pd.DataFrame:
+    """Interactions per user and per item by rank, at ranks evenly spaced on a log scale."""
+    tails = []
+    for of in ("user", "item"):
+        counts = _read(paths.split(dataset) / f"{of}s.parquet", pd.read_parquet)["interactions"]
+        ordered = counts.sort_values(ascending=False, ignore_index=True)
+        ranks = np.unique(np.geomspace(1, len(ordered), POINTS_OF_A_TAIL).astype(int))
+        tails.append(pd.DataFrame({"of": of, "rank": ranks, "interactions": ordered.to_numpy()[ranks - 1]}))
+    return pd.concat(tails, ignore_index=True)
 
 
 def _stack(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -137,15 +160,29 @@ def _stack(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, Any]:
     settings = params.dataset(dataset)
-    counts = _read(paths.split(dataset) / "counts.json", _json)
+    found = _read(paths.split(dataset) / "protocol.json", _json)
+    published = settings.published
+    differences = published.differences(found) if published else []
+    for difference in differences:
+        print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
+    is_made_up = isinstance(settings.source, catalogue.SyntheticSource)
     records = {path.stem: _read(path, _json) for path in _records(dataset, params)}
     packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
     in_paper = [row.name for row in tables.rows_of_the_paper(rows)]
     return {
-        "title": settings.title,
+        "title": f"synthetic data, {settings.title}" if is_made_up else settings.title,
         "caution": settings.caution,
+        "is_made_up": is_made_up,
+        "differences": differences,
+        "protocol": tables.protocol_table(found, published.model_dump() if published else None),
+        "is_published": published is not None,
+        "by_activity": tables.long_tail_table({row.name: tables.by_activity(row) for row in rows}),
+        "by_popularity": tables.long_tail_table({row.name: tables.by_popularity(row) for row in rows}),
+        "most_popular": tables.most_popular(
+            _read(paths.split(dataset) / "items.parquet", pd.read_parquet), found["users"]
+        ),
         "with_paper": settings.compare_with_paper,
-        "order": tables.order_of_rows(rows),
+        "order": "" if is_made_up else tables.order_of_rows(rows),
         "in_short": tables.in_short(rows),
         "table_1": tables.accuracy_table(rows, in_paper, settings.compare_with_paper),
         "beside": tables.accuracy_table(rows, [row.name for row in rows if row.name not in in_paper], False),
@@ -155,10 +192,9 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
             if isinstance(model, schema.Vae)
         ],
         "n_users": f"{len(rows[0].per_user):,}",
-        "n_train": counts["train users"],
+        "n_train": f"{found['train_users']:,}",
         "code_usage": tables.code_usage_table(rows),
-        "sha256": settings.source.sha256,
-        "counts": tables.markdown(pd.DataFrame([{"": name, "number": f"{n:,}"} for name, n in counts.items()])),
+        "files": [(name, file["sha256"]) for name, file in records["download"]["files"].items()],
         "revisions": tables.listing(record["revision"] for record in records.values()),
         "machines": tables.listing(f"{record['cpu']}, {record['cores']} cores" for record in records.values()),
         "devices": tables.listing(record["device"] for record in records.values() if "device" in record),
@@ -175,6 +211,7 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
                         + (f", from epoch {record['resumed_after_epoch']}" if "resumed_after_epoch" in record else ""),
                         "started (UTC)": record["started"].removesuffix("+00:00"),
                         "seconds": f"{record['seconds']:.1f}",
+                        "peak memory": f"{record['peak_memory_bytes'] / 1e9:.2f} GB",
                         "threads": record.get("threads", "–"),
                         "revision": record["revision"],
                     }
@@ -193,7 +230,7 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
 
 def _records(dataset: str, params: Params) -> list[Path]:
     """The records of the stages before, in the order of the pipeline."""
-    names = ["preprocess"]
+    names = ["download", "preprocess"]
     names += [f"train-{name}" for name in params.models]
     names += [f"quantize-{row.name}" for row in params.rows() if row.quantizer]
     names += [f"evaluate-{row.name}" for row in params.rows()]

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from stages import params as schema
 from stages import paths
 from stages.build import build_model, choose_device, describe
+from stages.catalogue import DatasetTraining
 from stages.command_line import Dataset, Model, run
 from stages.errors import UserError
 from stages.interactions.split import Split
@@ -116,7 +117,7 @@ def _resume(training: Training, checkpoint: Path, fingerprint: str) -> bool:
 
 
 def _fingerprint(
-    params: schema.Params, settings: schema.AutoEncoder, size: schema.DatasetTraining, split: Path, device: torch.device
+    params: schema.Params, settings: schema.AutoEncoder, size: DatasetTraining, split: Path, device: torch.device
 ) -> str:
     """A digest of everything that decides the weights; resuming a training with other such is no resuming."""
     digest = hashlib.sha256()

@@ -1,89 +1,155 @@
-"""Ratings as published, read from inside the archive."""
+"""Ratings of numbered users and items, and which of them are interactions."""
 
-import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 
 from stages.errors import UserError
 
-# MovieLens since 2014 (ml-20m, ml-latest-small): our name, theirs, type.
-COLUMNS = [
-    ("user", "userId", pa.int64()),
-    ("item", "movieId", pa.int64()),
-    ("rating", "rating", pa.float64()),
-    ("timestamp", "timestamp", pa.int64()),
-]
+DENSE_IDS = 100_000_000  # integers below it are numbered by a table
 
 
-def read_ratings(archive: Path, member: str) -> pd.DataFrame:
-    """Read a MovieLens `ratings.csv` from inside a zip archive, which is never unpacked.
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings in the order of their files, no pair of user and item twice.
 
-    Where a user rated an item more than once, the last one by timestamp counts, in its place in the file.
+    Users and items are numbered in the sorted order of their ids, so that what follows depends on no kind of id.
+    """
+
+    users: np.ndarray
+    """Original ids, int64 or str, sorted; some may have no rating (left)."""
+    items: np.ndarray
+    """As users."""
+    user: np.ndarray
+    """int32 (n_ratings,), position in users."""
+    item: np.ndarray
+    """int32 (n_ratings,), position in items."""
+    rating: np.ndarray | None
+    """float32 or float64 (n_ratings,); None where the files tell only who took what."""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, chosen: np.ndarray) -> "Ratings":
+        """The chosen ratings, in the same order; chosen : bool (n_ratings,)."""
+        rating = None if self.rating is None else self.rating[chosen]
+        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=rating)
+
+
+def read_ratings(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBatch]]) -> tuple[Ratings, int]:
+    """Read files of ratings as one, in the order given.
+
+    Where a user rated an item more than once, the last one by timestamp counts, in its place; without timestamps,
+    and where they are the same, the last one in the files.
+
+    Parameters
+    ----------
+    read : gives a file's columns user, item (int64 or string, nothing missing), and rating (float64) and timestamp
+        (int64) where there are such, some rows at a time
 
     Returns
     -------
-    DataFrame with columns user, item, timestamp : int64 and rating : float64, in file order
+    The ratings, and how many earlier ones of the same user and item were left out
 
     Raises
     ------
     UserError
-        where the archive is not whole or has no such member, or the member is empty, lacks a column, or holds
-        something that is no number; with the line where there is one.
+        where there is no rating, or ids are integers in one file and text in another.
     """
-    where = f"{archive}:{member}"
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            if member not in opened.namelist():
-                raise UserError(f"{archive} has no member {member}; it has {', '.join(opened.namelist())}")
-            _check_header(opened, member, where)
-            table = _read_csv(opened, member, where)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{archive} is not a whole zip archive ({error}); fetch it again") from error
-    _check_values(table, where)
-    ratings = table.rename_columns([name for name, _, _ in COLUMNS]).to_pandas()
-    return _last_of_duplicates(ratings)
+    columns: dict[str, list[np.ndarray | pa.Array]] = {}
+    kinds: dict[str, tuple[pa.DataType, Path]] = {}
+    for file in files:
+        for batch in read(file):
+            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                kind, first_file = kinds.setdefault(name, (values.type, file))
+                if values.type != kind:
+                    raise UserError(
+                        f"{name} ids are {kind} in {first_file} but {values.type} in {file}; write all alike"
+                    )
+                columns.setdefault(name, []).append(_compact(values))
+    if not columns:
+        raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}; put the whole file there")
+    users, user = _number(columns.pop("user"))
+    items, item = _number(columns.pop("item"))
+    rating, timestamp = (
+        np.concatenate(columns.pop(name)) if name in columns else None for name in ("rating", "timestamp")
+    )
+    ratings = Ratings(users, items, user, item, rating)
+    superseded = _superseded(user, item, len(items), timestamp)
+    if superseded is None:
+        return ratings, 0
+    return ratings.where(~superseded), int(superseded.sum())
 
 
-def _check_header(archive: zipfile.ZipFile, member: str, where: str) -> None:
-    with archive.open(member) as stream:
-        header = stream.readline().decode("utf-8-sig", errors="replace").strip()
-    if not header:
-        raise UserError(f"{where} is empty")
-    found = [column.strip('"') for column in header.split(",")]
-    for _, column, _ in COLUMNS:
-        if found.count(column) != 1:
-            raise UserError(f"{where}: column '{column}' is there {found.count(column)} times, not once: {header}")
+def find_interactions(ratings: Ratings, threshold: float | None, min_user_interactions: int) -> Ratings:
+    """Keep the ratings above the threshold, then the users with enough of them (protocol, step 1); order is kept.
+
+    Parameters
+    ----------
+    threshold : None where there are no ratings, and every row is an interaction
+
+    Raises
+    ------
+    UserError
+        where nothing is left.
+    """
+    liked = np.ones(len(ratings), dtype=bool)
+    if threshold is not None:
+        assert ratings.rating is not None
+        liked = ratings.rating > np.float64(threshold)
+    enough = np.bincount(ratings.user[liked], minlength=len(ratings.users)) >= min_user_interactions
+    interactions = ratings.where(liked & enough[ratings.user])
+    if not len(interactions):
+        above = "" if threshold is None else f" {liked.sum():,} are above the threshold {threshold}, and"
+        raise UserError(
+            f"nothing is left of {len(ratings):,} ratings:{above} no user has {min_user_interactions} of them; "
+            f"lower {'' if threshold is None else 'threshold or '}min_user_interactions in params.yaml"
+        )
+    return interactions
 
 
-def _read_csv(archive: zipfile.ZipFile, member: str, where: str, threads: bool = True) -> pa.Table:
-    types = {column: dtype for _, column, dtype in COLUMNS}
-    convert = pa.csv.ConvertOptions(column_types=types, include_columns=list(types))
-    try:
-        with archive.open(member) as stream:
-            read = pa.csv.ReadOptions(use_threads=threads)
-            return pa.csv.read_csv(stream, read_options=read, convert_options=convert)
-    except pa.ArrowInvalid as error:
-        if threads:  # only the reader without threads knows the row
-            return _read_csv(archive, member, where, threads=False)
-        raise UserError(f"{where}: {' '.join(str(error).split())} (rows count from 1, the header)") from error
+def _compact(values: pa.Array) -> np.ndarray | pa.Array:
+    """The same numbers in half the bytes, where they fit; text as it is."""
+    if pa.types.is_string(values.type):
+        return values
+    wide = np.from_dlpack(values)  # where to_numpy would import pandas
+    narrow = wide.astype(np.float32 if wide.dtype == np.float64 else np.int32)
+    return narrow if (narrow == wide).all() else wide
 
 
-def _check_values(table: pa.Table, where: str) -> None:
-    if table.num_rows == 0:
-        raise UserError(f"{where} has a header but no ratings")
-    for _, column, _ in COLUMNS:
-        values = table[column].to_numpy()
-        wrong = ~np.isfinite(values)  # an empty field reads as NaN
-        if wrong.any():
-            raise UserError(f"{where}: line {int(wrong.argmax()) + 2} has no number under '{column}'")
+def _number(ids: list[np.ndarray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ids, sorted, and for each row its id's position among them, int32."""
+    if isinstance(ids[0], np.ndarray):
+        largest = max(part.max() for part in ids)
+        if largest < DENSE_IDS and min(part.min() for part in ids) >= 0:  # several times faster than hashing
+            is_there = np.zeros(largest + 1, dtype=bool)
+            for part in ids:
+                is_there[part] = True
+            numbers = np.cumsum(is_there, dtype=np.int32) - 1
+            return np.flatnonzero(is_there), np.concatenate([numbers[part] for part in ids])
+        encoded = pa.array(np.concatenate(ids, dtype=np.int64)).dictionary_encode()
+    else:
+        encoded = pa.chunked_array(ids, pa.string()).cast(pa.large_string()).combine_chunks().dictionary_encode()
+    distinct = encoded.dictionary.to_numpy(zero_copy_only=False)
+    order = np.argsort(distinct, kind="stable")
+    position = np.empty(len(order), dtype=np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    return distinct[order], position[encoded.indices.to_numpy()]
 
 
-def _last_of_duplicates(ratings: pd.DataFrame) -> pd.DataFrame:
-    if not ratings.duplicated(["user", "item"]).any():
-        return ratings
-    by_time = ratings.sort_values("timestamp", kind="stable")
-    return by_time.drop_duplicates(["user", "item"], keep="last").sort_index().reset_index(drop=True)
+def _superseded(user: np.ndarray, item: np.ndarray, n_items: int, timestamp: np.ndarray | None) -> np.ndarray | None:
+    """Mark the ratings that a later one of the same user and item replaces; None where there are none."""
+    if ((user[1:] > user[:-1]) | ((user[1:] == user[:-1]) & (item[1:] > item[:-1]))).all():
+        return None  # in order, as MovieLens is
+    pair = user.astype(np.int64) * n_items + item
+    in_order = np.sort(pair)
+    if (in_order[1:] != in_order[:-1]).all():
+        return None
+    order = np.lexsort((pair,) if timestamp is None else (timestamp, pair))  # stable: ties stay in file order
+    is_last = np.append(pair[order][1:] != pair[order][:-1], True)
+    superseded = np.ones(len(pair), dtype=bool)
+    superseded[order[is_last]] = False
+    return superseded

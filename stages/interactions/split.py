@@ -1,4 +1,4 @@
-"""From ratings to interactions, and from interactions to the splits of strong generalization.
+"""From interactions to the splits of strong generalization.
 
 The protocol of Liang et al. 2018 as their published notebook has it, step by step; users and items end up
 numbered exactly as there.
@@ -7,10 +7,10 @@ numbered exactly as there.
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_array
 
 from stages.errors import UserError
+from stages.interactions.ratings import Ratings
 
 # A user left with fewer interactions keeps them all as fold-in (the notebook's split_train_test_proportion).
 FEWEST_TO_HOLD_OUT = 5
@@ -40,37 +40,12 @@ class Split:
     """(n_items,) original ids, in the order of the columns."""
 
 
-def find_interactions(ratings: pd.DataFrame, threshold: float, min_user_interactions: int) -> pd.DataFrame:
-    """Keep the ratings above the threshold, then the users with enough of them (step 1); order is kept.
-
-    Parameters
-    ----------
-    ratings : DataFrame with columns user, item, rating
-
-    Raises
-    ------
-    UserError
-        where nothing is left.
-    """
-    liked = ratings[ratings["rating"] > threshold]
-    per_user = liked["user"].map(liked["user"].value_counts())
-    interactions = liked[per_user >= min_user_interactions].reset_index(drop=True)
-    if interactions.empty:
-        raise UserError(
-            f"nothing is left of {len(ratings):,} ratings: {len(liked):,} are above the threshold {threshold}, and "
-            f"no user has {min_user_interactions} of them; lower threshold or min_user_interactions in params.yaml"
-        )
-    return interactions
-
-
-def split_strong_generalization(
-    interactions: pd.DataFrame, held_out_users: int, held_out_share: float, seed: int
-) -> Split:
+def split_strong_generalization(interactions: Ratings, held_out_users: int, held_out_share: float, seed: int) -> Split:
     """Split by users, then each held-out user's interactions into fold-in and held-out (steps 2 to 4).
 
     Parameters
     ----------
-    interactions : DataFrame with columns user and item, no pair twice, in file order
+    interactions : in file order
     held_out_users : users for validation, and as many again for test
     held_out_share : share of a held-out user's interactions to predict
     seed : of NumPy's legacy generator, as the published split depends on it to the bit
@@ -80,7 +55,7 @@ def split_strong_generalization(
     UserError
         where there are too few users.
     """
-    sorted_users = np.unique(interactions["user"])
+    sorted_users = np.flatnonzero(np.bincount(interactions.user))
     n_train = len(sorted_users) - 2 * held_out_users
     if n_train < 1:
         raise UserError(
@@ -88,20 +63,17 @@ def split_strong_generalization(
             f"validation and {held_out_users:,} for test; lower held_out_users in params.yaml"
         )
     users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
-    user_number = pd.Series(np.arange(len(users)), index=users)
-    user = interactions["user"].map(user_number).to_numpy()
+    user = _numbers(users, len(interactions.users))[interactions.user]
 
     in_train = user < n_train
-    original_item = interactions["item"].to_numpy()
-    items = pd.unique(original_item[in_train])  # in order of first appearance
-    item = pd.Index(items).get_indexer(pd.Index(original_item))  # -1: not in train
+    items = _in_order_of_appearance(interactions.item[in_train], len(interactions.items))
+    item = _numbers(items, len(interactions.items))[interactions.item]  # -1: not in train
     train = _matrix(user[in_train], item[in_train], n_train, len(items))
 
-    original = interactions["user"].to_numpy()
     parts = []
     for first in (n_train, n_train + held_out_users):
-        chosen = (user >= first) & (user < first + held_out_users) & (item >= 0)
-        is_held_out = _choose_held_out(original[chosen], held_out_share, seed)
+        chosen = np.flatnonzero((user >= first) & (user < first + held_out_users) & (item >= 0))
+        is_held_out = _choose_held_out(interactions.user[chosen], held_out_share, seed)
         rows, columns = user[chosen] - first, item[chosen]
         parts.append(
             HeldOutUsers(
@@ -114,11 +86,27 @@ def split_strong_generalization(
             f"no user of validation or of test has {FEWEST_TO_HOLD_OUT} interactions with items of the train users, "
             "so nothing can be held out; raise held_out_users in params.yaml, or use more ratings"
         )
-    return Split(train, parts[0], parts[1], users, items)
+    return Split(train, parts[0], parts[1], interactions.users[users], interactions.items[items])
+
+
+def _in_order_of_appearance(values: np.ndarray, n: int) -> np.ndarray:
+    """The distinct values; values : int32 below n."""
+    first = np.full(n, len(values))
+    backwards = np.arange(len(values) - 1, -1, -1)
+    first[values[backwards]] = backwards  # the last assignment to a place counts
+    order = np.argsort(first, kind="stable")
+    return order[: np.count_nonzero(first < len(values))]
+
+
+def _numbers(chosen: np.ndarray, n: int) -> np.ndarray:
+    """int32 (n,): the place of each in `chosen`, or -1."""
+    numbers = np.full(n, -1, dtype=np.int32)
+    numbers[chosen] = np.arange(len(chosen), dtype=np.int32)
+    return numbers
 
 
 def _choose_held_out(users: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Mark the held-out interactions. The order of the draws is the protocol: users by sorted original id."""
+    """Mark the held-out interactions; the draws go through the users in the order of their original ids."""
     generator = np.random.RandomState(seed)
     order = np.argsort(users, kind="stable")  # each user's interactions stay in file order
     counts = np.unique(users, return_counts=True)[1]

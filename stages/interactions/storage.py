@@ -1,29 +1,52 @@
 """A split on disk: matrices as SciPy's NPZ, tables as Parquet."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.sparse import csr_array, load_npz, save_npz
 
 from stages.errors import UserError
+from stages.interactions.ratings import Ratings
 from stages.interactions.split import HeldOutUsers, Split
 
 PARTS = ("validation", "test")
 
 
-def save_split(folder: Path, split: Split) -> None:
-    """Write the matrices (train, and fold-in and held-out of validation and test), users and items."""
+def save_split(folder: Path, split: Split, interactions: Ratings, titles: Mapping[int, str]) -> None:
+    """Write the matrices (train, and fold-in and held-out of validation and test), users and items.
+
+    users.parquet and items.parquet map rows and columns back to the original ids.
+
+    Parameters
+    ----------
+    interactions : all that the split was made from, to be counted per user and item
+    titles : of items, by original id
+    """
     save_npz(folder / "train.npz", split.train, compressed=False)
     for name in PARTS:
         part: HeldOutUsers = getattr(split, name)
         save_npz(folder / f"{name}_fold_in.npz", part.fold_in, compressed=False)
         save_npz(folder / f"{name}_held_out.npz", part.held_out, compressed=False)
     sizes = [split.train.shape[0], split.validation.fold_in.shape[0], split.test.fold_in.shape[0]]
-    role = np.repeat(["train", *PARTS], sizes)
-    pd.DataFrame({"user": split.users, "part": role}).to_parquet(folder / "users.parquet", index=False)
-    pd.DataFrame({"item": split.items}).to_parquet(folder / "items.parquet", index=False)
+    users = {
+        "user": split.users,
+        "part": np.repeat(["train", *PARTS], sizes),
+        "interactions": _count(interactions.user, interactions.users, split.users),
+    }
+    items = {"item": split.items, "interactions": _count(interactions.item, interactions.items, split.items)}
+    if titles:
+        items["title"] = np.array([titles.get(item, "") for item in split.items.tolist()], dtype=object)
+    pq.write_table(pa.table(users), folder / "users.parquet")
+    pq.write_table(pa.table(items), folder / "items.parquet")
+
+
+def _count(numbers: np.ndarray, ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """How often each of the chosen ids is there; numbers : positions in ids, which are sorted."""
+    return np.bincount(numbers, minlength=len(ids))[np.searchsorted(ids, chosen)]
 
 
 def load_split(folder: Path) -> Split:
@@ -45,8 +68,8 @@ def load_split(folder: Path) -> Split:
             train=_load(folder / "train.npz"),
             validation=validation,
             test=test,
-            users=pd.read_parquet(folder / "users.parquet")["user"].to_numpy(),
-            items=pd.read_parquet(folder / "items.parquet")["item"].to_numpy(),
+            users=_column(folder / "users.parquet", "user"),
+            items=_column(folder / "items.parquet", "item"),
         )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(f"the split at {folder} is not whole ({error}); remove it and run preprocess again") from error
@@ -54,3 +77,7 @@ def load_split(folder: Path) -> Split:
 
 def _load(path: Path) -> csr_array:
     return csr_array(load_npz(path))
+
+
+def _column(path: Path, name: str) -> np.ndarray:
+    return pq.read_table(path, columns=[name])[name].to_numpy()

@@ -11,6 +11,7 @@ from torch import Tensor
 from stages.interactions.split import HeldOutUsers
 from stages.models.recommender import Interactions, Recommender
 from stages.quantizers.codec import Codec
+from stages.ranking.groups import group_column
 from stages.ranking.metrics import ndcg, recall
 
 METRICS = {
@@ -21,27 +22,33 @@ METRICS = {
 RANKS = max(k for _, k in METRICS.values())
 
 
-def evaluate(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int) -> pd.DataFrame:
+def evaluate(
+    model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int, item_groups: np.ndarray | None = None
+) -> pd.DataFrame:
     """Rank all items for held-out users from what is stored of them.
 
     Parameters
     ----------
     users : those with nothing held out are left out of the result
     batch_size : users scored at once
+    item_groups : int64 (n_items,) from 0, for NDCG@100 of each group of items
 
     Returns
     -------
-    DataFrame with a row per user: user (row in `users`), fold_in and held_out (numbers of items), and METRICS
+    DataFrame with a row per user: user (row in `users`), fold_in and held_out (numbers of items), METRICS, and for each
+    group `group_column`: all items are ranked, but only held-out items of the group count; NaN where there are none
     """
     n_held_out = np.diff(users.held_out.indptr)
     frames = []
     for rows in _batches(np.flatnonzero(n_held_out), batch_size):
         fold_in, held_out = users.fold_in[rows], users.held_out[rows]
         scores = model.score(codec.decode(codec.encode(model.embed(fold_in))))
-        hits = _hits(scores, fold_in, held_out)
+        ranked, hits = _rank(scores, fold_in, held_out)
         counts = torch.from_numpy(n_held_out[rows].astype(np.int64)).to(hits.device)
         values = {name: metric(hits, counts, k).cpu().numpy() for name, (metric, k) in METRICS.items()}
         shown = np.diff(fold_in.indptr)
+        if item_groups is not None:
+            values |= _by_group(ranked, hits, held_out, item_groups)
         frames.append(pd.DataFrame({"user": rows, "fold_in": shown, "held_out": n_held_out[rows], **values}))
     return pd.concat(frames, ignore_index=True)
 
@@ -59,12 +66,23 @@ def _batches(rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield rows[start : start + batch_size]
 
 
-def _hits(scores: Tensor, fold_in: csr_array, held_out: csr_array) -> Tensor:
-    """Bool (n_users, 100): whether the item at each rank is held out; items of the fold-in are not ranked."""
+def _rank(scores: Tensor, fold_in: csr_array, held_out: csr_array) -> tuple[Tensor, Tensor]:
+    """The best 100 items of each user, int64 (n_users, 100), fold-in left out; and whether each is held out, bool."""
     n_items = scores.shape[1]
     shown = Interactions(fold_in, scores.device).all()
     scores[shown.users, shown.items] = -torch.inf
-    ranked = scores.topk(min(RANKS, n_items)).indices  # (n_users, 100)
+    ranked = scores.topk(min(RANKS, n_items)).indices
     wanted = Interactions(held_out, scores.device).all()
     rows = torch.arange(len(ranked), device=scores.device)[:, None]
-    return torch.isin(rows * n_items + ranked, wanted.users * n_items + wanted.items)
+    return ranked, torch.isin(rows * n_items + ranked, wanted.users * n_items + wanted.items)
+
+
+def _by_group(ranked: Tensor, hits: Tensor, held_out: csr_array, item_groups: np.ndarray) -> dict[str, np.ndarray]:
+    groups = torch.from_numpy(item_groups).to(hits.device)
+    values = {}
+    for group in range(item_groups.max() + 1):
+        in_group = csr_array(held_out.multiply(item_groups == group))
+        counts = torch.from_numpy(np.asarray(in_group.sum(axis=1)).astype(np.int64)).to(hits.device)
+        found = ndcg(hits & (groups[ranked] == group), counts.clamp(min=1), RANKS)
+        values[group_column(group)] = found.where(counts > 0, torch.nan).cpu().numpy()
+    return values

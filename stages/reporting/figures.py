@@ -116,6 +116,42 @@ def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
+def draw_long_tail(distribution: pd.DataFrame, activity: pd.DataFrame, popularity: pd.DataFrame, path: Path) -> None:
+    """How unevenly interactions are spread, and how NDCG@100 depends on it.
+
+    Parameters
+    ----------
+    distribution : columns of (user or item), rank, interactions
+    activity, popularity : columns row, quarter, ndcg@100; quarters from the least active users, and from the most
+        popular items
+    """
+    figure, panels = plt.subplots(2, 2, figsize=(11, 9), layout="constrained")
+    for axes, (of, tail), colour in zip(panels[0], distribution.groupby("of", sort=False), LINES, strict=False):
+        axes.plot(tail["rank"], tail["interactions"], ".-", markersize=4, linewidth=1, color=colour)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_title(f"interactions per {of}", fontsize=10)
+        axes.set_xlabel(f"rank of the {of}")
+        axes.grid(alpha=0.25)
+    titles = {
+        "NDCG@100 by quarters of test users, from the fewest interactions": activity,
+        "NDCG@100 by quarters of interactions, from the most popular items": popularity,
+    }
+    for axes, (title, table) in zip(panels[1], titles.items(), strict=True):
+        for number, (row, line) in enumerate(table.groupby("row", sort=False)):
+            style, colour = "-" if number < len(LINES) else "--", LINES[number % len(LINES)]
+            axes.plot(
+                line["quarter"], line["ndcg@100"], "o", linestyle=style, color=colour, linewidth=1.3, label=str(row)
+            )
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("quarter")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+    panels[1][1].legend(fontsize=7)
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
 def _name_points(axes: Axes, table: pd.DataFrame) -> None:
     """Write each row's name beside its point, moved up where names would lie on one another."""
     taken: list[tuple[float, float]] = []

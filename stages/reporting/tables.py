@@ -1,10 +1,12 @@
 """The report's tables and sentences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 
+from stages.ranking.groups import group_column
 from stages.ranking.paired import compare
 from stages.reporting.paper import TABLE_1, VECTORS
 from stages.reporting.results import RowResult
@@ -105,6 +107,79 @@ def code_usage_table(rows: list[RowResult]) -> str:
     return markdown(pd.DataFrame(lines))
 
 
+def protocol_table(found: Mapping[str, int | str], published: Mapping[str, int | str] | None) -> str:
+    """Markdown: counts and digests of the split, against the published ones where there are such."""
+    lines = []
+    for name, value in found.items():
+        line = {"": _in_words(name), "here": _value(value)}
+        if published is not None:
+            known = published.get(name)
+            line["published"] = "–" if known is None else _value(known)
+            line["same"] = "–" if known is None else "yes" if known == value else "**NO**"
+        lines.append(line)
+    return markdown(pd.DataFrame(lines))
+
+
+def by_activity(row: RowResult) -> pd.DataFrame:
+    """NDCG@100 of test users by quarters of their number of fold-in interactions.
+
+    Returns
+    -------
+    DataFrame with columns quarter (1: the fewest), group (what it holds, in words), users, ndcg@100
+    """
+    fold_in = row.per_user["fold_in"].to_numpy()
+    quarter = np.searchsorted(np.quantile(fold_in, [0.25, 0.5, 0.75]), fold_in)
+    lines = []
+    for number in range(4):
+        chosen = quarter == number
+        if chosen.any():  # users with the same number stay together: on small sets a quarter may be empty
+            low, high = fold_in[chosen].min(), fold_in[chosen].max()
+            ndcg = row.per_user.loc[chosen, NDCG].mean()
+            lines.append({"quarter": number + 1, "group": f"{low:,}–{high:,}", "users": chosen.sum(), NDCG: ndcg})
+    return pd.DataFrame(lines)
+
+
+def by_popularity(row: RowResult) -> pd.DataFrame:
+    """NDCG@100 by quarters of the items, each of which has a quarter of the interactions of train.
+
+    Returns
+    -------
+    DataFrame with columns quarter (1: the most popular items), group, users (with such held-out items), ndcg@100
+    """
+    lines = []
+    for number, group in enumerate(["most popular", "second quarter", "third quarter", "rarest"]):
+        column = row.per_user.get(group_column(number))
+        if column is not None and column.notna().any():
+            lines.append({"quarter": number + 1, "group": group, "users": column.count(), NDCG: column.mean()})
+    return pd.DataFrame(lines)
+
+
+def long_tail_table(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Markdown: NDCG@100 of each row, a column per group; tables : row → result of `by_activity` or `by_popularity`."""
+    lines = [
+        {"row": f"`{name}`"} | {group: f"{ndcg:.4f}" for group, ndcg in zip(table["group"], table[NDCG], strict=True)}
+        for name, table in tables.items()
+    ]
+    return markdown(pd.DataFrame(lines))
+
+
+def most_popular(items: pd.DataFrame, n_users: int) -> str:
+    """Markdown: the ten items with most interactions, by their original ids, and titles where there are such.
+
+    Parameters
+    ----------
+    items : columns item and interactions, and perhaps title
+    n_users : of which the interactions are
+    """
+    top = items.nlargest(10, "interactions")
+    columns = {"item": top["item"].astype(str)}
+    if "title" in top:
+        columns["title"] = top["title"]
+    columns["interactions"] = top["interactions"].map("{:,}".format)
+    columns["of users"] = (top["interactions"] / n_users).map("{:.1%}".format)
+    return markdown(pd.DataFrame(columns))
+
+
 def markdown(frame: pd.DataFrame) -> str:
     """A table as GitHub shows it: the first column on the left, the others on the right."""
     align = ["left"] + ["right"] * (frame.shape[1] - 1)
@@ -129,6 +204,16 @@ def _kept(row: RowResult, by_name: dict[str, RowResult]) -> str:
 def sizes(bytes_per_user: float) -> str:
     """Bytes per user and for as many users as in the paper, in words."""
     return f"{_bytes(bytes_per_user)} bytes per user, {_size_of_all(bytes_per_user)} for 50M users"
+
+
+def _in_words(name: str) -> str:
+    return name.removesuffix("_sha256").replace("_", " ").replace("held out", "held-out") + (
+        ", sha256" if name.endswith("_sha256") else ""
+    )
+
+
+def _value(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"`{value[:16]}…`"
 
 
 def _size_of_all(bytes_per_user: float) -> str:

@@ -1,77 +1,96 @@
-"""Ratings are read from inside the archive, and bad ones are said with their place."""
+"""Ratings are numbered in the order of their ids, the last of doubled ones counts, and filters keep the order."""
 
-import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from stages.errors import UserError
-from stages.interactions.ratings import read_ratings
-
-MEMBER = "set/ratings.csv"
-HEADER = "userId,movieId,rating,timestamp\n"
-
-
-def archive_of(folder: Path, text: str) -> Path:
-    path = folder / "set.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(MEMBER, text)
-    return path
+from stages.interactions.ratings import Ratings, find_interactions, read_ratings
+from tests.interactions import literal
+from tests.interactions.made_up import awkward_ratings, batch, numbered
 
 
-def test_columns_are_found_by_name_and_order_is_the_files(tmp_path: Path) -> None:
-    path = archive_of(tmp_path, "rating,tip,movieId,timestamp,userId\n4.5,x,7,11,2\n0.5,y,3,12,1\n")
-    assert read_ratings(path, MEMBER).to_dict("list") == {
-        "user": [2, 1],
-        "item": [7, 3],
-        "rating": [4.5, 0.5],
-        "timestamp": [11, 12],
-    }
+def read(*parts: pa.RecordBatch) -> tuple[Ratings, int]:
+    files = {Path(f"part-{place}"): part for place, part in enumerate(parts)}
+    return read_ratings(list(files), lambda file: iter([files[file]]))
 
 
-def test_the_last_of_several_ratings_by_timestamp_counts(tmp_path: Path) -> None:
-    path = archive_of(tmp_path, HEADER + "1,7,5.0,30\n1,8,4.0,10\n1,7,1.0,20\n")
-    assert read_ratings(path, MEMBER)["rating"].tolist() == [5.0, 4.0]
+def triples(ratings: Ratings) -> list[tuple[int, int, float]]:
+    assert ratings.rating is not None
+    columns = ratings.users[ratings.user], ratings.items[ratings.item], ratings.rating
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    "ids",
     [
-        ("", "is empty"),
-        (HEADER, "has a header but no ratings"),
-        ("userId,movieId,timestamp\n1,2,3\n", "column 'rating' is there 0 times, not once"),
-        ("userId,movieId,rating,rating,timestamp\n1,2,3,3,4\n", "column 'rating' is there 2 times, not once"),
-        (HEADER + "1,2,4.0,5\n1,3,good,6\n", r"Row #3.*invalid value 'good'"),
-        (HEADER + "1,2,4.0,5\n1,3\n", r"Row #3: Expected 4 columns, got 2"),
-        (HEADER + "1,2,4.0,5\n1,3,,6\n", "line 3 has no number under 'rating'"),
-        (HEADER + "1,2,inf,5\n", "line 2 has no number under 'rating'"),
-        (HEADER + "99999999999999999999,2,4.0,5\n", "Row #2.*invalid value '99999999999999999999'"),
-        (HEADER + "1.5,2,4.0,5\n", r"Row #2.*invalid value '1\.5'"),
+        [30, 10, 20],
+        [3_000_000_000, 5, 9_007_199_254_740_993],  # more than 32 bits, and more than a double holds exactly
+        [-1, 7, -(2**63)],
+        ["b", "ä", "a"],
     ],
 )
-def test_bad_ratings_are_said_with_their_place(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(UserError, match=complaint) as raised:
-        read_ratings(archive_of(tmp_path, text), MEMBER)
-    assert f"set.zip:{MEMBER}" in str(raised.value)
+def test_ids_of_any_kind_are_numbered_in_their_order_and_map_back(ids: list[int] | list[str]) -> None:
+    ratings, _ = read(pa.record_batch({"user": ids, "item": ids[::-1]}))
+    assert ratings.users.tolist() == sorted(ids)
+    assert ratings.users[ratings.user].tolist() == ids
+    assert ratings.items[ratings.item].tolist() == ids[::-1]
 
 
-def test_an_archive_without_the_member_says_what_it_has(tmp_path: Path) -> None:
-    path = archive_of(tmp_path, HEADER)
-    with pytest.raises(UserError, match=r"has no member other/ratings\.csv; it has set/ratings\.csv"):
-        read_ratings(path, "other/ratings.csv")
+@pytest.mark.parametrize("seed", range(8))
+def test_the_last_of_several_ratings_by_timestamp_counts_in_its_place(seed: int) -> None:
+    rows = awkward_ratings(seed) + awkward_ratings(seed)[::2] + awkward_ratings(seed + 1)
+    ratings, n_superseded = read(batch(rows))
+    assert triples(ratings) == literal.last_of_each_pair(rows)
+    assert n_superseded == len(rows) - len(ratings)
 
 
-def test_an_archive_cut_short_is_said(tmp_path: Path) -> None:
-    path = archive_of(tmp_path, HEADER + "1,2,4.0,5\n" * 1000)
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match="is not a whole zip archive"):
-        read_ratings(path, MEMBER)
+def test_without_timestamps_the_last_one_in_the_files_counts() -> None:
+    parts = [pa.record_batch({"user": [1, 1], "item": [7, 8], "rating": [rating, 2.0]}) for rating in (5.0, 1.0)]
+    ratings, n_superseded = read(*parts)
+    assert triples(ratings) == [(1, 7, 1.0), (1, 8, 2.0)]
+    assert n_superseded == 2
 
 
-def test_a_damaged_member_is_said(tmp_path: Path) -> None:
-    path = archive_of(tmp_path, HEADER + "1,2,4.0,5\n" * 1000)
-    content = bytearray(path.read_bytes())
-    content[500] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(UserError, match="is not a whole zip archive"):
-        read_ratings(path, MEMBER)
+def test_parts_are_one_after_the_other() -> None:
+    rows = awkward_ratings(0)
+    assert triples(read(batch(rows[:50]), batch(rows[50:]))[0]) == triples(numbered(rows))
+
+
+def test_parts_with_ids_of_different_kinds_are_said() -> None:
+    parts = [pa.record_batch({"user": user, "item": [1]}) for user in ([1], ["a"])]
+    with pytest.raises(UserError, match="user ids are int64 in part-0 but string in part-1"):
+        read(*parts)
+
+
+def test_no_ratings_at_all_is_said() -> None:
+    with pytest.raises(UserError, match="there are no ratings in nothing"):
+        read_ratings([Path("nothing")], lambda _: iter([]))
+
+
+def test_a_rating_at_the_threshold_is_no_interaction() -> None:
+    ratings = numbered([(1, item, 3.5 if item == 0 else 4.0, 0) for item in range(6)])
+    assert find_interactions(ratings, 3.5, 5).item.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_threshold_between_floats_of_32_bits_is_exact() -> None:
+    ratings = numbered([(1, 1, 3.3, 0), (1, 2, 3.3000001, 0)])
+    assert find_interactions(ratings, 3.3, 1).item.tolist() == [1]
+
+
+def test_users_with_too_few_interactions_are_dropped() -> None:
+    ratings = numbered([(user, item, 5.0, 0) for user, n in [(1, 4), (2, 5), (3, 9)] for item in range(n)])
+    interactions = find_interactions(ratings, 3.5, 5)
+    assert set(interactions.users[interactions.user].tolist()) == {2, 3}
+
+
+def test_without_ratings_every_row_is_an_interaction() -> None:
+    ratings, _ = read(pa.record_batch({"user": [1, 1, 2], "item": [1, 2, 1]}))
+    assert len(find_interactions(ratings, None, 2)) == 2
+
+
+def test_nothing_left_after_filtering_is_said_with_numbers() -> None:
+    ratings = numbered([(1, item, 1.0 if item < 2 else 4.0, 0) for item in range(6)])
+    with pytest.raises(UserError, match=r"nothing is left of 6 ratings: 4 are above the threshold 3\.5"):
+        find_interactions(ratings, 3.5, 5)

@@ -1,0 +1,34 @@
+"""Made-up ratings with the cases that a split can get wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stages.interactions.ratings import Ratings, read_ratings
+from tests.interactions.literal import Rating
+
+
+def awkward_ratings(seed: int) -> list[Rating]:
+    """Unsorted ratings of 40 users: many with 4, 5, 9 or 10 good ones, rare items, ties in time."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for user in generator.choice(1000, size=40, replace=False).tolist():
+        n_liked = generator.choice([3, 4, 5, 6, 9, 10, 25])
+        items = generator.choice(60, size=n_liked + generator.integers(0, 4), replace=False) ** 2
+        for place, item in enumerate(items.tolist()):
+            rating = generator.choice([4.0, 4.5, 5.0] if place < n_liked else [0.5, 3.5])
+            rows.append((user, item, float(rating), int(generator.integers(0, 3))))
+    return [rows[place] for place in generator.permutation(len(rows))]
+
+
+def batch(rows: list[Rating]) -> pa.RecordBatch:
+    """As a reader of files gives it."""
+    return pa.RecordBatch.from_pylist(
+        [dict(zip(("user", "item", "rating", "timestamp"), row, strict=True)) for row in rows]
+    )
+
+
+def numbered(rows: list[Rating]) -> Ratings:
+    """As `read_ratings` gives them."""
+    return read_ratings([Path("made up")], lambda _: iter([batch(rows)]))[0]
