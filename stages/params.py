@@ -229,8 +229,11 @@ def _describe(details: Any, content: Any) -> str:
     if kind == "missing":
         message = "is missing"
     elif kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(details["loc"][-1]), _known_keys(), n=1)
+        key = str(details["loc"][-1])
+        close = difflib.get_close_matches(key, _known_keys(), n=1)
         message = "unknown key" + (f"; did you mean '{close[0]}'?" if close else "")
+        if key in close:
+            message = "does not belong here"
     elif kind != "value_error":
         message += f" (found {details['input']!r})"
     return f"{path}: {message}" if path else message

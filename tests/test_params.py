@@ -76,10 +76,17 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ("  - dae-200-200-200\n", "  - ease\n", "quantized_models: 'ease' is not an auto-encoder"),
         ("kind: popularity", "kind: fame", "models.popularity: Input tag 'fame'"),
         ("  dae-200:", "  dae_200:", "models.dae_200"),
+        ("      kind: file #", "      kind: files #", "datasets.ml-latest-small.source: Input tag 'files'"),
+        ("      path: data", "      urls: [https://x]\n      path: data", "source.urls: does not belong here"),
+        ("      size: 972389 # bytes\n", "", "datasets.ml-latest-small.source: give both size and sha256, or neither"),
+        ("kind: movielens #", "kind: excel #", "datasets.ml-latest-small.format: Input tag 'excel'"),
+        ("ratings.csv #", "scores.csv #", "datasets.ml-latest-small.format.member: String should match"),
+        ("threshold: 3.5 #", "threshold: null #", "datasets.ml-latest-small.split: threshold is missing"),
+        ("ratings: 20000263\n      seed", "ratings: 2\n      seed", "source: ratings must be from 138,493 to"),
         (
-            "      path: data",
-            "      urls: [https://x]\n      path: data",
-            "ml-latest-small.source: give either",
+            "    title: a rehearsal of MovieLens-20M\n",
+            "    title: a rehearsal\n    compare_with_paper: true\n",
+            "ml-20m-rehearsal: compare_with_paper must be false: the source is synthetic",
         ),
         ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
         ("  - dae-200-200-200\n", "  - dae-200-200-200\n" * 2, "quantized_models: 'dae-200-200-200' is there more"),
@@ -90,6 +97,54 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
 def test_a_wrong_entry_is_said_by_its_path(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     assert old in TEXT
     assert complaint in read(tmp_path, TEXT.replace(old, new, 1))
+
+
+OWN = """
+  mine:
+    title: Mine
+    source: {kind: file, path: log.csv}
+    format: {kind: csv, ids: string, columns: {user: u, item: i}}
+    split: {min_user_interactions: 5, held_out_users: 10, held_out_share: 0.2, seed: 98765}
+    training: {batch_size: 100, epochs: 10}
+"""
+
+
+def with_own_data(old: str, new: str) -> str:
+    assert old in OWN
+    return TEXT.replace("\ndevice: auto", OWN.replace(old, new) + "\ndevice: auto")
+
+
+def test_an_entry_for_own_data_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(with_own_data("", ""))
+    assert read_params(path).dataset("mine").split.threshold is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("user: u,", "user: u, rating: r,", "datasets.mine.split: threshold is missing"),
+        (
+            "split: {",
+            "split: {threshold: 3.0, ",
+            "datasets.mine.split: threshold is given, but format.columns names no",
+        ),
+        ("user: u,", "user: 1,", "datasets.mine.format.columns: give names for all columns, or positions for all"),
+        ("user: u,", "user: i,", "datasets.mine.format.columns: a column is named twice"),
+        ("user: u,", "", "datasets.mine.format.columns.user: is missing"),
+        ("user: u,", "user: u, when: t,", "datasets.mine.format.columns.when: unknown key"),
+        ("kind: csv, ids: string,", "kind: parquet, ids: string,", "datasets.mine.format.ids: does not belong here"),
+        (
+            "kind: csv, ids: string, columns: {user: u, item: i}",
+            "kind: parquet, columns: {user: 1, item: 2}",
+            "datasets.mine.format.columns: Parquet has names for columns, no positions",
+        ),
+        ("ids: string", "ids: words", "datasets.mine.format.ids: Input should be 'integer' or 'string'"),
+        ("kind: csv,", "kind: csv, separator: ab,", "datasets.mine.format.separator: "),
+    ],
+)
+def test_a_wrong_entry_for_own_data_is_said_by_its_path(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    assert complaint in read(tmp_path, with_own_data(old, new))
 
 
 def test_all_wrong_entries_are_said_at_once(tmp_path: Path) -> None:
@@ -115,7 +170,7 @@ def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_says_the_known_ones() -> None:
-    with pytest.raises(UserError, match="no 'ml-2m' under datasets; it has ml-latest-small, ml-20m"):
+    with pytest.raises(UserError, match="no 'ml-2m' under datasets; it has ml-latest-small, ml-20m, ml-20m-rehearsal"):
         read_params().dataset("ml-2m")
 
 

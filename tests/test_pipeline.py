@@ -1,135 +1,13 @@
 """The pipeline as a user runs it, in a clone with a tiny made-up data set; and mistakes on the command line."""
 
-import hashlib
-import io
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
-import zipfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
-NOBODY = "http://127.0.0.1:1/tiny.zip"
-DAE = {"kind": "dae", "hidden": [8], "dropout": 0.5, "learning_rate": 0.01, "l2": 0.01}
-BOTTLENECK = {
-    "kind": "product", "chunks": 4, "start": 0.2, "ema_decay": 0.99, "commitment": 0.25, "dead_code_share": 0.05,
-}  # fmt: skip
-
-
-def tiny_archive() -> bytes:
-    """330 users of two tastes, 40 items."""
-    generator = np.random.default_rng(0)
-    likes = (np.add.outer(np.arange(330), np.arange(40)) % 2 == 0) & (generator.random((330, 40)) < 0.6)
-    users, items = np.nonzero(likes)
-    ratings = pd.DataFrame({"userId": users + 1, "movieId": items + 1, "rating": 4.0, "timestamp": 0})
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("tiny/ratings.csv", ratings.to_csv(index=False))
-    return stream.getvalue()
-
-
-def tiny_params(archive: bytes) -> dict[str, object]:
-    """A data set that is here, one that nobody has, and a row of each kind."""
-    split = {"threshold": 3.5, "min_user_interactions": 5, "held_out_users": 20, "held_out_share": 0.2, "seed": 98765}
-    known = {"size": len(archive), "sha256": hashlib.sha256(archive).hexdigest()}
-    tiny = {
-        "title": "Tiny",
-        "caution": "Made up.",
-        "compare_with_paper": False,
-        "source": {"path": "data/sample/tiny.zip", **known},
-        "member": "tiny/ratings.csv",
-        "split": split,
-        "training": {"batch_size": 50, "epochs": 10},
-    }
-    return {
-        "run": ["tiny"],
-        "datasets": {"tiny": tiny, "far": {**tiny, "source": {"urls": [NOBODY, NOBODY + "?mirror"], **known}}},
-        "device": "cpu",
-        "training": {"seed": 0, "checkpoint_epochs": 1},
-        "evaluation": {"batch_size": 500},
-        "models": {
-            "popularity": {"kind": "popularity"},
-            "dae-8": DAE,
-            "pq-vae-4x2": {**DAE, "bottleneck": BOTTLENECK},
-        },
-        "quantized_models": ["dae-8"],
-        "quantizers": {"pq-4x2": {"kind": "product", "chunks": 4, "seed": 1234}},
-        "report": {"digits": 5},
-    }
-
-
-class Clone:
-    """A clone of the project on tiny data."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file() and not name.startswith(("reports/", "tests/")) and name != "dvc.lock":
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, folder / name)
-        self.archive = tiny_archive()
-        (folder / "data/sample/tiny.zip").write_bytes(self.archive)
-        self.params = tiny_params(self.archive)
-        self.first_run: list[str] = []
-        self.write_params()
-        self.run("git", "init", "--quiet")
-        self.commit()
-
-    def write_params(self) -> None:
-        YAML().dump(self.params, self.folder / "params.yaml")
-
-    def commit(self) -> None:
-        self.run("git", "add", "--all")
-        self.run("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "a state")
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.Popen(
-            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
-        )  # fmt: skip
-
-    def run(self, *command: str) -> str:
-        """Standard output of a command that has to succeed."""
-        process = self.start(*command)
-        out, errors = process.communicate()
-        assert process.returncode == 0, out + errors
-        return out
-
-    def stage(self, name: str, *arguments: str) -> str:
-        return self.run("python", "-m", f"stages.{name}", "--dataset", "tiny", *arguments)
-
-    def complaint(self, *command: str) -> str:
-        """What a command that has to fail says; never a traceback."""
-        process = self.start("python", "-m", *command)
-        out, errors = process.communicate()
-        assert process.returncode == 1, out + errors
-        assert "Traceback" not in errors
-        assert errors.startswith("error: ")
-        return errors
-
-    def repro(self) -> list[str]:
-        """The stages that `dvc repro` runs."""
-        return re.findall(r"Running stage '(.*)'", self.run("dvc", "repro"))
-
-    def metrics(self) -> dict[str, dict[str, float]]:
-        content: dict[str, dict[str, dict[str, float]]] = json.loads(
-            (self.folder / "reports/tiny/metrics.json").read_text()
-        )
-        return content["rows"]
+from tests.pipeline_clone import NOBODY, Clone
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +50,7 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     text = (folder / "report.md").read_text()
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
-    assert len(links) == 7
+    assert len(links) == 11
     assert [link for link in links if not (folder / link).is_file()] == []
 
 
@@ -202,7 +80,7 @@ def test_a_second_run_does_nothing(clone: Clone) -> None:
 
 def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Clone) -> None:
     clone.repro()
-    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02  # type: ignore[index]
+    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02
     clone.write_params()
     assert clone.repro() == ["train@tiny-pq-vae-4x2", "evaluate@tiny-pq-vae-4x2", "report@tiny"]
     parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
@@ -211,7 +89,7 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Cl
     assert changed
     assert {name.split(".")[1] for name in changed} == {"pq-vae-4x2"}
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
-    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.01  # type: ignore[index]
+    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.01
     assert clone.repro() == []  # the run cache has it
 
 
@@ -234,7 +112,7 @@ def test_after_a_failure_the_report_is_there_and_checkout_brings_back_the_rest(c
 
 def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.repro()
-    clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "seed": 1234}  # type: ignore[index]
+    clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "seed": 1234}
     clone.write_params()
     assert clone.repro() == [
         "quantize@tiny-dae-8-pq-2x4",
@@ -242,7 +120,7 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
         "report@tiny",
     ]
     assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
-    del clone.params["quantizers"]["pq-2x4"]  # type: ignore[attr-defined]
+    del clone.params["quantizers"]["pq-2x4"]
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
 
 
@@ -258,7 +136,13 @@ def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
     clone.repro()
     plots = json.loads(clone.run("dvc", "plots", "show", "--json"))
     assert "errors" not in plots
-    assert {Path(name).name for name in plots["data"]} == {"frontier.csv", "curves.csv", "code_usage.csv"}
+    assert {Path(name).name for name in plots["data"]} == {
+        "frontier.csv",
+        "curves.csv",
+        "code_usage.csv",
+        "by_activity.csv",
+        "by_popularity.csv",
+    }
 
 
 def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
@@ -272,7 +156,7 @@ def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
 
 
 def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: Clone) -> None:
-    clone.params["datasets"]["tiny"]["training"]["epochs"] = 300  # type: ignore[index]
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
     clone.write_params()
     weights, checkpoint = (clone.folder / f"data/tiny/{kind}/dae-8.pt" for kind in ("models", "checkpoints"))
     clone.stage("train", "--model", "dae-8")
@@ -288,7 +172,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: 
     assert "going on after epoch" in clone.stage("train", "--model", "dae-8")
     assert weights.read_bytes() == unbroken
     assert not checkpoint.exists()
-    clone.params["datasets"]["tiny"]["training"]["epochs"] = 10  # type: ignore[index]
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 10
     clone.write_params()
 
 
@@ -315,18 +199,18 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
 def test_no_network_names_both_addresses_and_where_to_put_the_file(clone: Clone) -> None:
     complaint = clone.complaint("stages.download", "--dataset", "far").splitlines()
     assert complaint == [
-        "error: no address gave the archive:",
+        "error: no address gave the file:",
         f"  {NOBODY}: no connection",
         f"  {NOBODY}?mirror: no connection",
-        "Get the file by hand, put it at data/far/raw/far.zip and run this again",
+        "Get the file by hand, put it at data/far/raw/tiny.zip and run this again",
     ]
 
 
 def test_an_archive_put_there_by_hand_is_taken_if_it_is_right(clone: Clone) -> None:
-    target = clone.folder / "data/far/raw/far.zip"
+    target = clone.folder / "data/far/raw/tiny.zip"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(clone.archive[:-100])
-    assert "data/far/raw/far.zip is cut short" in clone.complaint("stages.download", "--dataset", "far")
+    assert "data/far/raw/tiny.zip is cut short" in clone.complaint("stages.download", "--dataset", "far")
     target.write_bytes(clone.archive)
     assert "already here and right" in clone.run("python", "-m", "stages.download", "--dataset", "far")
     target.unlink()
@@ -336,11 +220,11 @@ def test_wrong_params_stop_every_stage_before_anything_is_touched(clone: Clone) 
     clone.repro()
     text = (clone.folder / "params.yaml").read_text()
     (clone.folder / "params.yaml").write_text(text.replace("held_out_share", "heldout_share"))
-    before = (clone.folder / "data/tiny/split/counts.json").read_bytes()
+    before = (clone.folder / "data/tiny/split/protocol.json").read_bytes()
     for stage in ("download", "preprocess", "report"):
         complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny")
         assert "datasets.tiny.split.heldout_share: unknown key; did you mean 'held_out_share'?" in complaint
-    assert (clone.folder / "data/tiny/split/counts.json").read_bytes() == before
+    assert (clone.folder / "data/tiny/split/protocol.json").read_bytes() == before
     clone.write_params()
 
 
@@ -358,7 +242,10 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
-        (["stages.preprocess", "--dataset", "far"], "no archive at data/far/raw/far.zip; run the stage download first"),
+        (
+            ["stages.preprocess", "--dataset", "far"],
+            "no ratings at data/far/raw/tiny.zip; run the stage download first",
+        ),
         (["stages.train", "--dataset", "far", "--model", "dae-8"], "no split at data/far/split; run the stage preproc"),
         (
             ["stages.train", "--dataset", "tiny", "--model", "dae-9"],

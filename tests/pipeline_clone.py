@@ -1,0 +1,137 @@
+"""A clone of the project on tiny data, in which commands are run as a user runs them."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+NOBODY = "http://127.0.0.1:1/tiny.zip"
+DAE = {"kind": "dae", "hidden": [8], "dropout": 0.5, "learning_rate": 0.01, "l2": 0.01}
+BOTTLENECK = {
+    "kind": "product", "chunks": 4, "start": 0.2, "ema_decay": 0.99, "commitment": 0.25, "dead_code_share": 0.05,
+}  # fmt: skip
+
+
+def tiny_ratings() -> pd.DataFrame:
+    """330 users of two tastes, 40 items; laid out as MovieLens does."""
+    generator = np.random.default_rng(0)
+    likes = (np.add.outer(np.arange(330), np.arange(40)) % 2 == 0) & (generator.random((330, 40)) < 0.6)
+    users, items = np.nonzero(likes)
+    return pd.DataFrame({"userId": users + 1, "movieId": items + 1, "rating": 4.0, "timestamp": 0})
+
+
+def tiny_archive() -> bytes:
+    """With the ratings, packed without a date: the same bytes on every day."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("tiny/ratings.csv"), tiny_ratings().to_csv(index=False))
+    return stream.getvalue()
+
+
+def tiny_params(archive: bytes) -> dict[str, Any]:
+    """A data set that is here, one that nobody has, and a row of each kind."""
+    split = {"threshold": 3.5, "min_user_interactions": 5, "held_out_users": 20, "held_out_share": 0.2, "seed": 98765}
+    known = {"size": len(archive), "sha256": hashlib.sha256(archive).hexdigest()}
+    tiny = {
+        "title": "Tiny",
+        "caution": "Made up.",
+        "source": {"kind": "file", "path": "data/sample/tiny.zip", **known},
+        "format": {"kind": "movielens", "member": "tiny/ratings.csv"},
+        "split": split,
+        "training": {"batch_size": 50, "epochs": 10},
+    }
+    return {
+        "run": ["tiny"],
+        "datasets": {
+            "tiny": tiny,
+            "far": {**tiny, "source": {"kind": "web", "urls": [NOBODY, NOBODY + "?mirror"], **known}},
+        },
+        "device": "cpu",
+        "training": {"seed": 0, "checkpoint_epochs": 1},
+        "evaluation": {"batch_size": 500},
+        "models": {
+            "popularity": {"kind": "popularity"},
+            "dae-8": DAE,
+            "pq-vae-4x2": {**DAE, "bottleneck": BOTTLENECK},
+        },
+        "quantized_models": ["dae-8"],
+        "quantizers": {"pq-4x2": {"kind": "product", "chunks": 4, "seed": 1234}},
+        "report": {"digits": 5},
+    }
+
+
+class Clone:
+    """A clone of the project on tiny data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith(("reports/", "tests/")) and name != "dvc.lock":
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, folder / name)
+        self.archive = tiny_archive()
+        (folder / "data/sample/tiny.zip").write_bytes(self.archive)
+        self.params = tiny_params(self.archive)
+        self.first_run: list[str] = []
+        self.write_params()
+        self.run("git", "init", "--quiet")
+        self.commit()
+
+    def write_params(self) -> None:
+        YAML().dump(self.params, self.folder / "params.yaml")
+
+    def commit(self) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "a state")
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.Popen(
+            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+        )  # fmt: skip
+
+    def run(self, *command: str) -> str:
+        """Standard output of a command that has to succeed."""
+        process = self.start(*command)
+        out, errors = process.communicate()
+        assert process.returncode == 0, out + errors
+        return out
+
+    def stage(self, name: str, *arguments: str, dataset: str = "tiny") -> str:
+        return self.run("python", "-m", f"stages.{name}", "--dataset", dataset, *arguments)
+
+    def complaint(self, *command: str) -> str:
+        """What a command that has to fail says; never a traceback."""
+        process = self.start("python", "-m", *command)
+        out, errors = process.communicate()
+        assert process.returncode == 1, out + errors
+        assert "Traceback" not in errors
+        assert errors.startswith("error: ")
+        return errors
+
+    def repro(self) -> list[str]:
+        """The stages that `dvc repro` runs."""
+        return re.findall(r"Running stage '(.*)'", self.run("dvc", "repro"))
+
+    def metrics(self, dataset: str = "tiny") -> dict[str, dict[str, float]]:
+        content: dict[str, dict[str, dict[str, float]]] = json.loads(
+            (self.folder / f"reports/{dataset}/metrics.json").read_text()
+        )
+        return content["rows"]
