@@ -38,7 +38,7 @@ def download(dataset: Dataset) -> None:
 
 
 def _copy(source: FileSource, target: Path) -> None:
-    origin = Path(source.path)
+    origin = Path(source.path).expanduser()
     if not origin.exists():
         raise UserError(f"there is no {origin}, which a source in params.yaml names; put it there or correct the path")
     if origin.is_dir():

@@ -28,15 +28,22 @@ def recorded(path: Path) -> Iterator[dict[str, object]]:
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 1),
         "peak_memory_bytes": _peak_memory(),
+        **machine(),
+        **extra,
+    }
+    with paths.whole_file(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def machine() -> dict[str, object]:
+    """Code revision, hardware and versions."""
+    return {
         "revision": _revision(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        **extra,
     }
-    with paths.whole_file(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _peak_memory() -> int:

@@ -52,8 +52,8 @@ def read_csv(
         start = stream.read(LONGEST_HEADER)
     first_line = _first_line(start, where)
     has_header = isinstance(columns["user"], str)
-    if has_header and len(start.split()) <= len(first_line.split()):
-        return  # nothing else
+    if has_header and not any(line.strip() for line in start.splitlines()[1:]):
+        return
     fields = first_line.split(separator) if len(separator) > 1 else next(csv.reader([first_line], delimiter=separator))
     # Arrow knows separators of one character; `::` is a colon and an empty column between any two.
     step = len(separator)
@@ -135,9 +135,8 @@ def _explain(error: str, said: dict[str, tuple[str, pa.DataType]]) -> tuple[str,
         hint = "; is this a second header?" if value == column else ""
         return f"'{value}' under '{column}' is {WORDS[dtype]}{hint}", row
     if match := re.search(r"column #(\d+): Row #(\d+): .*invalid UTF8", error):
-        return f"what is under '{said[match[1]][0]}' is not UTF-8; convert the file, for example with iconv", int(
-            match[2]
-        )
+        column, _ = said[match[1]]
+        return f"what is under '{column}' is not UTF-8; convert the file, for example with iconv", int(match[2])
     if match := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", error):
         return f"{match[3]} columns instead of {match[2]}", int(match[1])
     return " ".join(error.split()), 0

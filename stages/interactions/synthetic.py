@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 from numpy.random import Generator, default_rng
+from tqdm import tqdm
 
 # How often MovieLens-20M has each rating, from half a star to five; the shares here are the same.
 STARS = np.arange(1, 11) / 2
@@ -74,7 +75,10 @@ def _draw(n_users: int, n_items: int, n_ratings: int, generator: Generator) -> t
     item, liking = np.empty(n_ratings, np.int32), np.empty(n_ratings, np.float32)
     starts = np.cumsum(counts) - counts
     by_count = np.argsort(counts, kind="stable")  # users of a block have about as many ratings
-    for users in (by_count[start : start + USERS_AT_ONCE] for start in range(0, n_users, USERS_AT_ONCE)):
+    for start in tqdm(
+        range(0, n_users, USERS_AT_ONCE), disable=None, leave=False, unit_scale=USERS_AT_ONCE, unit="user"
+    ):
+        users = by_count[start : start + USERS_AT_ONCE]
         tastes = TASTE * generator.standard_normal((len(users), FACTORS), dtype=np.float32)
         preferences = tastes @ kinds.T
         # The first of exponential clocks that run at these rates are a draw without replacement in their proportion.

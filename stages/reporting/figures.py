@@ -36,7 +36,9 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
     """
     figure, axes = plt.subplots(figsize=(8, 5), dpi=DPI, layout="constrained")
     stored = table[table["bytes_per_user"] > 0]
-    stored = stored.assign(bytes_per_user=stored["bytes_per_user"] * stored["family"].map(APART).astype(float).fillna(1))
+    stored = stored.assign(
+        bytes_per_user=stored["bytes_per_user"] * stored["family"].map(APART).astype(float).fillna(1)
+    )
     for family, rows in stored.groupby("family", sort=False):
         colour, marker, _ = STYLE[str(family)]
         axes.errorbar(

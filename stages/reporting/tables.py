@@ -135,7 +135,8 @@ def by_activity(row: RowResult) -> pd.DataFrame:
         if chosen.any():  # users with the same number stay together: on small sets a quarter may be empty
             low, high = fold_in[chosen].min(), fold_in[chosen].max()
             ndcg = row.per_user.loc[chosen, NDCG].mean()
-            lines.append({"quarter": number + 1, "group": f"{low:,}–{high:,}", "users": chosen.sum(), NDCG: ndcg})
+            group = f"{low:,}–{high:,}" if low < high else f"{low:,}"
+            lines.append({"quarter": number + 1, "group": group, "users": chosen.sum(), NDCG: ndcg})
     return pd.DataFrame(lines)
 
 

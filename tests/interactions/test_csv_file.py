@@ -103,9 +103,17 @@ def test_a_second_header_among_text_ids_is_no_user(tmp_path: Path) -> None:
         read(tmp_path, "u,i\na,b\nu,i\n", {"user": "u", "item": "i"}, ids=pa.string())
 
 
-def test_a_bad_row_far_into_a_large_file_is_said_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="line 1000002: the rating under 'rating' is negative"):
-        read(tmp_path, HEADER + "1,2,4.0,5\n" * 1_000_000 + "1,2,-4.0,5\n")
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("1,2,-4.0,5\n", "the rating under 'rating' is negative"),
+        ("1,2,x,5\n", "'x' under 'rating' is no number"),
+        ("1,2\n", "2 columns instead of 4"),
+    ],
+)
+def test_a_bad_row_far_into_a_large_file_is_said_with_its_line(tmp_path: Path, row: str, complaint: str) -> None:
+    with pytest.raises(UserError, match=f"line 1000002: {complaint}"):
+        read(tmp_path, HEADER + "1,2,4.0,5\n" * 1_000_000 + row)
 
 
 def test_a_position_beyond_the_columns_is_said(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from stages.models.popularity import Popularity
 from stages.models.recommender import Recommender
 from stages.quantizers.codec import Float32, History, stored_bytes
 from stages.ranking.evaluation import METRICS, encode_users, evaluate
+from stages.ranking.groups import group_column, quarters_of_interactions
 
 
 def random_users(n_users: int, n_items: int, seed: int) -> HeldOutUsers:
@@ -69,6 +70,30 @@ def test_batches_change_nothing() -> None:
     pd.testing.assert_frame_equal(
         evaluate(model, History(), users, batch_size=7), evaluate(model, History(), users, batch_size=50)
     )
+
+
+@pytest.mark.parametrize("n_items", [60, 300])
+def test_groups_of_items_count_only_their_held_out_items(n_items: int) -> None:
+    users = random_users(50, n_items, seed=1)
+    model = ease(random_users(200, n_items, seed=2).fold_in)
+    groups = np.arange(n_items) % 3
+    scores = model.score(users.fold_in).numpy()
+    shown, wanted = users.fold_in.toarray(), users.held_out.toarray()
+    found = evaluate(model, History(), users, 500, groups)
+    for group in range(3):
+        part = np.where(groups == group, wanted, 0)
+        expected = [
+            oracle(scores[user], shown[user], part[user])["ndcg@100"] if part[user].any() else math.nan
+            for user in found["user"]
+        ]
+        np.testing.assert_allclose(found[group_column(group)], expected)
+
+
+def test_quarters_have_a_quarter_of_the_interactions_each() -> None:
+    """Items with 6, 3, 3, 4, 4 and four times 1 of 24 interactions: 6, then 4 and 4, then …"""
+    counts = [1, 3, 6, 1, 4, 1, 4, 3, 1]
+    train = csr_array(np.array([[row < count for count in counts] for row in range(6)], dtype=np.float32))
+    assert quarters_of_interactions(train).tolist() == [3, 2, 0, 3, 1, 3, 1, 2, 3]
 
 
 def test_popularity_by_heart() -> None:

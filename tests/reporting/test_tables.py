@@ -2,8 +2,20 @@
 
 import pandas as pd
 
+from stages.ranking.groups import group_column
 from stages.reporting.results import RowResult
-from stages.reporting.tables import accuracy_table, code_usage_table, in_short, order_of_rows, rows_of_the_paper
+from stages.reporting.tables import (
+    accuracy_table,
+    by_activity,
+    by_popularity,
+    code_usage_table,
+    in_short,
+    long_tail_table,
+    most_popular,
+    order_of_rows,
+    protocol_table,
+    rows_of_the_paper,
+)
 
 
 def row(name: str, ndcg: list[float], size: float = 800.0, twin: str | None = None) -> RowResult:
@@ -80,3 +92,64 @@ def test_code_usage_is_summed_up_over_chunks() -> None:
         "5",
         "205 kB",
     ]
+
+
+def cells(table: str) -> list[list[str]]:
+    """A Markdown table without its rule."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    return [lines[0], *lines[2:]]
+
+
+def test_the_protocol_table_marks_what_is_not_as_published() -> None:
+    found: dict[str, int | str] = {"users": 1000, "train_interactions": 5, "items_in_train_sha256": "ab" * 32}
+    published: dict[str, int | str] = {"users": 1000, "items_in_train_sha256": "cd" * 32}
+    assert cells(protocol_table(found, published)) == [
+        ["", "here", "published", "same"],
+        ["users", "1,000", "1,000", "yes"],
+        ["train interactions", "5", "–", "–"],
+        ["items in train, sha256", "`abababababababab…`", "`cdcdcdcdcdcdcdcd…`", "**NO**"],
+    ]
+
+
+def test_without_published_values_the_protocol_table_shows_what_is_here() -> None:
+    assert cells(protocol_table({"held_out_pairs": 7}, None)) == [["", "here"], ["held-out pairs", "7"]]
+
+
+def by_user(fold_in: list[int], ndcg: list[float]) -> RowResult:
+    result = row("dae-200", ndcg)
+    result.per_user["fold_in"] = fold_in
+    return result
+
+
+def test_activity_is_in_quarters_of_the_users() -> None:
+    table = by_activity(by_user([4, 8, 1, 5, 2, 7, 3, 6], [0.4, 0.8, 0.1, 0.5, 0.2, 0.7, 0.3, 0.6]))
+    assert table["group"].tolist() == ["1–2", "3–4", "5–6", "7–8"]
+    assert table["ndcg@100"].round(9).tolist() == [0.15, 0.35, 0.55, 0.75]
+
+
+def test_users_of_the_same_activity_stay_together() -> None:
+    table = by_activity(by_user([5, 5, 5, 5, 9], [0.1, 0.2, 0.3, 0.4, 0.9]))
+    assert list(zip(table["group"], table["users"], strict=True)) == [("5", 4), ("9", 1)]
+
+
+def test_popularity_leaves_out_users_without_such_items() -> None:
+    result = row("dae-200", [0.1, 0.2])
+    for group, values in enumerate([[0.2, 0.4], [0.3, float("nan")], [float("nan")] * 2, [0.0, 0.1]]):
+        result.per_user[group_column(group)] = values
+    table = by_popularity(result)
+    assert table["quarter"].tolist() == [1, 2, 4]
+    assert table["users"].tolist() == [2, 1, 2]
+    assert table["ndcg@100"].round(9).tolist() == [0.3, 0.3, 0.05]
+    assert cells(long_tail_table({"dae-200": table})) == [
+        ["row", "most popular", "second quarter", "rarest"],
+        ["`dae-200`", "0.3000", "0.3000", "0.0500"],
+    ]
+
+
+def test_items_are_named_by_their_ids_and_titles() -> None:
+    items = pd.DataFrame({"item": [7, 10**12, 9], "interactions": [5, 20, 1], "title": ["B", "A", "C"]})
+    assert cells(most_popular(items, n_users=40))[:2] == [
+        ["item", "title", "interactions", "of users"],
+        ["1000000000000", "A", "20", "50.0%"],
+    ]
+    assert cells(most_popular(items[["item", "interactions"]], n_users=40))[1] == ["1000000000000", "20", "50.0%"]

@@ -1,0 +1,89 @@
+"""The stage preprocess against plain pandas, on the full-size twin of MovieLens-20M.
+
+Both as whole processes, from the archive to the split on disk, in turn, after a run of each that does not count; and
+both have to give the same split. The medians go to reports/performance.json.
+
+python tests/benchmarks/preprocess.py
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from stages import paths
+from stages.catalogue import MovieLensFormat
+from stages.interactions.storage import load_split
+from stages.params import read_params
+from tests.benchmarks.performance import record
+
+DATASET = "ml-20m-rehearsal"
+RUNS = 5
+
+
+def main() -> None:
+    settings = read_params().dataset(DATASET)
+    archive = paths.raw(DATASET, settings.source.name)
+    assert isinstance(settings.format, MovieLensFormat)
+    if not archive.exists():
+        subprocess.run([sys.executable, "-m", "stages.download", "--dataset", DATASET], check=True)
+    with TemporaryDirectory() as out:
+        ours = [sys.executable, "-m", "stages.preprocess", "--dataset", DATASET]
+        theirs = [
+            sys.executable, "tests/benchmarks/pandas_protocol.py", str(archive), settings.format.member,
+            str(settings.split.held_out_users), out,
+        ]  # fmt: skip
+        runs = [(measure(ours), measure(theirs)) for _ in range(1 + RUNS)][1:]
+        check_same_split(Path(out))
+    our_seconds, their_seconds = ([pair[side][0] for pair in runs] for side in (0, 1))
+    record(
+        "preprocess_vs_pandas",
+        what="`preprocess`, 20 million ratings, from the archive to the split on disk",
+        unit="s",
+        ours=statistics.median(our_seconds),
+        theirs=statistics.median(their_seconds),
+        ratio=statistics.median(other / mine for mine, other in zip(our_seconds, their_seconds, strict=True)),
+        than="plain pandas",
+        runs={"ours": our_seconds, "theirs": their_seconds},
+        peak_memory_gb={"ours": max(run[0][1] for run in runs), "theirs": max(run[1][1] for run in runs)},
+    )
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak memory in GB of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"error: {' '.join(command)} failed")
+    return round(time.perf_counter() - start, 2), round(usage.ru_maxrss * 1024 / 1e9, 2)
+
+
+def check_same_split(theirs: Path) -> None:
+    """Stop where the two sides do not give the same numbers for the same pairs."""
+    split = load_split(paths.split(DATASET))
+    n_train, n_held_out = split.train.shape[0], split.test.fold_in.shape[0]
+    assert split.items.tolist() == [int(line) for line in (theirs / "unique_sid.txt").read_text().splitlines()]
+    for name, matrix, first in [
+        ("train", split.train, 0),
+        ("validation_tr", split.validation.fold_in, n_train),
+        ("validation_te", split.validation.held_out, n_train),
+        ("test_tr", split.test.fold_in, n_train + n_held_out),
+        ("test_te", split.test.held_out, n_train + n_held_out),
+    ]:
+        pairs = pd.read_csv(theirs / f"{name}.csv").sort_values(["uid", "sid"])
+        rows, columns = matrix.nonzero()
+        np.testing.assert_array_equal(pairs["uid"], rows + first)
+        np.testing.assert_array_equal(pairs["sid"], columns)
+
+
+if __name__ == "__main__":
+    main()
