@@ -35,6 +35,8 @@ class Ratings:
 
     def where(self, chosen: np.ndarray) -> "Ratings":
         """The chosen ratings, in the same order; chosen : bool (n_ratings,)."""
+        if chosen.all():
+            return self
         rating = None if self.rating is None else self.rating[chosen]
         return replace(self, user=self.user[chosen], item=self.item[chosen], rating=rating)
 
@@ -74,11 +76,9 @@ def read_ratings(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBat
         raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}; put the whole file there")
     users, user = _number(columns.pop("user"))
     items, item = _number(columns.pop("item"))
-    rating, timestamp = (
-        np.concatenate(columns.pop(name)) if name in columns else None for name in ("rating", "timestamp")
-    )
+    rating = np.concatenate(columns.pop("rating")) if "rating" in columns else None
     ratings = Ratings(users, items, user, item, rating)
-    superseded = _superseded(user, item, len(items), timestamp)
+    superseded = _superseded(user, item, len(items), columns.get("timestamp"))
     if superseded is None:
         return ratings, 0
     return ratings.where(~superseded), int(superseded.sum())
@@ -96,14 +96,14 @@ def find_interactions(ratings: Ratings, threshold: float | None, min_user_intera
     UserError
         where nothing is left.
     """
-    liked = np.ones(len(ratings), dtype=bool)
+    liked = ratings
     if threshold is not None:
         assert ratings.rating is not None
-        liked = ratings.rating > np.float64(threshold)
-    enough = np.bincount(ratings.user[liked], minlength=len(ratings.users)) >= min_user_interactions
-    interactions = ratings.where(liked & enough[ratings.user])
+        liked = ratings.where(ratings.rating > np.float64(threshold))
+    enough = np.bincount(liked.user, minlength=len(ratings.users)) >= min_user_interactions
+    interactions = replace(liked, rating=None).where(enough[liked.user])
     if not len(interactions):
-        above = "" if threshold is None else f" {liked.sum():,} are above the threshold {threshold}, and"
+        above = "" if threshold is None else f" {len(liked):,} are above the threshold {threshold}, and"
         raise UserError(
             f"nothing is left of {len(ratings):,} ratings:{above} no user has {min_user_interactions} of them; "
             f"lower {'' if threshold is None else 'threshold or '}min_user_interactions in params.yaml"
@@ -129,7 +129,12 @@ def _number(ids: list[np.ndarray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
             for part in ids:
                 is_there[part] = True
             numbers = np.cumsum(is_there, dtype=np.int32) - 1
-            return np.flatnonzero(is_there), np.concatenate([numbers[part] for part in ids])
+            position = np.empty(sum(map(len, ids)), dtype=np.int32)
+            start = 0
+            for part in ids:
+                numbers.take(part, out=position[start : start + len(part)], mode="clip")  # "raise" would copy
+                start += len(part)
+            return np.flatnonzero(is_there), position
         encoded = pa.array(np.concatenate(ids, dtype=np.int64)).dictionary_encode()
     else:
         encoded = pa.chunked_array(ids, pa.string()).cast(pa.large_string()).combine_chunks().dictionary_encode()
@@ -140,7 +145,9 @@ def _number(ids: list[np.ndarray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
     return distinct[order], position[encoded.indices.to_numpy()]
 
 
-def _superseded(user: np.ndarray, item: np.ndarray, n_items: int, timestamp: np.ndarray | None) -> np.ndarray | None:
+def _superseded(
+    user: np.ndarray, item: np.ndarray, n_items: int, timestamps: list[np.ndarray | pa.Array] | None
+) -> np.ndarray | None:
     """Mark the ratings that a later one of the same user and item replaces; None where there are none."""
     if ((user[1:] > user[:-1]) | ((user[1:] == user[:-1]) & (item[1:] > item[:-1]))).all():
         return None  # in order, as MovieLens is
@@ -148,7 +155,8 @@ def _superseded(user: np.ndarray, item: np.ndarray, n_items: int, timestamp: np.
     in_order = np.sort(pair)
     if (in_order[1:] != in_order[:-1]).all():
         return None
-    order = np.lexsort((pair,) if timestamp is None else (timestamp, pair))  # stable: ties stay in file order
+    # Stable, so that ties stay in file order.
+    order = np.lexsort((pair,) if timestamps is None else (np.concatenate(timestamps), pair))
     is_last = np.append(pair[order][1:] != pair[order][:-1], True)
     superseded = np.ones(len(pair), dtype=bool)
     superseded[order[is_last]] = False

@@ -7,7 +7,7 @@ numbered exactly as there.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from stages.errors import UserError
 from stages.interactions.ratings import Ratings
@@ -109,10 +109,9 @@ def _choose_held_out(users: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Mark the held-out interactions; the draws go through the users in the order of their original ids."""
     generator = np.random.RandomState(seed)
     order = np.argsort(users, kind="stable")  # each user's interactions stay in file order
-    counts = np.unique(users, return_counts=True)[1]
     is_held_out = np.zeros(len(users), dtype=bool)
     start = 0
-    for count in counts:
+    for count in np.bincount(users).tolist():
         if count >= FEWEST_TO_HOLD_OUT:
             picked = generator.choice(count, size=int(share * count), replace=False)
             is_held_out[order[start + picked]] = True
@@ -121,7 +120,6 @@ def _choose_held_out(users: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def _matrix(rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int) -> csr_array:
-    ones = np.ones(len(rows), dtype=np.float32)
-    matrix = csr_array((ones, (rows, columns)), shape=(n_rows, n_columns))
-    matrix.sort_indices()
-    return matrix
+    pairs = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n_rows, n_columns))
+    pairs.has_canonical_format = True  # no pair is there twice
+    return pairs.tocsc().tocsr().astype(np.float32)  # sorts the columns of a row, and faster than sort_indices

@@ -26,11 +26,11 @@ def save_split(folder: Path, split: Split, interactions: Ratings, titles: Mappin
     interactions : all that the split was made from, to be counted per user and item
     titles : of items, by original id
     """
-    save_npz(folder / "train.npz", split.train, compressed=False)
+    _save(folder / "train.npz", split.train)
     for name in PARTS:
         part: HeldOutUsers = getattr(split, name)
-        save_npz(folder / f"{name}_fold_in.npz", part.fold_in, compressed=False)
-        save_npz(folder / f"{name}_held_out.npz", part.held_out, compressed=False)
+        _save(folder / f"{name}_fold_in.npz", part.fold_in)
+        _save(folder / f"{name}_held_out.npz", part.held_out)
     sizes = [split.train.shape[0], split.validation.fold_in.shape[0], split.test.fold_in.shape[0]]
     users = {
         "user": split.users,
@@ -75,8 +75,12 @@ def load_split(folder: Path) -> Split:
         raise UserError(f"the split at {folder} is not whole ({error}); remove it and run preprocess again") from error
 
 
+def _save(path: Path, matrix: csr_array) -> None:
+    save_npz(path, matrix.astype(np.int8), compressed=False)  # half the bytes on disk
+
+
 def _load(path: Path) -> csr_array:
-    return csr_array(load_npz(path))
+    return csr_array(load_npz(path)).astype(np.float32)
 
 
 def _column(path: Path, name: str) -> np.ndarray:
