@@ -5,8 +5,11 @@ import io
 import itertools
 import re
 import zipfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +22,7 @@ from stages.interactions.zip_archive import open_member
 
 LONGEST_HEADER = 65_536  # bytes
 BLOCK = 2**22  # bytes parsed at once
+PARSERS = 3  # threads
 GZIP = b"\x1f\x8b"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 TYPES = {"rating": pa.float64(), "timestamp": pa.int64()}
@@ -61,27 +65,60 @@ def read_csv(
     numbers = {name: str(step * _position(column, fields, first_line, where)) for name, column in columns.items()}
     types = {number: TYPES.get(name, id_type) for name, number in numbers.items()}
     types |= {name: pa.null() for name in names if int(name) % step}
-    # Without threads Arrow knows the row of what is wrong; unpacking and parsing overlap all the same.
-    read = pa.csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=int(has_header))
-    parse = pa.csv.ParseOptions(delimiter=separator[0])
     convert = pa.csv.ConvertOptions(
         column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
     )
-    rows = int(has_header)  # that are behind us
+    parse = partial(_parse, names=names, separator=separator[0], convert=convert)
+    lines = 0  # that are behind us
     try:
-        with _open(path, member) as stream, pa.csv.open_csv(stream, read, parse, convert) as batches:
-            for batch in batches:
-                named = pa.record_batch([batch.column(number) for number in numbers.values()], names=list(columns))
-                if bad := find_bad_value(named, columns):
-                    problem, row = bad
-                    raise UserError(f"{where}, line {_line(path, member, rows + row)}: {problem}")
-                rows += len(batch)
-                yield named
+        with _open(path, member) as stream:
+            for table in _in_order(parse, _blocks(stream), int(has_header)):
+                lines += has_header and not lines
+                for batch in table.select(list(numbers.values())).rename_columns(list(columns)).to_batches():
+                    if bad := find_bad_value(batch, columns):
+                        problem, row = bad
+                        raise UserError(f"{where}, line {_line(path, member, lines + row)}: {problem}")
+                    lines += len(batch)
+                    yield batch
     except pa.ArrowInvalid as error:
         said = {number: (str(columns[name]), types[number]) for name, number in numbers.items()}
         problem, row = _explain(str(error), said)
-        line = f", line {_line(path, member, row)}" if row else ""
+        line = f", line {_line(path, member, lines + row)}" if row else ""
         raise UserError(f"{where}{line}: {problem}") from error
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """The stream in pieces that end where a line does."""
+    rest = [b""]
+    while piece := stream.read(BLOCK):
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*rest, piece[:end]])
+            rest = [piece[end:]]
+        else:
+            rest.append(piece)
+    yield b"".join(rest)
+
+
+def _parse(block: bytes, skip: int, names: list[str], separator: str, convert: pa.csv.ConvertOptions) -> pa.Table:
+    # No threads within a block: only then does Arrow know the row of what is wrong.
+    read = pa.csv.ReadOptions(use_threads=False, column_names=names, skip_rows=skip, block_size=len(block))
+    return pa.csv.read_csv(pa.BufferReader(block), read, pa.csv.ParseOptions(delimiter=separator), convert)
+
+
+def _in_order(parse: Callable[..., pa.Table], blocks: Iterator[bytes], skip: int) -> Iterator[pa.Table]:
+    """Parse some blocks at once, while the next is unpacked; skip : rows at the beginning of the first."""
+    with ThreadPoolExecutor(PARSERS) as pool:
+        ahead: deque[Future[pa.Table]] = deque()
+        for block in blocks:
+            if not block.strip():
+                continue
+            ahead.append(pool.submit(parse, block, skip))
+            skip = 0
+            if len(ahead) > PARSERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 @contextmanager

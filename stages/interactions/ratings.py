@@ -1,6 +1,7 @@
 """Ratings of numbered users and items, and which of them are interactions."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,8 +75,8 @@ def read_ratings(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBat
                 columns.setdefault(name, []).append(_compact(values))
     if not columns:
         raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}; put the whole file there")
-    users, user = _number(columns.pop("user"))
-    items, item = _number(columns.pop("item"))
+    with ThreadPoolExecutor(2) as pool:
+        (users, user), (items, item) = pool.map(_number, (columns.pop("user"), columns.pop("item")))
     rating = np.concatenate(columns.pop("rating")) if "rating" in columns else None
     ratings = Ratings(users, items, user, item, rating)
     superseded = _superseded(user, item, len(items), columns.get("timestamp"))
@@ -96,12 +97,12 @@ def find_interactions(ratings: Ratings, threshold: float | None, min_user_intera
     UserError
         where nothing is left.
     """
-    liked = ratings
+    liked = replace(ratings, rating=None)
     if threshold is not None:
         assert ratings.rating is not None
-        liked = ratings.where(ratings.rating > np.float64(threshold))
+        liked = liked.where(ratings.rating > np.float64(threshold))
     enough = np.bincount(liked.user, minlength=len(ratings.users)) >= min_user_interactions
-    interactions = replace(liked, rating=None).where(enough[liked.user])
+    interactions = liked.where(enough[liked.user])
     if not len(interactions):
         above = "" if threshold is None else f" {len(liked):,} are above the threshold {threshold}, and"
         raise UserError(

@@ -1,16 +1,59 @@
 """Reading from inside a zip archive, which is never unpacked."""
 
+import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
+
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from stages.errors import UserError
 
 # A member may declare this many times its compressed size: ratings compress 3 to 6 times, a bomb 1,000 times.
 MOST_COMPRESSION = 200
+ENCRYPTED = 1  # flag of a member
+LOCAL_HEADER = 30  # bytes, of which the last four are the lengths of the name and of what else comes before the data
+PACKED_AT_ONCE = 2**18  # bytes, which a hostile archive can blow up 1,000 times
+
+
+class _Inflated(io.RawIOBase):
+    """A deflated member, unpacked by Intel's ISA-L: several times faster than zipfile, which takes zlib."""
+
+    def __init__(self, file: IO[bytes], info: zipfile.ZipInfo) -> None:
+        self.file, self.info = file, info
+        file.seek(info.header_offset)
+        lengths = struct.unpack("<HH", file.read(LOCAL_HEADER)[-4:])
+        file.seek(sum(lengths), io.SEEK_CUR)
+        self.packed = info.compress_size  # bytes still to be read
+        self.inflater = isal_zlib.decompressobj(-zlib.MAX_WBITS)
+        self.content = memoryview(b"")  # unpacked, and not read yet
+        self.size, self.checksum = 0, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As io.RawIOBase; BadZipFile where the member is not what the archive's directory says."""
+        while not self.content and not self.inflater.eof:
+            packed = self.file.read(min(PACKED_AT_ONCE, self.packed))
+            self.packed -= len(packed)
+            self._take(self.inflater.decompress(packed), is_last=not self.packed or not packed)
+        content, self.content = self.content[: len(buffer)], self.content[len(buffer) :]
+        buffer[: len(content)] = content
+        return len(content)
+
+    def _take(self, content: bytes, is_last: bool) -> None:
+        self.content = memoryview(content)
+        self.size += len(content)
+        self.checksum = isal_zlib.crc32(content, self.checksum)
+        is_whole = self.inflater.eof and (self.size, self.checksum) == (self.info.file_size, self.info.CRC)
+        if self.size > self.info.file_size or ((is_last or self.inflater.eof) and not is_whole):
+            raise zipfile.BadZipFile(f"{self.info.filename} is not what the directory says")
 
 
 @contextmanager
@@ -24,9 +67,15 @@ def open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
         block, where what is read turns out to be damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_find(archive, path, member)) as stream:
-            yield stream
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        with zipfile.ZipFile(path) as archive:
+            info = _find(archive, path, member)
+            with archive.open(info) as stream:  # checks the header of the member
+                if info.compress_type != zipfile.ZIP_DEFLATED or info.flag_bits & ENCRYPTED:
+                    yield stream
+                    return
+            with path.open("rb") as file:
+                yield io.BufferedReader(_Inflated(file, info))
+    except (zipfile.BadZipFile, EOFError, zlib.error, IsalError) as error:  # type: ignore[misc] # its stub is wrong
         raise UserError(f"{path} is not a whole zip archive ({error}); fetch it again") from error
     except (NotImplementedError, RuntimeError) as error:  # how zipfile says so
         raise UserError(f"{path} is encrypted or packed in an unusual way ({error}); pack it with deflate") from error
