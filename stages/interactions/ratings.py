@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from stages.errors import UserError
 
+NARROW = 4  # bytes
 DENSE_IDS = 100_000_000  # integers below it are numbered by a table
 
 
@@ -50,8 +51,8 @@ def read_ratings(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBat
 
     Parameters
     ----------
-    read : gives a file's columns user, item (int64 or string, nothing missing), and rating (float64) and timestamp
-        (int64) where there are such, some rows at a time
+    read : gives a file's columns user, item (integers or string, nothing missing), and rating (float64) and timestamp
+        (integers) where there are such, some rows at a time
 
     Returns
     -------
@@ -63,14 +64,15 @@ def read_ratings(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBat
         where there is no rating, or ids are integers in one file and text in another.
     """
     columns: dict[str, list[np.ndarray | pa.Array]] = {}
-    kinds: dict[str, tuple[pa.DataType, Path]] = {}
+    kinds: dict[str, tuple[str, Path]] = {}
     for file in files:
         for batch in read(file):
             for name, values in zip(batch.schema.names, batch.columns, strict=True):
-                kind, first_file = kinds.setdefault(name, (values.type, file))
-                if values.type != kind:
+                kind = "text" if pa.types.is_string(values.type) else "numbers"
+                first_kind, first_file = kinds.setdefault(name, (kind, file))
+                if kind != first_kind:
                     raise UserError(
-                        f"{name} ids are {kind} in {first_file} but {values.type} in {file}; write all alike"
+                        f"{name} ids are {first_kind} in {first_file} but {kind} in {file}; write all alike"
                     )
                 columns.setdefault(name, []).append(_compact(values))
     if not columns:
@@ -117,6 +119,8 @@ def _compact(values: pa.Array) -> np.ndarray | pa.Array:
     if pa.types.is_string(values.type):
         return values
     wide = np.from_dlpack(values)  # where to_numpy would import pandas
+    if wide.itemsize == NARROW:
+        return wide
     narrow = wide.astype(np.float32 if wide.dtype == np.float64 else np.int32)
     return narrow if (narrow == wide).all() else wide
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 
 def find_bad_value(batch: pa.RecordBatch, columns: Mapping[str, str | int]) -> tuple[str, int] | None:
@@ -15,17 +14,17 @@ def find_bad_value(batch: pa.RecordBatch, columns: Mapping[str, str | int]) -> t
     batch : columns user, item, and rating (float64) and timestamp (int64) where there are such
     columns : our name → the file's name for it, or its position
     """
-    is_bad = [
-        (pc.is_null(batch[name]), f"nothing under '{columns[name]}'") for name in columns if batch[name].null_count
-    ]
+    is_bad = [(batch[name].is_null(), f"nothing under '{columns[name]}'") for name in columns if batch[name].null_count]
     if "rating" in columns and len(batch):
         rating, said = np.from_dlpack(batch["rating"].fill_null(0.0)), columns["rating"]
         if not (rating.min() >= 0 and rating.max() < np.inf):  # also where there is NaN
             is_bad.append((pa.array(~np.isfinite(rating)), f"the rating under '{said}' is no finite number"))
             is_bad.append((pa.array(rating < 0), f"the rating under '{said}' is negative"))
     if all(pa.types.is_string(batch[name].type) for name in ("user", "item")):  # a second header would become a user
+        import pyarrow.compute as pc  # slow, and rarely needed
+
         user, item = (pc.equal(batch[name], str(columns[name])) for name in ("user", "item"))
         is_bad.append((pc.and_(user, item), "a second header"))
-    found = [(pc.index(bad, True).as_py() + 1, problem) for bad, problem in is_bad]
+    found = [(bad.index(True).as_py() + 1, problem) for bad, problem in is_bad]
     row, problem = min(((row, problem) for row, problem in found if row), default=(0, ""))
     return (problem, row) if row else None

@@ -60,7 +60,7 @@ def test_parts_are_one_after_the_other() -> None:
 
 def test_parts_with_ids_of_different_kinds_are_said() -> None:
     parts = [pa.record_batch({"user": user, "item": [1]}) for user in ([1], ["a"])]
-    with pytest.raises(UserError, match="user ids are int64 in part-0 but string in part-1"):
+    with pytest.raises(UserError, match="user ids are numbers in part-0 but text in part-1"):
         read(*parts)
 
 
