@@ -18,7 +18,7 @@ from stages.interactions.csv_file import read_csv
 from stages.interactions.movielens import layout_of, read_titles
 from stages.interactions.parquet_file import read_parquet
 from stages.interactions.protocol import describe
-from stages.interactions.ratings import find_interactions, read_ratings
+from stages.interactions.ratings import read_interactions
 from stages.interactions.split import split_strong_generalization
 from stages.interactions.storage import save_split
 from stages.params import read_params
@@ -32,12 +32,13 @@ def preprocess(dataset: Dataset) -> None:
     if not raw.exists():
         raise UserError(f"there are no ratings at {raw}; run the stage download first")
     with recorded(paths.record(dataset, "preprocess")):
-        ratings, n_superseded = read_ratings(paths.files(raw), _reader(settings.format))
-        interactions = find_interactions(ratings, settings.split.threshold, settings.split.min_user_interactions)
+        interactions, n_ratings, n_superseded = read_interactions(
+            paths.files(raw), _reader(settings.format), settings.split.threshold, settings.split.min_user_interactions
+        )
         split = split_strong_generalization(
             interactions, settings.split.held_out_users, settings.split.held_out_share, settings.split.seed
         )
-        found = describe(len(ratings) + n_superseded, n_superseded, interactions, split)
+        found = describe(n_ratings, n_superseded, interactions, split)
         titles = _titles(raw, settings.format)
         with paths.whole_folder(paths.split(dataset)) as folder:
             save_split(folder, split, interactions, titles)

@@ -5,13 +5,13 @@ import hashlib
 import numpy as np
 from scipy.sparse import csr_array
 
-from stages.interactions.ratings import Ratings
+from stages.interactions.ratings import Interactions
 from stages.interactions.split import Split
 
 Found = dict[str, int | str]
 
 
-def describe(n_ratings: int, n_superseded: int, interactions: Ratings, split: Split) -> Found:
+def describe(n_ratings: int, n_superseded: int, interactions: Interactions, split: Split) -> Found:
     """Counts of a split, and digests of the order of items and of the held-out pairs, by name.
 
     The digests are those that can be taken from the files which the notebook of Liang et al. 2018 writes:

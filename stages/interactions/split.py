@@ -10,10 +10,11 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from stages.errors import UserError
-from stages.interactions.ratings import Ratings
+from stages.interactions.ratings import Interactions
 
 # A user left with fewer interactions keeps them all as fold-in (the notebook's split_train_test_proportion).
 FEWEST_TO_HOLD_OUT = 5
+ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Split:
     """(n_items,) original ids, in the order of the columns."""
 
 
-def split_strong_generalization(interactions: Ratings, held_out_users: int, held_out_share: float, seed: int) -> Split:
+def split_strong_generalization(
+    interactions: Interactions, held_out_users: int, held_out_share: float, seed: int
+) -> Split:
     """Split by users, then each held-out user's interactions into fold-in and held-out (steps 2 to 4).
 
     Parameters
@@ -91,11 +94,13 @@ def split_strong_generalization(interactions: Ratings, held_out_users: int, held
 
 def _in_order_of_appearance(values: np.ndarray, n: int) -> np.ndarray:
     """The distinct values; values : int32 below n."""
-    first = np.full(n, len(values))
-    backwards = np.arange(len(values) - 1, -1, -1)
-    first[values[backwards]] = backwards  # the last assignment to a place counts
-    order = np.argsort(first, kind="stable")
-    return order[: np.count_nonzero(first < len(values))]
+    is_seen, found = np.zeros(n, dtype=bool), [values[:0]]
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        part = values[start : start + ROWS_AT_ONCE]
+        new, first = np.unique(part[~is_seen[part]], return_index=True)
+        is_seen[new] = True
+        found.append(new[np.argsort(first)])
+    return np.concatenate(found)
 
 
 def _numbers(chosen: np.ndarray, n: int) -> np.ndarray:

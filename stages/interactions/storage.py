@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array, load_npz, save_npz
 
 from stages.errors import UserError
-from stages.interactions.ratings import Ratings
+from stages.interactions.ratings import Interactions
 from stages.interactions.split import HeldOutUsers, Split
 
 PARTS = ("validation", "test")
 
 
-def save_split(folder: Path, split: Split, interactions: Ratings, titles: Mapping[int, str]) -> None:
+def save_split(folder: Path, split: Split, interactions: Interactions, titles: Mapping[int, str]) -> None:
     """Write the matrices (train, and fold-in and held-out of validation and test), users and items.
 
     users.parquet and items.parquet map rows and columns back to the original ids.

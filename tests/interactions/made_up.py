@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stages.interactions.ratings import Ratings, read_ratings
+from stages.interactions.ratings import Interactions, read_interactions
 from tests.interactions.literal import Rating
 
 
@@ -29,6 +29,6 @@ def batch(rows: list[Rating]) -> pa.RecordBatch:
     )
 
 
-def numbered(rows: list[Rating]) -> Ratings:
-    """As `read_ratings` gives them."""
-    return read_ratings([Path("made up")], lambda _: iter([batch(rows)]))[0]
+def interactions_of(rows: list[Rating], threshold: float = 3.5, at_least: int = 5) -> Interactions:
+    """As they are found in ratings."""
+    return read_interactions([Path("made up")], lambda _: iter([batch(rows)]), threshold, at_least)[0]

@@ -3,10 +3,9 @@
 import hashlib
 
 from stages.interactions.protocol import describe
-from stages.interactions.ratings import find_interactions
 from stages.interactions.split import split_strong_generalization
 from tests.interactions import literal
-from tests.interactions.made_up import awkward_ratings, numbered
+from tests.interactions.made_up import awkward_ratings, interactions_of
 
 
 def test_counts_and_digests_are_those_of_the_literal_split() -> None:
@@ -14,7 +13,7 @@ def test_counts_and_digests_are_those_of_the_literal_split() -> None:
     users, items, train, parts = literal.split(
         [(user, item, rating) for user, item, rating, _ in rows], 3.5, 5, 7, 0.2, 98765
     )
-    interactions = find_interactions(numbered(rows), 3.5, 5)
+    interactions = interactions_of(rows)
     found = describe(len(rows), 0, interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
     n_train = len(users) - 14
     held_out = {

@@ -5,10 +5,10 @@ import pytest
 from scipy.sparse import csr_array
 
 from stages.errors import UserError
-from stages.interactions.ratings import Ratings, find_interactions
+from stages.interactions.ratings import Interactions
 from stages.interactions.split import Split, split_strong_generalization
 from tests.interactions import literal
-from tests.interactions.made_up import awkward_ratings, numbered
+from tests.interactions.made_up import awkward_ratings, interactions_of
 
 THRESHOLD, AT_LEAST, HELD_OUT_USERS, SHARE, SEED = 3.5, 5, 7, 0.2, 98765
 
@@ -18,8 +18,8 @@ def pairs(matrix: csr_array) -> literal.Pairs:
     return set(zip(coordinates.row.tolist(), coordinates.col.tolist(), strict=True))
 
 
-def make_split(ratings: Ratings, held_out_users: int = HELD_OUT_USERS) -> Split:
-    return split_strong_generalization(find_interactions(ratings, THRESHOLD, AT_LEAST), held_out_users, SHARE, SEED)
+def make_split(rows: list[literal.Rating], held_out_users: int = HELD_OUT_USERS) -> Split:
+    return split_strong_generalization(interactions_of(rows, THRESHOLD, AT_LEAST), held_out_users, SHARE, SEED)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -28,7 +28,7 @@ def test_split_is_the_protocol_to_the_letter(seed: int) -> None:
     users, items, train, (validation, test) = literal.split(
         [(user, item, rating) for user, item, rating, _ in rows], THRESHOLD, AT_LEAST, HELD_OUT_USERS, SHARE, SEED
     )
-    split = make_split(numbered(rows))
+    split = make_split(rows)
     assert split.users.tolist() == users
     assert split.items.tolist() == items
     assert pairs(split.train) == train
@@ -40,9 +40,8 @@ def test_users_of_movielens_20m_get_their_published_numbers() -> None:
     """The three numbers of the published split, for 136,677 users of five interactions."""
     n_users, n_held_out = 136_677, 10_000
     users, items = np.arange(n_users), np.arange(5)
-    interactions = Ratings(
-        users, items, users.repeat(5).astype(np.int32), np.tile(items, n_users).astype(np.int32), None
-    )
+    user, item = users.repeat(5).astype(np.int32), np.tile(items, n_users).astype(np.int32)
+    interactions = Interactions(users, items, user, item)
     users = split_strong_generalization(interactions, n_held_out, SHARE, SEED).users
     validation, test = users[-2 * n_held_out : -n_held_out], users[-n_held_out:]
     assert users.argmin() == 116_149
@@ -51,7 +50,7 @@ def test_users_of_movielens_20m_get_their_published_numbers() -> None:
 
 
 def test_matrices_hold_ones_of_float32() -> None:
-    split = make_split(numbered(awkward_ratings(0)))
+    split = make_split(awkward_ratings(0))
     for matrix in (split.train, split.test.fold_in, split.test.held_out):
         assert matrix.dtype == np.float32
         assert set(matrix.data) == {1.0}
@@ -59,10 +58,10 @@ def test_matrices_hold_ones_of_float32() -> None:
 
 def test_fewer_users_than_are_to_be_held_out_is_said_with_numbers() -> None:
     with pytest.raises(UserError, match="too few to hold out 50 for validation and 50 for test"):
-        make_split(numbered(awkward_ratings(0)), held_out_users=50)
+        make_split(awkward_ratings(0), held_out_users=50)
 
 
 def test_users_without_anything_to_hold_out_are_said() -> None:
-    interactions = numbered([(user, item, 5.0, 0) for user in range(20) for item in range(3)])
+    interactions = interactions_of([(user, item, 5.0, 0) for user in range(20) for item in range(3)], at_least=1)
     with pytest.raises(UserError, match="nothing can be held out"):
         split_strong_generalization(interactions, 5, SHARE, SEED)

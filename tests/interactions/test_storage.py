@@ -9,17 +9,16 @@ import pytest
 from scipy.sparse import csr_array
 
 from stages.errors import UserError
-from stages.interactions.ratings import Ratings
+from stages.interactions.ratings import Interactions
 from stages.interactions.split import HeldOutUsers, Split
 from stages.interactions.storage import load_split, save_split
 
 N_USERS, N_ITEMS = 300, 40
-INTERACTIONS = Ratings(
+INTERACTIONS = Interactions(
     users=np.arange(N_USERS) * 7,
     items=np.arange(N_ITEMS) + 10**12,
     user=np.arange(N_USERS, dtype=np.int32).repeat(2),
     item=np.tile(np.arange(N_ITEMS, dtype=np.int32), 15),
-    rating=None,
 )
 
 

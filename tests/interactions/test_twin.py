@@ -12,7 +12,7 @@ import pytest
 
 from stages.interactions.csv_file import read_csv
 from stages.interactions.movielens import layout_of
-from stages.interactions.ratings import find_interactions, read_ratings
+from stages.interactions.ratings import read_interactions
 from stages.interactions.split import Split, split_strong_generalization
 from stages.interactions.storage import load_split
 from stages.interactions.synthetic import write_synthetic
@@ -44,8 +44,8 @@ def test_a_small_twin_is_split_to_the_letter(tmp_path: Path) -> None:
     write_synthetic(archive, n_users=800, n_items=500, n_ratings=40_000, seed=1)
     layout = layout_of(MEMBER)
     read = partial(read_csv, columns=layout.columns, separator=layout.separator, id_type=pa.int64(), member=MEMBER)
-    ratings, _ = read_ratings([archive], read)
-    check(split_strong_generalization(find_interactions(ratings, 3.5, 5), 100, 0.2, 98765), archive, 100)
+    interactions, _, _ = read_interactions([archive], read, 3.5, 5)
+    check(split_strong_generalization(interactions, 100, 0.2, 98765), archive, 100)
 
 
 @pytest.mark.full_size
