@@ -162,11 +162,15 @@ def _position(column: str | int, fields: list[str], first_line: str, where: str)
     """From 0."""
     if isinstance(column, int):
         if column > len(fields):
-            raise UserError(f"{where} has {len(fields)} columns and so no column {column}: {first_line[:200]}")
+            raise UserError(
+                f"{where} has {len(fields)} columns and so no column {column} ({first_line[:200]}); correct "
+                "format.columns or format.separator in params.yaml"
+            )
         return column - 1
     if fields.count(column) != 1:
         raise UserError(
-            f"{where}: column '{column}' is there {fields.count(column)} times, not once: {first_line[:200]}"
+            f"{where}: column '{column}' is there {fields.count(column)} times, not once ({first_line[:200]}); correct "
+            "format.columns or format.separator in params.yaml"
         )
     return fields.index(column)
 

@@ -35,7 +35,8 @@ def read_parquet(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBa
             for column in columns.values():
                 if names.count(column) != 1:
                     raise UserError(
-                        f"{path}: column '{column}' is there {names.count(column)} times, not once: {', '.join(names)}"
+                        f"{path}: column '{column}' is there {names.count(column)} times, not once "
+                        f"({', '.join(names)}); correct format.columns in params.yaml"
                     )
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns.values())):
                 arrays = [_cast(batch.column(said), name, said, path) for name, said in columns.items()]
