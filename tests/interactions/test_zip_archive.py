@@ -4,6 +4,7 @@ import struct
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.errors import UserError
@@ -27,6 +28,21 @@ def read(path: Path, member: str = "set/ratings.csv") -> bytes:
 
 def test_a_member_is_read(tmp_path: Path) -> None:
     assert read(archive_of(tmp_path, ("set/README", b""), ("set/ratings.csv", CONTENT))) == CONTENT
+
+
+def test_a_large_member_is_read_in_any_pieces(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(3_000_000)
+    path = archive_of(tmp_path, ("set/README", b"text"), ("set/ratings.csv", content))
+    with open_member(path, "set/ratings.csv") as stream:
+        pieces = [stream.read(size) for size in (1, 700_000, 10)]
+        assert b"".join([*pieces, stream.read()]) == content
+
+
+def test_a_member_that_is_not_packed_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("set/ratings.csv", CONTENT)
+    assert read(path) == CONTENT
 
 
 def test_a_missing_member_is_said_with_what_there_is(tmp_path: Path) -> None:
