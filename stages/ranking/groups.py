@@ -24,5 +24,5 @@ def quarters_of_interactions(train: csr_array) -> np.ndarray:
     order = np.argsort(-counts, kind="stable")
     before = np.cumsum(counts[order]) - counts[order]
     quarters = np.empty(len(counts), dtype=np.int64)
-    quarters[order] = 4 * before // max(1, counts.sum())
+    quarters[order] = 4 * before // max(1, int(counts.sum()))
     return quarters
