@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
 from stages.models.bottleneck import ProductBottleneck
 from stages.models.ease import Ease
@@ -146,3 +147,13 @@ def test_ease_is_its_closed_form(checkerboard: csr_array) -> None:
     model.fit(checkerboard)
     np.testing.assert_allclose(model.weights.numpy(), weights, atol=1e-6)
     np.testing.assert_allclose(model.score(checkerboard).numpy(), dense @ weights, atol=1e-5)
+
+
+def test_ease_says_when_there_are_too_many_items_for_this_machine() -> None:
+    with pytest.raises(UserError, match="EASE needs 80,000,000 GB of memory for 100,000,000 items"):
+        Ease(100_000_000, l2=1.0)
+
+
+def test_ease_says_when_l2_is_too_small(checkerboard: csr_array) -> None:
+    with pytest.raises(UserError, match="raise l2 of ease"):
+        Ease(checkerboard.shape[1], l2=1e-12).fit(csr_array(np.repeat(checkerboard[:3].toarray(), 7, axis=0)))
