@@ -36,11 +36,16 @@ def report(dataset: Dataset) -> None:
     rows = [_read_row(params, dataset, row) for row in params.rows()]
     curves = _stack({name: _read(paths.curves(dataset, name), pd.read_csv) for name in params.models})
     _warn_of_leftovers(dataset, params)
-    content = _content(dataset, params, rows)
+    activity = {row.name: tables.by_activity(row) for row in rows}
+    popularity = {row.name: tables.by_popularity(row) for row in rows}
+    content = _content(dataset, params, rows) | {
+        "by_activity": tables.long_tail_table(activity),
+        "by_popularity": tables.long_tail_table(popularity),
+    }
     # File by file, not the whole folder: what a user keeps beside the report stays.
     with TemporaryDirectory(prefix=".report-") as temporary:
         folder = Path(temporary)
-        _draw(folder / "figures", rows, curves, _distribution(dataset))
+        _draw(folder / "figures", rows, curves, _distribution(dataset), activity, popularity)
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         environment = Environment(
@@ -111,8 +116,15 @@ def _metrics(row: RowResult, digits: int) -> dict[str, float]:
     return {name: round(value, digits) for name, value in values.items()}
 
 
-def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame, distribution: pd.DataFrame) -> None:
-    """Every figure, and beside it the table that it is drawn from."""
+def _draw(
+    folder: Path,
+    rows: list[RowResult],
+    curves: pd.DataFrame,
+    distribution: pd.DataFrame,
+    activity_of: dict[str, pd.DataFrame],
+    popularity_of: dict[str, pd.DataFrame],
+) -> None:
+    """Every figure, and beside it the table that it is drawn from; activity_of, popularity_of : by row."""
     folder.mkdir()
     frontier = pd.DataFrame(
         {
@@ -124,8 +136,7 @@ def _draw(folder: Path, rows: list[RowResult], curves: pd.DataFrame, distributio
         }
     )
     usage = _stack({row.name: row.code_usage for row in rows})
-    activity = _stack({row.name: tables.by_activity(row) for row in rows})
-    popularity = _stack({row.name: tables.by_popularity(row) for row in rows})
+    activity, popularity = _stack(activity_of), _stack(popularity_of)
     figures.draw_frontier(frontier, folder / "frontier.png")
     figures.draw_curves(curves, folder / "curves.png")
     figures.draw_code_usage(usage, folder / "code_usage.png")
@@ -166,8 +177,6 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
     for difference in differences:
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     is_made_up = isinstance(settings.source, catalogue.SyntheticSource)
-    records = {path.stem: _read(path, _json) for path in _records(dataset, params)}
-    packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
     in_paper = [row.name for row in tables.rows_of_the_paper(rows)]
     return {
         "title": f"synthetic data, {settings.title}" if is_made_up else settings.title,
@@ -176,8 +185,6 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
         "differences": differences,
         "protocol": tables.protocol_table(found, published.model_dump() if published else None),
         "is_published": published is not None,
-        "by_activity": tables.long_tail_table({row.name: tables.by_activity(row) for row in rows}),
-        "by_popularity": tables.long_tail_table({row.name: tables.by_popularity(row) for row in rows}),
         "most_popular": tables.most_popular(
             _read(paths.split(dataset) / "items.parquet", pd.read_parquet), found["users"]
         ),
@@ -194,6 +201,16 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
         "n_users": f"{len(rows[0].per_user):,}",
         "n_train": f"{found['train_users']:,}",
         "code_usage": tables.code_usage_table(rows),
+        **_what_was_run(dataset, params),
+    }
+
+
+def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
+    """Files, code, machine and versions, seeds, time and parameters."""
+    settings = params.dataset(dataset)
+    records = {path.stem: _read(path, _json) for path in _records(dataset, params)}
+    packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
+    return {
         "files": [(name, file["sha256"]) for name, file in records["download"]["files"].items()],
         "revisions": tables.listing(record["revision"] for record in records.values()),
         "machines": tables.listing(f"{record['cpu']}, {record['cores']} cores" for record in records.values()),

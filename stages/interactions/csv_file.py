@@ -26,7 +26,7 @@ PARSERS = 3  # threads
 GZIP = b"\x1f\x8b"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 TYPES = {"rating": pa.float64(), "timestamp": pa.int64()}
-WORDS = {pa.int64(): "no integer of 64 bits", pa.float64(): "no number", pa.string(): "no text"}
+WORDS = {pa.int64(): "no integer of 64 bits", pa.float64(): "no number"}
 
 
 def read_csv(
@@ -103,16 +103,17 @@ def _parse(block: bytes, skip: int, names: list[str], separator: str, types: dic
     read = pa.csv.ReadOptions(use_threads=False, column_names=names, skip_rows=skip, block_size=len(block))
     parse = pa.csv.ParseOptions(delimiter=separator)
     narrow = {name: pa.int32() if dtype == pa.int64() else dtype for name, dtype in types.items()}
-    for attempt in (narrow, types):
+
+    def as_types(types: dict[str, pa.DataType]) -> pa.Table:
         convert = pa.csv.ConvertOptions(
-            column_types=attempt, include_columns=list(types), null_values=[""], strings_can_be_null=True
+            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
         )
-        try:
-            return pa.csv.read_csv(pa.BufferReader(block), read, parse, convert)
-        except pa.ArrowInvalid:
-            if attempt is types:
-                raise
-    raise AssertionError("unreachable")
+        return pa.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+
+    try:
+        return as_types(narrow)
+    except pa.ArrowInvalid:
+        return as_types(types)
 
 
 def _in_order(parse: Callable[..., pa.Table], blocks: Iterator[bytes], skip: int) -> Iterator[pa.Table]:

@@ -43,7 +43,8 @@ def write_synthetic(path: Path, n_users: int, n_items: int, n_ratings: int, seed
     Parameters
     ----------
     path : of the archive
-    n_ratings : at least one per user and per item, at most half of MOST_RATINGS of all pairs
+    n_items : at least 10
+    n_ratings : at least one per user and per item, at most a quarter of all pairs
 
     Sources
     -------
