@@ -30,6 +30,27 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that `training.precision` in params.yaml asks for.
+
+    Raises
+    ------
+    UserError
+        where it is bfloat16, and the device has no instructions for it.
+    """
+    if name == "float32":
+        return torch.float32
+    if device.type == "cuda":
+        found, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name(device)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        found = any(capabilities.get(instructions) for instructions in ("avx512_bf16", "amx_bf16", "bf16"))
+        what = "this processor"
+    if not found:
+        raise UserError(f"{what} has no bfloat16 instructions; set training.precision in params.yaml to float32")
+    return torch.bfloat16
+
+
 def describe(device: torch.device) -> dict[str, object]:
     """The device and the number of threads, for a record."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -99,6 +99,8 @@ class Training(Strict):
     """What all trainings share."""
 
     seed: Annotated[int, Field(ge=0)]
+    precision: Literal["float32", "bfloat16"]
+    """Of the products with the items' output weights, in training; all else is float32."""
     checkpoint_epochs: Annotated[int, Field(ge=1)]
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import astuple, fields
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from stages import params as schema
 from stages import paths
-from stages.build import build_model, choose_device, describe
+from stages.build import build_model, choose_device, choose_precision, describe
 from stages.catalogue import DatasetTraining
 from stages.command_line import Dataset, Model, run
 from stages.errors import UserError
@@ -24,6 +25,7 @@ from stages.interactions.split import Split
 from stages.interactions.storage import load_split
 from stages.models.autoencoder import AutoEncoder
 from stages.models.ease import Ease
+from stages.models.memory import keep_freed_memory
 from stages.models.popularity import Popularity
 from stages.models.training import Epoch, Training
 from stages.params import read_params
@@ -41,6 +43,7 @@ def train(dataset: Dataset, model: Model) -> None:
     folder, checkpoint = paths.split(dataset), paths.checkpoint(dataset, model)
     split = load_split(folder)
     device = choose_device(params.device)
+    keep_freed_memory()
     with recorded(paths.record(dataset, f"train-{model}")) as record:
         record |= describe(device)
         network = build_model(settings, split.train.shape[1]).to(device)
@@ -55,12 +58,13 @@ def train(dataset: Dataset, model: Model) -> None:
                 batch_size=size.batch_size,
                 learning_rate=settings.learning_rate,
                 l2=settings.l2,
+                precision=choose_precision(params.training.precision, device),
                 seed=params.training.seed,
             )
             fingerprint = _fingerprint(params, settings, size, folder, device)
             if _resume(training, checkpoint, fingerprint):
                 record["resumed_after_epoch"] = len(training.curve)
-            _run(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
+            record |= _run(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
             network.load_state_dict(training.best_weights)
             curve = training.curve
         else:
@@ -78,25 +82,27 @@ def _validation_ndcg(network: AutoEncoder, split: Split, batch_size: int) -> flo
     return float(evaluate(network, network.codec(), split.validation, batch_size)["ndcg@100"].mean())
 
 
-def _run(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epochs: int) -> None:
-    """Train to the end; print how it goes, and keep a checkpoint of every few epochs."""
+def _run(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epochs: int) -> dict[str, object]:
+    """Train to the end: print how it goes, keep a checkpoint of every few epochs, return what is to be recorded."""
     n_users = training.train.shape[0]
-    printed = started = perf_counter()
+    printed = perf_counter()
+    speeds = []
     for epoch in training.run(lambda batches: tqdm(batches, leave=False, disable=None, unit="batch")):
         now = perf_counter()
+        speeds.append(n_users / training.epoch_seconds)
         if now - printed >= SECONDS_BETWEEN_LINES or epoch.epoch == training.epochs:
             best = f"best {training.best_ndcg:.4f}" if training.best_weights else "float until codebooks start"
             print(
                 f"epoch {epoch.epoch}/{training.epochs}  loss {epoch.loss:.2f}  "
                 f"validation NDCG@100 {epoch.validation_ndcg:.4f} ({best})  "
-                f"{n_users / (now - started):,.0f} users/s",
+                f"{speeds[-1]:,.0f} users/s",
                 flush=True,
             )
             printed = now
         if epoch.epoch % checkpoint_epochs == 0 and epoch.epoch < training.epochs:
             with paths.whole_file(checkpoint) as temporary:
                 _save({"fingerprint": fingerprint, "training": training.state_dict()}, temporary)
-        started = perf_counter()
+    return {"users_per_second": round(median(speeds))} if speeds else {}
 
 
 def _resume(training: Training, checkpoint: Path, fingerprint: str) -> bool:
@@ -121,7 +127,8 @@ def _fingerprint(
 ) -> str:
     """A digest of everything that decides the weights; resuming a training with other such is no resuming."""
     digest = hashlib.sha256()
-    decisive = [settings.model_dump(), size.model_dump(), params.training.seed, device.type, torch.__version__]
+    training = params.training.model_dump(exclude={"checkpoint_epochs"})
+    decisive = [settings.model_dump(), size.model_dump(), training, device.type, torch.__version__]
     digest.update(json.dumps(decisive).encode())
     code = [
         Path(__file__),

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
-from torch.nn import functional
 
 from stages.models.bottleneck import ProductBottleneck
+from stages.models.likelihood import MultinomialLoss
 from stages.models.recommender import Interactions, Recommender, UserItems
+from stages.models.sparse import weighted_sum
 from stages.quantizers.codec import Codec, Embeddings, Float32
 from stages.quantizers.product import ProductCodec
 
@@ -58,21 +59,22 @@ class AutoEncoder(Recommender):
                 nn.init.trunc_normal_(drawn, std=BIAS_STD, a=-2 * BIAS_STD, b=2 * BIAS_STD, generator=generator)
             parameter.data.copy_(drawn)
 
-    def loss(self, batch: UserItems, progress: float, generator: torch.Generator) -> Tensor:
+    def loss(
+        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
+    ) -> Tensor:
         """Mean over users of the negative log-likelihood of their items, plus what the layers add.
 
         Parameters
         ----------
         progress : share of the training that is done, from 0 to 1
-        generator : on the CPU, so that a GPU draws the same
+        generator : on the model's device
+        likelihood : of this model's output layer
         """
         hidden, penalty = self._last_hidden(self._first_layer(batch, generator), progress, generator)
         if self.bottleneck is not None:
             hidden, commitment = self.bottleneck(hidden, generator)
             penalty = penalty + commitment
-        logits = self.output(hidden)  # (n_users, n_items)
-        log_likelihood = logits[batch.users, batch.items].sum() - (logits.logsumexp(1) * batch.lengths).sum()
-        return penalty - log_likelihood / len(batch.lengths)
+        return likelihood(hidden, batch) + penalty
 
     @torch.no_grad()
     def embed(self, fold_in: csr_array) -> np.ndarray:
@@ -93,14 +95,11 @@ class AutoEncoder(Recommender):
 
     def _first_layer(self, batch: UserItems, generator: torch.Generator | None) -> Tensor:
         """(n_users, hidden[0]) before its tanh; with a generator the input has dropout."""
-        weights = batch.lengths.float().rsqrt().repeat_interleave(batch.lengths)  # rows of L2 norm 1
+        factors = batch.lengths.float().rsqrt()[batch.users]  # rows of L2 norm 1
         if generator is not None:
-            kept = torch.rand(len(weights), generator=generator) >= self.dropout
-            weights = weights * kept.to(weights.device) / (1 - self.dropout)
-        bags = functional.embedding_bag(
-            batch.items, self.input_weight, batch.offsets, mode="sum", per_sample_weights=weights
-        )
-        return bags + self.input_bias
+            kept = torch.rand(len(factors), generator=generator, device=factors.device) >= self.dropout
+            factors = factors * kept / (1 - self.dropout)
+        return weighted_sum(self.input_weight, batch, factors) + self.input_bias
 
     def _last_hidden(
         self,
@@ -145,7 +144,7 @@ class VariationalAutoEncoder(AutoEncoder):
                 hidden, log_variance = layer(hidden).chunk(2, dim=1)  # (n_users, latent) each
                 kl = 0.5 * (hidden.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
                 if generator is not None:
-                    noise = torch.randn(hidden.shape, generator=generator).to(hidden.device)
+                    noise = torch.randn(hidden.shape, generator=generator, device=hidden.device)
                     hidden = hidden + noise * (log_variance / 2).exp()
             else:
                 hidden = layer(hidden).tanh()

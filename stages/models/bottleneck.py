@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from stages.models.memory import users_at_once
 from stages.quantizers.product import CODES
 
 SMOOTHING = 1e-5  # Laplace smoothing of the counts, as in Sonnet's VectorQuantizerEMA
@@ -60,10 +61,14 @@ class ProductBottleneck(nn.Module):
     @torch.no_grad()
     def encode(self, vectors: Tensor) -> Tensor:
         """Nearest codes : int64 (n, chunks) of vectors : float32 (n, width)."""
-        chunks = vectors.float().view(len(vectors), *self._chunk_shape).transpose(0, 1)  # (M, n, d)
-        half_norms = self.codebooks.square().sum(-1) / 2  # (M, K)
-        distances = half_norms[:, None] - torch.bmm(chunks, self.codebooks.transpose(1, 2))  # (M, n, K), less ½‖x‖²
-        return distances.argmin(-1).T
+        half_norms = self.codebooks.square().sum(-1)[:, None] / 2  # (M, 1, K)
+        transposed = self.codebooks.transpose(1, 2)  # (M, d, K)
+        codes = []
+        for some in vectors.float().split(users_at_once(4 * half_norms.numel(), vectors.device)):
+            chunks = some.view(len(some), *self._chunk_shape).transpose(0, 1)  # (M, n, d)
+            distances = torch.baddbmm(half_norms, chunks, transposed, alpha=-1)  # (M, n, K), less ½‖x‖²
+            codes.append(distances.min(-1).indices.T)  # argmin takes twice as long
+        return torch.cat(codes)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Vectors : float32 (n, width) of codes : int64 (n, chunks)."""
@@ -76,7 +81,7 @@ class ProductBottleneck(nn.Module):
         Parameters
         ----------
         vectors : float32 (n, width)
-        generator : on the CPU; draws the vectors that replace dead codes
+        generator : on the vectors' device; draws those that replace dead codes
 
         Returns
         -------
@@ -117,7 +122,7 @@ class ProductBottleneck(nn.Module):
         """Move codes that are hardly used onto random vectors of the batch, with the usage of an average code."""
         n_chunks = len(self.codebooks)
         dead = self.ema_count < self.dead_code_share * average  # (M, K)
-        users = torch.randint(len(chunks), (n_chunks, CODES), generator=generator).to(chunks.device)
+        users = torch.randint(len(chunks), (n_chunks, CODES), generator=generator, device=chunks.device)
         drawn = chunks[users, torch.arange(n_chunks, device=chunks.device)[:, None]]  # (M, K, d)
         # All three, or the next step's average would undo the replacement.
         self.codebooks.copy_(torch.where(dead[..., None], drawn, self.codebooks))

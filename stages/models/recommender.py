@@ -47,11 +47,21 @@ class UserItems:
     lengths: Tensor
     """int64 (n_users,), how many they are."""
 
-    @property
-    def users(self) -> Tensor:
-        """int64 (n_interactions,), the row of each item's user."""
-        rows = torch.arange(len(self.lengths), device=self.lengths.device)
-        return rows.repeat_interleave(self.lengths)
+    users: Tensor
+    """int64 (n_interactions,), the row of each item's user."""
+
+    def part(self, start: int, end: int) -> "UserItems":
+        """The users from `start` to `end`."""
+        if start == 0 and end == len(self.lengths):
+            return self  # on a GPU the numbers below would have to be waited for
+        first = int(self.offsets[start])
+        last = first + int(self.lengths[start:end].sum())
+        return UserItems(
+            self.items[first:last],
+            self.offsets[start:end] - first,
+            self.lengths[start:end],
+            self.users[first:last] - start,
+        )
 
 
 class Interactions:
@@ -66,13 +76,20 @@ class Interactions:
 
     def all(self) -> UserItems:
         """All rows in order."""
-        return UserItems(self.items, self.starts[:-1], self.starts.diff())
+        lengths = self.starts.diff()
+        return UserItems(self.items, self.starts[:-1], lengths, _repeated(lengths))
 
     def rows(self, rows: Tensor) -> UserItems:
         """The given rows : int64 (n_users,)."""
         starts = self.starts[rows]
         lengths = self.starts[rows + 1] - starts
         offsets = lengths.cumsum(0) - lengths
+        users = _repeated(lengths)
         # Position within the batch plus the distance from there to the user's place in the matrix.
-        shift = (starts - offsets).repeat_interleave(lengths)
-        return UserItems(self.items[torch.arange(len(shift), device=shift.device) + shift], offsets, lengths)
+        places = torch.arange(len(users), device=users.device) + (starts - offsets)[users]
+        return UserItems(self.items[places], offsets, lengths, users)
+
+
+def _repeated(lengths: Tensor) -> Tensor:
+    """Number i, lengths[i] times, for each i."""
+    return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)

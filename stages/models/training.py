@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from scipy.sparse import csr_array
 from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder
 from stages.models.bottleneck import ProductBottleneck
+from stages.models.likelihood import MultinomialLoss
 from stages.models.recommender import Interactions
 from stages.quantizers.product import fit_codebooks
 
@@ -42,7 +44,8 @@ class Training:
     batch_size : users
     learning_rate : of Adam
     l2 : in Liang's convention: the loss adds l2 / batch_size · Σ weight², biases excluded
-    seed : of everything that is drawn
+    precision : of the products with the items' output weights, float32 or bfloat16; all else is float32
+    seed : of everything that is drawn, on the model's device but for the first weights
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Training:
         batch_size: int,
         learning_rate: float,
         l2: float,
+        precision: torch.dtype,
         seed: int,
     ) -> None:
         self.model = model
@@ -63,15 +67,19 @@ class Training:
         self.epochs = epochs
         self.batch_size = batch_size
         self.seed = seed
-        self.generator = torch.Generator().manual_seed(seed)
-        model.initialise(self.generator)
-        self.interactions = Interactions(train, model.output.weight.device)
+        self.likelihood = MultinomialLoss(model.output, precision)
+        device = model.output.weight.device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
+        self.interactions = Interactions(train, device)
         weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
         biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
         # Adam's weight_decay adds decay · weight to the gradient: that of decay / 2 · weight².
         groups = [{"params": weights, "weight_decay": 2 * l2 / batch_size}, {"params": biases, "weight_decay": 0.0}]
         self.optimizer = torch.optim.Adam(groups, lr=learning_rate, fused=True)
         self.curve: list[Epoch] = []
+        self.epoch_seconds = math.nan
+        """Of the last epoch's steps, without the start of codebooks and validation."""
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_ndcg = -math.inf
 
@@ -85,13 +93,15 @@ class Training:
         Raises
         ------
         UserError
-            where the loss is no longer a number.
+            where the loss or a weight is no longer finite; before the weights of that step are kept anywhere.
         """
         while len(self.curve) < self.epochs:
             bottleneck = self.model.bottleneck
             if bottleneck is not None and len(self.curve) == int(bottleneck.start_share * self.epochs):
                 self._start(bottleneck)
+            started = perf_counter()
             loss = self._train_epoch(progress)
+            self.epoch_seconds = perf_counter() - started
             epoch = Epoch(len(self.curve) + 1, loss, self.validate())
             self.curve.append(epoch)
             is_float_start = bottleneck is not None and not bottleneck.started
@@ -122,26 +132,35 @@ class Training:
 
     def _train_epoch(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> float:
         self.model.train()
-        device = self.interactions.starts.device
-        batches = torch.randperm(len(self.interactions), generator=self.generator).split(self.batch_size)
+        order = torch.randperm(len(self.interactions), generator=self.generator, device=self.generator.device)
+        batches = order.split(self.batch_size)
         done, total = len(self.curve) * len(batches), self.epochs * len(batches)
-        loss_sum = torch.zeros((), device=device)
-        for step, users in enumerate(progress(batches), start=done):
-            loss = self.model.loss(self.interactions.rows(users.to(device)), step / total, self.generator)
+        loss_sum = 0.0
+        for step, users in enumerate(progress(batches)):
+            batch = self.interactions.rows(users)
+            loss = self.model.loss(batch, (done + step) / total, self.generator, self.likelihood)
+            self._check(loss, "the loss", f"step {step + 1} of {len(batches)}")
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            loss_sum += loss.detach() * len(users)
+            loss_sum += loss.item() * len(users)
+        for name, weights in self.model.named_parameters():
+            self._check(weights, name, "its last step")  # a checkpoint is of good weights
         self.model.eval()
-        mean = loss_sum.item() / len(self.interactions)
-        if not math.isfinite(mean):
-            raise UserError(f"the loss is {mean} in epoch {len(self.curve) + 1}; lower learning_rate in params.yaml")
-        return mean
+        return loss_sum / len(self.interactions)
+
+    def _check(self, values: torch.Tensor, name: str, step: str) -> None:
+        if not bool(values.isfinite().all()):
+            rate = self.optimizer.param_groups[0]["lr"]
+            raise UserError(
+                f"{name} is no longer finite in epoch {len(self.curve) + 1}, {step}, at learning rate {rate:g}; "
+                "lower learning_rate of this model in params.yaml"
+            )
 
     def _start(self, bottleneck: ProductBottleneck) -> None:
         """K-means on the embeddings of train users, without dropout."""
-        users = torch.randperm(len(self.interactions), generator=self.generator)[:MOST_VECTORS_TO_START]
-        vectors = self.model.embed(self.train[users.numpy()])
+        device = self.generator.device
+        users = torch.randperm(len(self.interactions), generator=self.generator, device=device)[:MOST_VECTORS_TO_START]
+        vectors = self.model.embed(self.train[users.cpu().numpy()])
         codebooks = fit_codebooks(vectors, len(bottleneck.codebooks), self.seed)
-        device = bottleneck.codebooks.device
         bottleneck.start(torch.from_numpy(codebooks), torch.from_numpy(vectors).to(device), self.batch_size)

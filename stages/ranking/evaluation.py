@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from stages.interactions.split import HeldOutUsers
+from stages.models.memory import Blocks
 from stages.models.recommender import Interactions, Recommender
 from stages.quantizers.codec import Codec
 from stages.ranking.groups import group_column
@@ -30,7 +31,7 @@ def evaluate(
     Parameters
     ----------
     users : those with nothing held out are left out of the result
-    batch_size : users scored at once
+    batch_size : users scored at once; fewer where the device runs out of memory
     item_groups : int64 (n_items,) from 0, for NDCG@100 of each group of items
 
     Returns
@@ -38,32 +39,33 @@ def evaluate(
     DataFrame with a row per user: user (row in `users`), fold_in and held_out (numbers of items), METRICS, and for each
     group `group_column`: all items are ranked, but only held-out items of the group count; NaN where there are none
     """
-    n_held_out = np.diff(users.held_out.indptr)
-    frames = []
-    for rows in _batches(np.flatnonzero(n_held_out), batch_size):
-        fold_in, held_out = users.fold_in[rows], users.held_out[rows]
-        scores = model.score(codec.decode(codec.encode(model.embed(fold_in))))
-        ranked, hits = _rank(scores, fold_in, held_out)
-        counts = torch.from_numpy(n_held_out[rows].astype(np.int64)).to(hits.device)
-        values = {name: metric(hits, counts, k).cpu().numpy() for name, (metric, k) in METRICS.items()}
-        shown = np.diff(fold_in.indptr)
-        if item_groups is not None:
-            values |= _by_group(ranked, hits, held_out, item_groups)
-        frames.append(pd.DataFrame({"user": rows, "fold_in": shown, "held_out": n_held_out[rows], **values}))
+    scored = np.flatnonzero(np.diff(users.held_out.indptr))
+    frames = Blocks(batch_size).run(
+        lambda start, end: _evaluate(model, codec, users, scored[start:end], item_groups), len(scored)
+    )
     return pd.concat(frames, ignore_index=True)
+
+
+def _evaluate(
+    model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray, item_groups: np.ndarray | None
+) -> pd.DataFrame:
+    fold_in, held_out = users.fold_in[rows], users.held_out[rows]
+    scores = model.score(codec.decode(codec.encode(model.embed(fold_in))))
+    ranked, hits = _rank(scores, fold_in, held_out)
+    shown, n_held_out = (np.diff(part.indptr).astype(np.int64) for part in (fold_in, held_out))
+    counts = torch.from_numpy(n_held_out).to(hits.device)
+    values = {name: metric(hits, counts, k).cpu().numpy() for name, (metric, k) in METRICS.items()}
+    if item_groups is not None:
+        values |= _by_group(ranked, hits, held_out, item_groups)
+    return pd.DataFrame({"user": rows, "fold_in": shown, "held_out": n_held_out, **values})
 
 
 def encode_users(
     model: Recommender, codec: Codec, fold_in: csr_array, batch_size: int
 ) -> Iterator[np.ndarray | csr_array]:
     """Yield the codes of `batch_size` users at a time, as they would be stored; fold_in : (n_users, n_items) 0/1."""
-    for rows in _batches(np.arange(fold_in.shape[0]), batch_size):
-        yield codec.encode(model.embed(fold_in[rows]))
-
-
-def _batches(rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), batch_size):
-        yield rows[start : start + batch_size]
+    for start in range(0, fold_in.shape[0], batch_size):
+        yield codec.encode(model.embed(fold_in[start : start + batch_size]))
 
 
 def _rank(scores: Tensor, fold_in: csr_array, held_out: csr_array) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,17 @@ def build(name: str, n_items: int) -> Recommender:
 def fit(name: str, train: csr_array) -> Recommender:
     model = build(name, train.shape[1])
     if isinstance(model, AutoEncoder):
-        training = Training(model, train, lambda: 0.0, epochs=30, batch_size=30, learning_rate=1e-2, l2=0.01, seed=0)
+        training = Training(
+            model,
+            train,
+            lambda: 0.0,
+            epochs=30,
+            batch_size=30,
+            learning_rate=1e-2,
+            l2=0.01,
+            precision=torch.float32,
+            seed=0,
+        )
         for _ in training.run(iter):
             pass
     else:

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -16,8 +16,8 @@ from stages.models.training import Training
 EPOCHS = 6
 
 
-def dae() -> AutoEncoder:
-    return AutoEncoder(40, [8], dropout=0.5)
+def dae(dropout: float = 0.5) -> AutoEncoder:
+    return AutoEncoder(40, [8], dropout)
 
 
 def vae() -> AutoEncoder:
@@ -28,23 +28,40 @@ def pq_vae() -> AutoEncoder:
     return AutoEncoder(40, [8, 8], 0.5, ProductBottleneck(8, 4, 0.5, 0.9, 0.25, 0.05))
 
 
-def training(model: AutoEncoder, train: csr_array, ndcg: list[float] | None = None, **changes: float) -> Training:
+def training(
+    model: AutoEncoder,
+    train: csr_array,
+    ndcg: list[float] | None = None,
+    learning_rate: float = 1e-2,
+    l2: float = 0.01,
+    precision: torch.dtype = torch.float32,
+) -> Training:
     values = itertools.cycle(ndcg or [0.1, 0.2, 0.3])
-    settings = {"learning_rate": 1e-2, "l2": 0.01} | changes
-    return Training(model, train, lambda: next(values), epochs=EPOCHS, batch_size=64, seed=0, **settings)
+    return Training(
+        model,
+        train,
+        lambda: next(values),
+        epochs=EPOCHS,
+        batch_size=64,
+        learning_rate=learning_rate,
+        l2=l2,
+        precision=precision,
+        seed=0,
+    )
 
 
 @pytest.mark.parametrize("build", [dae, vae, pq_vae])
 @pytest.mark.parametrize("stopped_after", [1, 3, 5])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_training_that_was_stopped_ends_in_the_same_weights(
-    build: Callable[[], AutoEncoder], stopped_after: int, checkerboard: csr_array
+    build: Callable[[], AutoEncoder], stopped_after: int, precision: torch.dtype, checkerboard: csr_array
 ) -> None:
-    unbroken = training(build(), checkerboard)
+    unbroken = training(build(), checkerboard, precision=precision)
     list(unbroken.run(iter))
-    stopped = training(build(), checkerboard)
+    stopped = training(build(), checkerboard, precision=precision)
     for _ in itertools.islice(stopped.run(iter), stopped_after):
         state = copy.deepcopy(stopped.state_dict())
-    resumed = training(build(), checkerboard)
+    resumed = training(build(), checkerboard, precision=precision)
     resumed.load_state_dict(state)
     list(resumed.run(iter))
     assert [(epoch.epoch, epoch.loss) for epoch in resumed.curve] == [
@@ -69,12 +86,26 @@ def test_epochs_before_quantization_do_not_count_as_best(checkerboard: csr_array
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_trains_as_a_cpu(checkerboard: csr_array) -> None:
+    """From the same weights; the order of users and rounding differ."""
+    on_cpu = [epoch.loss for epoch in training(dae(dropout=0.0), checkerboard).run(iter)]
+    on_gpu = [epoch.loss for epoch in training(dae(dropout=0.0).to("cuda"), checkerboard).run(iter)]
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("build", [dae, vae, pq_vae])
-def test_a_gpu_trains_as_a_cpu(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
-    """The same draws; rounding alone differs."""
-    on_cpu = [epoch.loss for epoch in training(build(), checkerboard).run(iter)]
-    on_gpu = [epoch.loss for epoch in training(build().to("cuda"), checkerboard).run(iter)]
-    assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
+def test_a_gpu_trains_twice_alike(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
+    first, again = ([epoch.loss for epoch in training(build().to("cuda"), checkerboard).run(iter)] for _ in range(2))
+    assert again == pytest.approx(first, rel=1e-5)
+
+
+@pytest.mark.parametrize("build", [dae, vae, pq_vae])
+def test_bfloat16_trains_as_float32(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
+    exact = [epoch.loss for epoch in training(build(), checkerboard).run(iter)]
+    narrow = [epoch.loss for epoch in training(build(), checkerboard, precision=torch.bfloat16).run(iter)]
+    assert narrow == pytest.approx(exact, rel=1e-2)
+    assert narrow != exact
 
 
 def test_the_loss_falls(checkerboard: csr_array) -> None:
@@ -91,7 +122,28 @@ def test_l2_is_liangs_convention(checkerboard: csr_array) -> None:
     assert {parameter.ndim for parameter in biases["params"]} == {1}
 
 
-def test_a_loss_that_is_no_number_stops_the_training_with_the_epoch(checkerboard: csr_array) -> None:
+def test_a_loss_that_is_no_number_stops_the_training_at_once(checkerboard: csr_array) -> None:
     run = training(dae(), checkerboard, learning_rate=1e30)
-    with pytest.raises(UserError, match=r"the loss is (nan|inf) in epoch \d; lower learning_rate"):
+    steps: list[torch.Tensor] = []
+
+    def counted(batches: Iterable[torch.Tensor]) -> Iterable[torch.Tensor]:
+        for batch in batches:
+            steps.append(batch)
+            yield batch
+
+    with pytest.raises(UserError) as error:
+        list(run.run(counted))
+    assert str(error.value) == (
+        f"the loss is no longer finite in epoch 1, step {len(steps)} of 5, at learning rate 1e+30; "
+        "lower learning_rate of this model in params.yaml"
+    )
+    assert run.best_weights == {}
+
+
+def test_weights_that_are_no_numbers_after_the_last_step_are_never_kept(checkerboard: csr_array) -> None:
+    run = training(dae(), checkerboard)
+    run.batch_size = checkerboard.shape[0]  # one step an epoch: no loss is seen after it
+    run.optimizer.param_groups[0]["lr"] = float("inf")
+    with pytest.raises(UserError, match=r"input_weight is no longer finite in epoch 1, its last step"):
         list(run.run(iter))
+    assert run.best_weights == {}

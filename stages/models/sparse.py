@@ -1,0 +1,44 @@
+"""The product of a sparse matrix of users × items with the items' vectors."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stages.models.recommender import UserItems
+
+
+class _WeightedSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, batch: UserItems, factors: Tensor) -> Tensor:
+        ctx.batch, ctx.n_items = batch, len(vectors)
+        ctx.save_for_backward(factors)
+        return functional.embedding_bag(batch.items, vectors, batch.offsets, mode="sum", per_sample_weights=factors)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """The transposed product in the same way, item by item: PyTorch's own adds interaction by interaction."""
+        (factors,) = ctx.saved_tensors
+        items, order = ctx.batch.items.sort(stable=True)
+        offsets = torch.searchsorted(items, torch.arange(ctx.n_items, device=items.device))
+        users = ctx.batch.users[order]
+        grad_vectors = functional.embedding_bag(users, grad, offsets, mode="sum", per_sample_weights=factors[order])
+        return grad_vectors, None, None
+
+
+def weighted_sum(vectors: Tensor, batch: UserItems, factors: Tensor) -> Tensor:
+    """Σ factor · vector over each user's items.
+
+    Parameters
+    ----------
+    vectors : float32 (n_items, d)
+    factors : float32 (n_interactions,), constants
+
+    Returns
+    -------
+    float32 (n_users, d), differentiable in `vectors`, in the same order of additions each time
+    """
+    summed: Tensor = _WeightedSum.apply(vectors, batch, factors)
+    return summed
