@@ -30,3 +30,7 @@ def run(stage: Callable[..., None]) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
         where = f" at {error.filename}" if error.filename else ""
         sys.exit(f"error: {reason}{where}; make room or give access, then run the stage again")
+    except Exception as error:
+        if type(error).__name__ != "OutOfMemoryError":  # PyTorch's, which not every stage takes seconds to import
+            raise
+        sys.exit("error: the device is out of memory; free some, or set device in params.yaml to cpu")

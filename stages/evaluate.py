@@ -15,6 +15,7 @@ from stages.build import choose_device, describe, load_codec, load_model
 from stages.command_line import Dataset, Model, Quantizer, run
 from stages.errors import UserError
 from stages.interactions.storage import load_split
+from stages.models.memory import keep_freed_memory
 from stages.params import Row, read_params
 from stages.quantizers.codec import stored_bytes
 from stages.quantizers.product import ProductCodec, code_usage
@@ -33,6 +34,7 @@ def evaluate(dataset: Dataset, model: Model, quantizer: Quantizer | None = None)
     split = load_split(paths.split(dataset))
     device = choose_device(params.device)
     batch_size = params.evaluation.batch_size
+    keep_freed_memory()
     with recorded(paths.record(dataset, f"evaluate-{row.name}")) as record:
         record |= describe(device)
         network = load_model(paths.model(dataset, model), params.model(model), split.train.shape[1], device)

@@ -219,6 +219,7 @@ def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
         "split_seed": settings.split.seed,
         "training_seed": params.training.seed,
         "quantizer_seeds": [(name, quantizer.seed) for name, quantizer in params.quantizers.items()],
+        "costs": tables.cost_table(params.rows(), records),
         "seconds": sum(record["seconds"] for record in records.values()),
         "stages": tables.markdown(
             pd.DataFrame(

@@ -64,12 +64,15 @@ def train(dataset: Dataset, model: Model) -> None:
             fingerprint = _fingerprint(params, settings, size, folder, device)
             if _resume(training, checkpoint, fingerprint):
                 record["resumed_after_epoch"] = len(training.curve)
-            record |= _run(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
+            speed = _run(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
+            record |= {"precision": params.training.precision, "users_per_second": round(speed)}
             network.load_state_dict(training.best_weights)
             curve = training.curve
         else:
             assert isinstance(network, Popularity | Ease)
             network.fit(split.train)
+        if device.type == "cuda":
+            record["gpu_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
         with paths.whole_file(paths.curves(dataset, model)) as temporary:
             names = [field.name for field in fields(Epoch)]
             pd.DataFrame([astuple(epoch) for epoch in curve], columns=names).to_csv(temporary, index=False)
@@ -82,8 +85,8 @@ def _validation_ndcg(network: AutoEncoder, split: Split, batch_size: int) -> flo
     return float(evaluate(network, network.codec(), split.validation, batch_size)["ndcg@100"].mean())
 
 
-def _run(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epochs: int) -> dict[str, object]:
-    """Train to the end: print how it goes, keep a checkpoint of every few epochs, return what is to be recorded."""
+def _run(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epochs: int) -> float:
+    """Train to the end: print how it goes, keep a checkpoint of every few epochs, and return the median users/s."""
     n_users = training.train.shape[0]
     printed = perf_counter()
     speeds = []
@@ -102,7 +105,7 @@ def _run(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epoc
         if epoch.epoch % checkpoint_epochs == 0 and epoch.epoch < training.epochs:
             with paths.whole_file(checkpoint) as temporary:
                 _save({"fingerprint": fingerprint, "training": training.state_dict()}, temporary)
-    return {"users_per_second": round(median(speeds))} if speeds else {}
+    return median(speeds)
 
 
 def _resume(training: Training, checkpoint: Path, fingerprint: str) -> bool:

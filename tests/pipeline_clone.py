@@ -59,7 +59,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "far": {**tiny, "source": {"kind": "web", "urls": [NOBODY, NOBODY + "?mirror"], **known}},
         },
         "device": "cpu",
-        "training": {"seed": 0, "checkpoint_epochs": 1},
+        "training": {"seed": 0, "precision": "float32", "checkpoint_epochs": 1},
         "evaluation": {"batch_size": 500},
         "models": {
             "popularity": {"kind": "popularity"},

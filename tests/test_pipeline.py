@@ -176,6 +176,35 @@ def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: 
     clone.write_params()
 
 
+def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoint(clone: Clone) -> None:
+    clone.repro()
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
+    clone.write_params()
+    weights, checkpoint = (clone.folder / f"data/tiny/{kind}/dae-8.pt" for kind in ("models", "checkpoints"))
+    before = weights.read_bytes()
+    process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    import torch
+
+    state = torch.load(checkpoint)
+    for group in state["training"]["optimizer"]["param_groups"]:
+        group["lr"] = 1e38
+    torch.save(state, checkpoint)
+    good = checkpoint.read_bytes()
+    epoch = len(state["training"]["curve"]) + 1
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
+    assert re.search(rf"no longer finite in epoch {epoch}, step \d of 6, at learning rate 1e\+38; lower lea", complaint)
+    assert checkpoint.read_bytes() == good
+    assert weights.read_bytes() == before
+    checkpoint.unlink()
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 10
+    clone.write_params()
+
+
 def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
     checkpoint = clone.folder / "data/tiny/checkpoints/dae-8.pt"
     import torch

@@ -14,6 +14,7 @@ from stages.models.recommender import Interactions, Recommender
 from stages.quantizers.codec import Codec
 from stages.ranking.groups import group_column
 from stages.ranking.metrics import ndcg, recall
+from stages.ranking.top import top_items
 
 METRICS = {
     "ndcg@100": (ndcg, 100),
@@ -73,7 +74,7 @@ def _rank(scores: Tensor, fold_in: csr_array, held_out: csr_array) -> tuple[Tens
     n_items = scores.shape[1]
     shown = Interactions(fold_in, scores.device).all()
     scores[shown.users, shown.items] = -torch.inf
-    ranked = scores.topk(min(RANKS, n_items)).indices
+    ranked = top_items(scores, min(RANKS, n_items))
     wanted = Interactions(held_out, scores.device).all()
     rows = torch.arange(len(ranked), device=scores.device)[:, None]
     return ranked, torch.isin(rows * n_items + ranked, wanted.users * n_items + wanted.items)

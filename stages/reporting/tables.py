@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from stages.params import Row
 from stages.ranking.groups import group_column
 from stages.ranking.paired import compare
 from stages.reporting.paper import TABLE_1, VECTORS
@@ -107,6 +109,29 @@ def code_usage_table(rows: list[RowResult]) -> str:
     return markdown(pd.DataFrame(lines))
 
 
+def cost_table(rows: Iterable[Row], records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown: what each row took to train, to quantize and to evaluate; records : stage → what it ran on."""
+    lines = []
+    for row in rows:
+        train, evaluate = records[f"train-{row.model}"], records[f"evaluate-{row.name}"]
+        quantize = records[f"quantize-{row.name}"] if row.quantizer else None
+        memory = _gigabytes(train["peak_memory_bytes"])
+        if "gpu_peak_memory_bytes" in train:
+            memory += f" and {_gigabytes(train['gpu_peak_memory_bytes'])} on the GPU"
+        lines.append(
+            {
+                "row": f"`{row.name}`",
+                "training": _seconds(train["seconds"]),
+                "users/s": f"{train['users_per_second']:,}" if "users_per_second" in train else "–",
+                "precision": train.get("precision", "–"),
+                "peak memory": memory,
+                "fitting the quantizer": _seconds(quantize["seconds"]) if quantize else "–",
+                "evaluation": _seconds(evaluate["seconds"]),
+            }
+        )
+    return markdown(pd.DataFrame(lines))
+
+
 def protocol_table(found: Mapping[str, int | str], published: Mapping[str, int | str] | None) -> str:
     """Markdown: counts and digests of the split, against the published ones where there are such."""
     lines = []
@@ -205,6 +230,14 @@ def _kept(row: RowResult, by_name: dict[str, RowResult]) -> str:
 def sizes(bytes_per_user: float) -> str:
     """Bytes per user and for as many users as in the paper, in words."""
     return f"{_bytes(bytes_per_user)} bytes per user, {_size_of_all(bytes_per_user)} for 50M users"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f} s"
+
+
+def _gigabytes(value: float) -> str:
+    return f"{value / 1e9:.2f} GB"
 
 
 def _in_words(name: str) -> str:

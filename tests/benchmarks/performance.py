@@ -1,29 +1,67 @@
-"""reports/performance.json: one entry per benchmark, with the machine it ran on; README's table is made from it."""
+"""reports/performance.json: one entry per benchmark, with the machine it ran on; README's table is made from it.
+
+python tests/benchmarks/performance.py    makes the table again
+"""
 
 import json
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from stages import paths
 from stages.records import machine
 
 PATH = paths.REPORTS / "performance.json"
+README = Path("README.md")
+HEAD = "| what | ours | theirs | ratio | target |\n| --- | ---: | ---: | ---: | ---: |"
 
 
 def record(name: str, **entry: Any) -> None:
-    """Print an entry and put it in the place of the last one of this name."""
+    """Print an entry, put it in the place of the last one of this name, and make README's table again.
+
+    Parameters
+    ----------
+    entry : what, ours, theirs (None where there is nothing to compare with), than (what theirs is), unit, ratio, target
+        and met (None where there is no target), and whatever else belongs to the figures; digits and ratio_digits are
+        how many decimals are shown, 1 unless told
+    """
     entry |= {"date": datetime.now(UTC).date().isoformat(), **machine()}
     entries = json.loads(PATH.read_text()) if PATH.exists() else {}
     entries[name] = entry
     with paths.whole_file(PATH) as temporary:
-        temporary.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n")
-    print("\n".join([HEAD, line(entry)]))
+        temporary.write_text(json.dumps(entries, indent=2) + "\n")
+    write_table()
+    print(line(entry), flush=True)
 
 
-HEAD = "| what | ours | theirs | ratio |\n| --- | ---: | ---: | ---: |"
+def table() -> str:
+    """All entries, in the order in which they first came."""
+    return "\n".join([HEAD, *map(line, json.loads(PATH.read_text()).values())]) + "\n"
+
+
+def write_table() -> None:
+    """Put the table in the place of README's."""
+    text = README.read_text()
+    before, _, rest = text.partition(HEAD)
+    _, _, after = rest.partition("\n\n")
+    with paths.whole_file(README) as temporary:
+        temporary.write_text(before + table() + "\n" + after)
 
 
 def line(entry: dict[str, Any]) -> str:
     """An entry as README shows it."""
-    ours, theirs = (f"{entry[side]:,.1f} {entry['unit']}" for side in ("ours", "theirs"))
-    return f"| {entry['what']} | {ours} | {theirs} ({entry['than']}) | **{entry['ratio']:.1f}×** |"
+    digits, ratio_digits = entry.get("digits", 1), entry.get("ratio_digits", 1)
+    ours = f"{entry['ours']:,.{digits}f} {entry['unit']}"
+    theirs, ratio = "–", "–"
+    if entry["theirs"] is not None:
+        theirs = f"{entry['theirs']:,.{digits}f} {entry['unit']} ({entry['than']})"
+        ratio = f"**{entry['ratio']:.{ratio_digits}f}×**"
+    target = "–" if entry["target"] is None else entry["target"] if entry["met"] else f"{entry['target']}: missed"
+    return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} |"
+
+
+if __name__ == "__main__":
+    write_table()

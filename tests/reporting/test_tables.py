@@ -1,7 +1,10 @@
 """The report's tables and sentences, from made-up rows."""
 
+from typing import Any
+
 import pandas as pd
 
+from stages.params import Row
 from stages.ranking.groups import group_column
 from stages.reporting.results import RowResult
 from stages.reporting.tables import (
@@ -9,6 +12,7 @@ from stages.reporting.tables import (
     by_activity,
     by_popularity,
     code_usage_table,
+    cost_table,
     in_short,
     long_tail_table,
     most_popular,
@@ -40,6 +44,23 @@ def test_a_row_shows_its_bytes_its_accuracy_and_what_it_keeps() -> None:
         "92.5 ± 8.8 %",
         "0.5000",
         "0.6000",
+    ]
+
+
+def test_a_row_shows_what_it_cost_with_its_models_training_and_its_quantizer() -> None:
+    records: dict[str, dict[str, Any]] = {
+        "train-dae-8": {
+            "seconds": 61.23, "users_per_second": 9876, "precision": "bfloat16", "peak_memory_bytes": 1_500_000_000,
+            "gpu_peak_memory_bytes": 2e9,
+        },
+        "train-popularity": {"seconds": 1.0, "peak_memory_bytes": 5e8},
+        "quantize-dae-8-pq-4x2": {"seconds": 7.0},
+        **{f"evaluate-{row}": {"seconds": 2.0} for row in ("dae-8-pq-4x2", "popularity")},
+    }  # fmt: skip
+    lines = cost_table([Row("dae-8", "pq-4x2"), Row("popularity", None)], records).splitlines()[2:]
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines] == [
+        ["`dae-8-pq-4x2`", "61.2 s", "9,876", "bfloat16", "1.50 GB and 2.00 GB on the GPU", "7.0 s", "2.0 s"],
+        ["`popularity`", "1.0 s", "–", "–", "0.50 GB", "–", "2.0 s"],
     ]
 
 
