@@ -91,6 +91,7 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
         ("  - dae-200-200-200\n", "  - dae-200-200-200\n" * 2, "quantized_models: 'dae-200-200-200' is there more"),
         ("device: auto", "device: tpu", "device: Input should be 'auto', 'cpu' or 'cuda' (found 'tpu')"),
+        ("precision: float32", "precision: float16", "training.precision: Input should be 'float32' or 'bfloat16'"),
         ("digits: 5", "digits: '5'", "report.digits: Input should be a valid integer"),
     ],
 )

@@ -54,10 +54,10 @@ def write_table() -> None:
 def line(entry: dict[str, Any]) -> str:
     """An entry as README shows it."""
     digits, ratio_digits = entry.get("digits", 1), entry.get("ratio_digits", 1)
-    ours = f"{entry['ours']:,.{digits}f} {entry['unit']}"
+    ours = f"{entry['ours']:,.{digits}f} {entry['unit']}".strip()
     theirs, ratio = "–", "–"
     if entry["theirs"] is not None:
-        theirs = f"{entry['theirs']:,.{digits}f} {entry['unit']} ({entry['than']})"
+        theirs = f"{entry['theirs']:,.{digits}f} {entry['unit']}".strip() + f" ({entry['than']})"
         ratio = f"**{entry['ratio']:.{ratio_digits}f}×**"
     target = "–" if entry["target"] is None else entry["target"] if entry["met"] else f"{entry['target']}: missed"
     return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} |"

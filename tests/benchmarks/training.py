@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -269,34 +270,41 @@ def fifty() -> None:
 
 def gpu() -> None:
     """VAE 600-200-600 in bfloat16, and all trainings of Table 1 for 50 epochs."""
-    runs = in_turn(("theirs", VAE, "float32", 500, "cuda"), ("ours", VAE, "bfloat16", 2000, "cuda"))
-    theirs, ours = ([run["users_per_second"] for run in side] for side in runs)
-    speed = statistics.median(ours)
+    batches = (500, 2000, 8000)
+    book, *ours = in_turn(
+        ("theirs", VAE, "float32", 500, "cuda"), *(("ours", VAE, "bfloat16", batch, "cuda") for batch in batches)
+    )
+    speeds = [statistics.median(run["users_per_second"] for run in runs) for runs in ours]
+    speed, best = max(zip(speeds, batches, strict=True))
+    theirs = statistics.median(run["users_per_second"] for run in book)
+    hardware = {"gpu": torch.cuda.get_device_name(), "by_batch": dict(zip(map(str, batches), speeds, strict=True))}
     record(
         "gpu_train_vae",
-        what="GPU: training VAE 600-200-600, bfloat16, batch 2,000",
+        what=f"{hardware['gpu']}: training VAE 600-200-600, bfloat16, batch {best:,}",
         unit="users/s",
         digits=0,
         ours=speed,
-        theirs=statistics.median(theirs),
-        ratio=speed / statistics.median(theirs),
+        theirs=theirs,
+        ratio=speed / theirs,
         than=TEXTBOOK,
         target="≥ 1,000,000 users/s",
         met=speed >= 1e6,
+        **hardware,
     )
-    seconds = {model: side("whole", model, "bfloat16", 2000, 50, 2e-3, "cuda")["seconds"] for model in TABLE_1}
-    total = sum(seconds.values()) / 60
+    runs = {model: side("whole", model, "bfloat16", 2000, 50, 2e-3, "cuda") for model in TABLE_1}
+    minutes = sum(run["seconds"] for run in runs.values()) / 60
     record(
         "gpu_table_1",
-        what="GPU: the five trainings of Table 1, 50 epochs each",
+        what=f"{hardware['gpu']}: the five trainings of Table 1, bfloat16, batch 2,000, 50 epochs each",
         unit="min",
-        ours=total,
+        ours=minutes,
         theirs=None,
         ratio=None,
         than=None,
         target="< 5 min",
-        met=total < 5,
-        seconds=seconds,
+        met=minutes < 5,
+        gpu=hardware["gpu"],
+        runs=runs,
     )
 
 
