@@ -155,6 +155,15 @@ def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
     assert {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names} == first
 
 
+def kill_after_checkpoint(clone: Clone, checkpoint: Path) -> None:
+    process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+
+
 def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: Clone) -> None:
     clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
     clone.write_params()
@@ -162,12 +171,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: 
     clone.stage("train", "--model", "dae-8")
     unbroken = weights.read_bytes()
     weights.unlink()
-    process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
-    while not checkpoint.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    kill_after_checkpoint(clone, checkpoint)
     assert not weights.exists()
     assert "going on after epoch" in clone.stage("train", "--model", "dae-8")
     assert weights.read_bytes() == unbroken
@@ -182,12 +186,7 @@ def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoi
     clone.write_params()
     weights, checkpoint = (clone.folder / f"data/tiny/{kind}/dae-8.pt" for kind in ("models", "checkpoints"))
     before = weights.read_bytes()
-    process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
-    while not checkpoint.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    kill_after_checkpoint(clone, checkpoint)
     import torch
 
     state = torch.load(checkpoint)
