@@ -30,7 +30,10 @@ def run(stage: Callable[..., None]) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
         where = f" at {error.filename}" if error.filename else ""
         sys.exit(f"error: {reason}{where}; make room or give access, then run the stage again")
-    except Exception as error:
-        if type(error).__name__ != "OutOfMemoryError":  # PyTorch's, which not every stage takes seconds to import
-            raise
-        sys.exit("error: the device is out of memory; free some, or set device in params.yaml to cpu")
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch's, which not every stage takes seconds to import, are RuntimeErrors of two kinds: of a GPU, of a CPU.
+        if type(error).__name__ == "OutOfMemoryError":
+            sys.exit("error: the GPU is out of memory; free some of it, or set device in params.yaml to cpu")
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+            sys.exit("error: this machine is out of memory; free some, or lower batch_size and hidden in params.yaml")
+        raise

@@ -137,10 +137,11 @@ def _draw(
     )
     usage = _stack({row.name: row.code_usage for row in rows})
     activity, popularity = _stack(activity_of), _stack(popularity_of)
+    styles = figures.line_styles(row.name for row in rows)
     figures.draw_frontier(frontier, folder / "frontier.png")
-    figures.draw_curves(curves, folder / "curves.png")
-    figures.draw_code_usage(usage, folder / "code_usage.png")
-    figures.draw_long_tail(distribution, activity, popularity, folder / "long_tail.png")
+    figures.draw_curves(curves, styles, folder / "curves.png")
+    figures.draw_code_usage(usage, styles, folder / "code_usage.png")
+    figures.draw_long_tail(distribution, activity, popularity, styles, folder / "long_tail.png")
     for name, table in {
         "frontier": frontier,
         "curves": curves,

@@ -18,7 +18,8 @@ class MultinomialLoss:
     Parameters
     ----------
     output : d → n_items, on the device where it stays
-    precision : of a block's logits and softmax, and of what they are multiplied with; blocks are summed in float32
+    precision : of a block's logits, softmax and gradients, and of what they are multiplied with; blocks are summed in
+        float32
     """
 
     def __init__(self, output: nn.Linear, precision: torch.dtype) -> None:
@@ -86,12 +87,17 @@ def _block(hidden: Tensor, weight: Tensor, bias: Tensor, batch: UserItems, n_use
     # The gradient of a user's logits is length · softmax − items, over n_users. Here it stays softmax − items / length,
     # and what it is multiplied with is scaled instead, which is so much smaller.
     scale = batch.lengths[:, None] / n_users
-    softmax = torch.addmm(bias, hidden.to(weight.dtype), weight.T).softmax(1)  # (users, n_items)
+    logits = torch.addmm(bias, hidden.to(weight.dtype), weight.T)  # (users, n_items)
+    softmax = logits.softmax(1)
     positions = batch.users * len(weight) + batch.items
     likelihood = softmax.view(-1)[positions].float()
-    # A likelihood too small for a float is said larger than it is; the gradient stays right.
-    loss = -likelihood.clamp(min=torch.finfo(torch.float32).tiny).log().sum() / n_users
+    log_likelihood = likelihood.log()
+    hopeless = likelihood < torch.finfo(torch.float32).tiny  # too small for its logarithm
+    if hopeless.any():
+        users, user = batch.users[hopeless].unique(return_inverse=True)
+        normaliser = logits[users].float().logsumexp(1)[user]
+        log_likelihood[hopeless] = logits.view(-1)[positions[hopeless]].float() - normaliser
     softmax.view(-1)[positions] = (likelihood - 1 / batch.lengths[batch.users]).to(weight.dtype)
     grad_weight = softmax.T @ (hidden * scale).to(weight.dtype)
     grad_bias = softmax.T @ scale[:, 0].to(weight.dtype)
-    return (softmax @ weight) * scale, loss, grad_weight, grad_bias
+    return (softmax @ weight) * scale, -log_likelihood.sum() / n_users, grad_weight, grad_bias

@@ -7,7 +7,7 @@ ITEMS_PER_GROUP = 16
 
 
 def top_items(scores: Tensor, k: int) -> Tensor:
-    """As `scores.topk(k).indices`, in half the time: only the k groups of items with the best maxima can hold them.
+    """As `scores.topk(k).indices`, but faster: only the k groups of items with the best maxima can hold them.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """The report's pictures, each drawn from the table that is kept beside it."""
 
-from itertools import cycle
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -23,8 +24,9 @@ STYLE = {
 }
 NAME_WIDTH, NAME_HEIGHT = 300, 26  # pixels within which names would touch
 APART = {"trained": 1 / 1.03, "post-hoc": 1.03}  # factors that keep rows of equal bytes from covering each other
-LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555"]
+LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000", "#9A6324"]
 DPI = 150
+LineStyles = dict[str, dict[str, Any]]  # by row
 
 
 def draw_frontier(table: pd.DataFrame, path: Path) -> None:
@@ -74,7 +76,15 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_curves(table: pd.DataFrame, path: Path) -> None:
+def line_styles(rows: Iterable[str]) -> LineStyles:
+    """How each row of the report is drawn, in every picture alike."""
+    return {
+        row: {"color": LINES[number % len(LINES)], "linestyle": "-" if number < len(LINES) else "--"}
+        for number, row in enumerate(rows)
+    }
+
+
+def draw_curves(table: pd.DataFrame, styles: LineStyles, path: Path) -> None:
     """Loss and validation NDCG@100 per epoch.
 
     Parameters
@@ -84,9 +94,9 @@ def draw_curves(table: pd.DataFrame, path: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     titles = {"loss": "training loss (with dropout)", "validation_ndcg": "NDCG@100 on validation users"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        for (row, curve), colour in zip(table.groupby("row", sort=False), cycle(LINES), strict=False):
+        for row, curve in table.groupby("row", sort=False):
             marker = "o" if len(curve) == 1 else ""  # a line of one point is no line
-            axes.plot(curve["epoch"], curve[column], marker=marker, color=colour, linewidth=1.3, label=str(row))
+            axes.plot(curve["epoch"], curve[column], marker=marker, linewidth=1.3, label=str(row), **styles[str(row)])
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -96,7 +106,7 @@ def draw_curves(table: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
+def draw_code_usage(table: pd.DataFrame, styles: LineStyles, path: Path) -> None:
     """Perplexity and dead codes of each chunk's codebook.
 
     Parameters
@@ -106,8 +116,8 @@ def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     titles = {"perplexity": "perplexity of the codes (256: all used alike)", "dead": "dead codes of 256"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        for (row, usage), colour in zip(table.groupby("row", sort=False), cycle(LINES), strict=False):
-            axes.plot(usage["chunk"], usage[column], ".-", color=colour, linewidth=1, label=str(row))
+        for row, usage in table.groupby("row", sort=False):
+            axes.plot(usage["chunk"], usage[column], marker=".", linewidth=1, label=str(row), **styles[str(row)])
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("chunk")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -118,7 +128,9 @@ def draw_code_usage(table: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_long_tail(distribution: pd.DataFrame, activity: pd.DataFrame, popularity: pd.DataFrame, path: Path) -> None:
+def draw_long_tail(
+    distribution: pd.DataFrame, activity: pd.DataFrame, popularity: pd.DataFrame, styles: LineStyles, path: Path
+) -> None:
     """How unevenly interactions are spread, and how NDCG@100 depends on it.
 
     Parameters
@@ -140,11 +152,8 @@ def draw_long_tail(distribution: pd.DataFrame, activity: pd.DataFrame, popularit
         "NDCG@100 by quarters of interactions, from the most popular items": popularity,
     }
     for axes, (title, table) in zip(panels[1], titles.items(), strict=True):
-        for number, (row, line) in enumerate(table.groupby("row", sort=False)):
-            style, colour = "-" if number < len(LINES) else "--", LINES[number % len(LINES)]
-            axes.plot(
-                line["quarter"], line["ndcg@100"], "o", linestyle=style, color=colour, linewidth=1.3, label=str(row)
-            )
+        for row, line in table.groupby("row", sort=False):
+            axes.plot(line["quarter"], line["ndcg@100"], marker="o", linewidth=1.3, label=str(row), **styles[str(row)])
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("quarter")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

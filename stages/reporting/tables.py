@@ -121,7 +121,8 @@ def cost_table(rows: Iterable[Row], records: Mapping[str, Mapping[str, Any]]) ->
         lines.append(
             {
                 "row": f"`{row.name}`",
-                "training": _seconds(train["seconds"]),
+                "training": _seconds(train["seconds"])
+                + (f" from epoch {train['resumed_after_epoch']}" if "resumed_after_epoch" in train else ""),
                 "users/s": f"{train['users_per_second']:,}" if "users_per_second" in train else "–",
                 "precision": train.get("precision", "–"),
                 "peak memory": memory,

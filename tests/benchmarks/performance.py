@@ -11,6 +11,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import torch
+
 from stages import paths
 from stages.records import machine
 
@@ -25,10 +27,10 @@ def record(name: str, **entry: Any) -> None:
     Parameters
     ----------
     entry : what, ours, theirs (None where there is nothing to compare with), than (what theirs is), unit, ratio, target
-        and met (None where there is no target), and whatever else belongs to the figures; digits and ratio_digits are
-        how many decimals are shown, 1 unless told
+        and met (None where there is no target), and whatever else belongs to the figures; speedup, where the ratio says
+        how many times faster ours is; digits and ratio_digits, how many decimals are shown, 1 unless told
     """
-    entry |= {"date": datetime.now(UTC).date().isoformat(), **machine()}
+    entry |= {"date": datetime.now(UTC).date().isoformat(), "threads": torch.get_num_threads(), **machine()}
     entries = json.loads(PATH.read_text()) if PATH.exists() else {}
     entries[name] = entry
     with paths.whole_file(PATH) as temporary:
@@ -58,7 +60,9 @@ def line(entry: dict[str, Any]) -> str:
     theirs, ratio = "–", "–"
     if entry["theirs"] is not None:
         theirs = f"{entry['theirs']:,.{digits}f} {entry['unit']}".strip() + f" ({entry['than']})"
-        ratio = f"**{entry['ratio']:.{ratio_digits}f}×**"
+        ratio = f"{entry['ratio']:.{ratio_digits}f}×"
+        if entry.get("speedup"):
+            ratio = f"**{ratio} faster**"
     target = "–" if entry["target"] is None else entry["target"] if entry["met"] else f"{entry['target']}: missed"
     return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} |"
 

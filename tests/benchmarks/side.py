@@ -70,7 +70,6 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
         "users_per_second": at_once / step,
         "epoch_seconds": step * split.train.shape[0] / at_once,
         "memory_gb": (peak_memory() - data) / 1e9,
-        "threads": torch.get_num_threads(),
     }
 
 

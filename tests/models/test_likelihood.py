@@ -77,16 +77,15 @@ def test_a_user_without_items_adds_nothing(output: nn.Linear) -> None:
     assert gradient[1].count_nonzero() == 0
 
 
-def test_a_hopeless_item_leaves_loss_and_gradients_finite(output: nn.Linear) -> None:
-    """Its likelihood is too small for a float; the gradient still asks for it in full."""
+@pytest.mark.parametrize("factor", [10.0, 1000.0])
+def test_likelihoods_too_small_for_a_float_count_in_full(
+    factor: float, hidden: Tensor, output: nn.Linear, batch: UserItems, checkerboard: csr_array
+) -> None:
     with torch.no_grad():
-        output.bias[0] = -1e4
-    one = csr_array(torch.eye(1, output.out_features).numpy())
-    hidden = torch.zeros(1, WIDTH, requires_grad=True)
-    loss = MultinomialLoss(output, torch.float32)(hidden, Interactions(one, torch.device("cpu")).all())
-    (gradient,) = torch.autograd.grad(loss, [output.bias])
-    assert bool(torch.isfinite(loss))
-    assert gradient[0] == -1
+        output.weight *= factor
+    ours = with_gradients(MultinomialLoss(output, torch.float32)(hidden, batch), hidden, output)
+    for found, expected in zip(ours, dense(hidden, output, checkerboard), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * factor)
 
 
 def test_logits_that_are_no_numbers_are_seen_in_the_loss(hidden: Tensor, output: nn.Linear, batch: UserItems) -> None:
