@@ -81,7 +81,7 @@ def whole(model: str, precision: str, batch_size: str, epochs: str, learning_rat
     started = perf_counter()
     training = training_of(settings, split, precision, int(batch_size), int(epochs), device)
     curve = [epoch.validation_ndcg for epoch in training.run(iter)]
-    return {"seconds": perf_counter() - started, "ndcg": curve, "users": len(split.train.indptr) - 1}
+    return {"seconds": perf_counter() - started, "ndcg": curve}
 
 
 def loss(epochs: str) -> dict[str, Any]:
