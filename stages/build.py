@@ -1,18 +1,26 @@
 """From an entry of params.yaml to the object that it describes."""
 
 from pathlib import Path
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
+import numpy as np
 import torch
 
-from stages import params
+from stages import schema
 from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
-from stages.models.bottleneck import ProductBottleneck
+from stages.models.bottleneck import Bottleneck, ProductBottleneck, ResidualBottleneck, Rules
 from stages.models.ease import Ease
 from stages.models.popularity import Popularity
 from stages.models.recommender import Recommender
-from stages.quantizers.product import ProductCodec
+from stages.quantizers.codec import Codec, Float16, SomeHistory
+from stages.quantizers.product import ProductCodec, fit_product
+from stages.quantizers.residual import ResidualCodec, fit_residual
+from stages.quantizers.transform import fit_rotation
+
+Fitted = ProductCodec | ResidualCodec | SomeHistory
+Model = TypeVar("Model", bound=Recommender)
 
 
 def choose_device(name: str) -> torch.device:
@@ -57,60 +65,118 @@ def describe(device: torch.device) -> dict[str, object]:
     return {"device": name, "threads": torch.get_num_threads()}
 
 
-def build_model(settings: params.Model, n_items: int) -> Recommender:
+def build_reference(settings: schema.Reference, n_items: int) -> Popularity | Ease:
+    """A reference that is not fitted yet, for `n_items` items."""
+    match settings:
+        case schema.Popularity():
+            return Popularity(n_items)
+        case schema.Ease():
+            return Ease(n_items, settings.l2)
+
+
+def build_model(settings: schema.Model, n_items: int) -> AutoEncoder:
     """A model without weights, for `n_items` items."""
     match settings:
-        case params.Popularity():
-            return Popularity(n_items)
-        case params.Ease():
-            return Ease(n_items, settings.l2)
-        case params.Vae():
+        case schema.Vae():
             return VariationalAutoEncoder(
                 n_items, settings.hidden, settings.dropout, settings.kl_cap, settings.kl_anneal
             )
-        case params.Dae():
-            bottleneck = None
-            if quantized := settings.bottleneck:
-                bottleneck = ProductBottleneck(
-                    settings.hidden[-1],
-                    quantized.chunks,
-                    quantized.start,
-                    quantized.ema_decay,
-                    quantized.commitment,
-                    quantized.dead_code_share,
-                )
+        case schema.Dae():
+            bottleneck = build_bottleneck(settings.bottleneck, settings.hidden[-1]) if settings.bottleneck else None
             return AutoEncoder(n_items, settings.hidden, settings.dropout, bottleneck)
 
 
-def load_model(path: Path, settings: params.Model, n_items: int, device: torch.device) -> Recommender:
-    """A trained model.
+def build_bottleneck(settings: schema.ProductBottleneck | schema.ResidualBottleneck, width: int) -> Bottleneck:
+    """A bottleneck without codebooks, for vectors of this width."""
+    rules = Rules(
+        settings.start,
+        settings.ema_decay,
+        settings.commitment,
+        settings.dead_code_share,
+        learn_scores=settings.target == "scores",
+        follow_clean=settings.follow == "clean",
+    )
+    match settings:
+        case schema.ProductBottleneck():
+            return ProductBottleneck(width, settings.chunks, rules, settings.rotation)
+        case schema.ResidualBottleneck():
+            return ResidualBottleneck(
+                width,
+                settings.bytes[0],
+                rules,
+                settings.beam,
+                settings.training_beam,
+                metric=settings.metric == "decoder",
+            )
+
+
+def fit_codec(settings: schema.Quantizer, vectors: np.ndarray, n_items: int) -> Fitted:
+    """A quantizer fitted on embeddings; a choice of items has nothing to fit.
+
+    Parameters
+    ----------
+    vectors : float32 (n, d)
+    n_items : of the model
+    """
+    match settings:
+        case schema.ProductQuantizer():
+            rotation = fit_rotation(vectors, settings.chunks, settings.seed) if settings.rotation else None
+            rotated = rotation.apply(vectors) if rotation else vectors
+            return ProductCodec(fit_product(rotated, settings.chunks, settings.seed), rotation)
+        case schema.ResidualQuantizer():
+            codebooks = fit_residual(vectors, settings.bytes[0], settings.beam, settings.seed)
+            return ResidualCodec(codebooks, settings.beam)
+        case schema.HistoryQuantizer():
+            return SomeHistory(n_items, settings.bytes[0], settings.seed)
+
+
+def in_form(codec: Codec, form: int | str | None) -> Codec:
+    """The codec of one form of what a model or quantizer stores; form : as in `stages.params.Row`."""
+    if form == "float16":
+        return Float16()
+    return codec.prefix(form) if isinstance(codec, ResidualCodec | SomeHistory) and isinstance(form, int) else codec
+
+
+def load_weights(model: Model, path: Path, stage: str, device: torch.device) -> Model:
+    """Give a model its trained weights.
+
+    Parameters
+    ----------
+    stage : that makes them, for the message
 
     Raises
     ------
     UserError
         where there are no weights at `path`, or not those of this model.
     """
-    model = build_model(settings, n_items)
     try:
         model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError:
-        raise UserError(f"there are no weights at {path}; run the stage train first") from None
+        raise UserError(f"there are no weights at {path}; run the stage {stage} first") from None
     except Exception as error:  # torch.load raises whatever unpickling ran into
-        raise UserError(f"{path} does not hold the weights of this model; run the stage train again") from error
+        raise UserError(f"{path} does not hold the weights of this model; run the stage {stage} again") from error
     return model.to(device).eval()
 
 
-def load_codec(path: Path) -> ProductCodec:
+def save_state(state: Any, path: Path) -> None:
+    """Write weights, or a checkpoint."""
+    # To a file object: given a path, torch writes its name into the file, and the bytes would differ.
+    with path.open("wb") as file:
+        torch.save(state, file)
+
+
+def load_codec(path: Path, settings: schema.Quantizer) -> Fitted:
     """A fitted quantizer.
 
     Raises
     ------
     UserError
-        where there is none at `path`, or not a whole one.
+        where there is none at `path`, or not a whole one of this kind.
     """
+    kinds: dict[str, type[Fitted]] = {"product": ProductCodec, "residual": ResidualCodec, "history": SomeHistory}
     try:
-        return ProductCodec.load(path)
+        return kinds[settings.kind].load(path)
     except FileNotFoundError:
         raise UserError(f"there is no codec at {path}; run the stage quantize first") from None
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path} is no whole codec; run the stage quantize again") from error
+    except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+        raise UserError(f"{path} is no whole codec of this kind; run the stage quantize again") from error

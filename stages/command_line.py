@@ -12,6 +12,9 @@ from stages.errors import UserError
 # Options select an entry of params.yaml; none carries a value that changes a result.
 Dataset = Annotated[str, typer.Option(help="A name under datasets in params.yaml.")]
 Model = Annotated[str, typer.Option(help="A name under models in params.yaml.")]
+Reference = Annotated[str, typer.Option(help="A name under references in params.yaml.")]
+ModelOrReference = Annotated[str, typer.Option("--model", help="A name under models or references in params.yaml.")]
+Study = Annotated[str, typer.Option(help="A name under studies in params.yaml.")]
 Quantizer = Annotated[str, typer.Option(help="A name under quantizers in params.yaml.")]
 
 

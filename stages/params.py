@@ -4,101 +4,23 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.catalogue import Dataset, Strict
 from stages.errors import UserError
+from stages.schema import Model, Quantizer, Reference, Study, Sweep, check_chunks
 
 # A name becomes part of file names, DVC stage names and DVC's dotted parameter paths.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-Share = Annotated[float, Field(ge=0, lt=1)]
-
 Entry = TypeVar("Entry")
-
-
-class Popularity(Strict):
-    """Items by their number of interactions in train."""
-
-    kind: Literal["popularity"]
-
-
-class Ease(Strict):
-    """Embarrassingly shallow auto-encoder (Steck 2019)."""
-
-    kind: Literal["ease"]
-    l2: Annotated[float, Field(gt=0)]
-
-
-class ProductBottleneck(Strict):
-    """Product quantization of the last hidden layer during training (PQ-VAE)."""
-
-    kind: Literal["product"]
-    chunks: Annotated[int, Field(ge=1)]
-    start: Share
-    """Share of the epochs before the codebooks start; float training until then."""
-    ema_decay: Share
-    commitment: Annotated[float, Field(ge=0)]
-    dead_code_share: Share
-
-
-class AutoEncoder(Strict):
-    """What the auto-encoders have in common."""
-
-    hidden: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
-    """Widths of the layers between input and output; the last one is what is stored per user."""
-    dropout: Share
-    learning_rate: Annotated[float, Field(gt=0)]
-    l2: Annotated[float, Field(ge=0)]
-    """Divided by the batch size, as in Liang's code."""
-
-
-class Dae(AutoEncoder):
-    """Mult-DAE; with a bottleneck it is the paper's PQ-VAE."""
-
-    kind: Literal["dae"]
-    bottleneck: ProductBottleneck | None = None
-
-    @field_validator("bottleneck")
-    @classmethod
-    def _chunks_divide_the_width(cls, bottleneck: ProductBottleneck | None, info: ValidationInfo) -> Any:
-        if bottleneck and "hidden" in info.data:
-            _check_chunks(bottleneck.chunks, info.data["hidden"][-1])
-        return bottleneck
-
-
-class Vae(AutoEncoder):
-    """Mult-VAE; the middle layer is the Gaussian latent."""
-
-    kind: Literal["vae"]
-    kl_cap: Annotated[float, Field(ge=0)]
-    kl_anneal: Annotated[float, Field(gt=0, le=1)]
-    """Share of the training steps over which the weight of the KL term rises to its cap."""
-
-    @field_validator("hidden")
-    @classmethod
-    def _has_a_middle(cls, hidden: list[int]) -> list[int]:
-        if len(hidden) < 3 or len(hidden) % 2 == 0:
-            raise ValueError("needs an odd number of layers, at least 3: the middle one is the latent")
-        return hidden
-
-
-Model = Annotated[Popularity | Ease | Dae | Vae, Field(discriminator="kind")]
-
-
-class ProductQuantizer(Strict):
-    """Post-hoc product quantization with faiss."""
-
-    kind: Literal["product"]
-    chunks: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+PATH = Path("params.yaml")
 
 
 class Training(Strict):
     """What all trainings share."""
 
-    seed: Annotated[int, Field(ge=0)]
     precision: Literal["float32", "bfloat16"]
     """Of the products with the items' output weights, in training; all else is float32."""
     checkpoint_epochs: Annotated[int, Field(ge=1)]
@@ -114,18 +36,32 @@ class Report(Strict):
     """How the report writes numbers."""
 
     digits: Annotated[int, Field(ge=3, le=10)]
+    bootstrap_resamples: Annotated[int, Field(ge=100)]
+    """Of the test users, for confidence intervals."""
+    bootstrap_seed: Annotated[int, Field(ge=0)]
 
 
 class Row(NamedTuple):
-    """A row of the report: a model as it is, or with its users quantized after training."""
+    """A row of the report: what is stored of users, from which model."""
 
     model: str
-    quantizer: str | None
+    """Under models or references."""
+    quantizer: str | None = None
+    """Fitted after training; None where the model itself says what is stored."""
+    form: int | str | None = None
+    """Bytes of a code, or the type of floats; None where there is one form only."""
+
+    @property
+    def base(self) -> str:
+        """What all forms have in common; they are evaluated together."""
+        return self.model if self.quantizer is None else f"{self.model}-{self.quantizer}"
 
     @property
     def name(self) -> str:
-        """Its name in the report, in metrics.json and in file names."""
-        return self.model if self.quantizer is None else f"{self.model}-{self.quantizer}"
+        """Its name in the report and in metrics.json."""
+        if self.form is None:
+            return self.base
+        return f"{self.base}-{self.form}b" if isinstance(self.form, int) else f"{self.base}-{self.form}"
 
 
 class Params(Strict):
@@ -134,17 +70,49 @@ class Params(Strict):
     run: list[Name]
     datasets: dict[Name, Dataset]
     device: Literal["auto", "cpu", "cuda"]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+    """Of the trainings of every model: weights, order of users, dropout, noise."""
     training: Training
     evaluation: Evaluation
+    references: dict[Name, Reference]
     models: dict[Name, Model]
     quantized_models: list[Name]
-    quantizers: dict[Name, ProductQuantizer]
+    quantizers: dict[Name, Quantizer]
+    studies: dict[Name, Study]
+    sweep: Sweep
     report: Report
 
     def rows(self) -> list[Row]:
         """All rows of a report, in the order of params.yaml."""
-        quantized = [Row(model, quantizer) for model in self.quantized_models for quantizer in self.quantizers]
-        return [Row(model, None) for model in self.models] + quantized
+        models = [row for model in self.models for row in self.rows_of(model)]
+        quantized = [
+            row for model in self.quantized_models for quantizer in self.quantizers
+            for row in self.rows_of(model, quantizer)
+        ]  # fmt: skip
+        return [Row(reference) for reference in self.references] + models + quantized
+
+    def rows_of(self, model: str, quantizer: str | None = None) -> list[Row]:
+        """The forms that a model's users are stored in, as it is or by a quantizer; UserError where there are none."""
+        if quantizer is not None:
+            if model not in self.quantized_models or quantizer not in self.quantizers:
+                raise UserError(
+                    f"params.yaml has no row {model}-{quantizer}; quantized_models and quantizers there name them"
+                )
+            return [Row(model, quantizer, form) for form in self.quantizers[quantizer].forms]
+        if model in self.references:
+            return [Row(model)]
+        return [Row(model, None, form) for form in self.model(model).forms]
+
+    def seeds_of(self, model: str) -> list[int]:
+        """Of its trainings; a reference is fitted once, without a seed."""
+        return self.seeds if model in self.models else self.seeds[:1]
+
+    def variants(self, study: str) -> dict[str, Model]:
+        """The model of a study as it is, then each of its variants; UserError where there is no such study."""
+        settings = _entry("studies", self.studies, study)
+        base = self.model(settings.model)
+        changed = {name: _with(base, change) for name, change in settings.variants.items()}
+        return {f"{settings.model}, as it is": base, **changed}
 
     def dataset(self, name: str) -> Dataset:
         """The data set's entry; UserError where there is none."""
@@ -154,12 +122,16 @@ class Params(Strict):
         """The model's entry; UserError where there is none."""
         return _entry("models", self.models, name)
 
-    def quantizer(self, name: str) -> ProductQuantizer:
+    def reference(self, name: str) -> Reference:
+        """The reference's entry; UserError where there is none."""
+        return _entry("references", self.references, name)
+
+    def quantizer(self, name: str) -> Quantizer:
         """The quantizer's entry; UserError where there is none."""
         return _entry("quantizers", self.quantizers, name)
 
 
-def read_params(path: Path = Path("params.yaml")) -> Params:
+def read_params(path: Path = PATH) -> Params:
     """Read and check the whole file.
 
     Raises
@@ -182,6 +154,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     except ValidationError as error:
         problems = [_describe(details, content) for details in error.errors()]
     problems += _cross_check(content)
+    if not problems:
+        problems = _same_names(params) + _wrong_variants(params)
     if problems:
         count = "a wrong entry" if len(problems) == 1 else f"{len(problems)} wrong entries"
         raise UserError(f"{path} has {count}; nothing was run:\n" + "\n".join(f"  {line}" for line in problems))
@@ -208,11 +182,8 @@ def _cross_check(content: dict[str, Any]) -> list[str]:
             problems.append(f"quantized_models: '{name}' is not an auto-encoder without bottleneck under models")
             continue
         for quantizer, settings in quantizers.items():
-            row = Row(name, quantizer).name
-            if row in models:
-                problems.append(f"quantizers.{quantizer}: its row '{row}' is named as a model is")
             try:
-                _check_chunks(settings["chunks"], model["hidden"][-1])
+                check_chunks(settings["chunks"], model["hidden"][-1])
             except ValueError as error:
                 problems.append(f"quantizers.{quantizer}.chunks: {error} of '{name}'")
             except (TypeError, LookupError, ZeroDivisionError):
@@ -220,9 +191,48 @@ def _cross_check(content: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _check_chunks(chunks: int, width: int) -> None:
-    if width % chunks:
-        raise ValueError(f"{chunks} chunks do not divide the last hidden layer's width {width}")
+def _same_names(params: Params) -> list[str]:
+    """What two entries would both write."""
+    rows = params.rows()
+    for names in (
+        [row.name for row in rows],
+        [row.base for row in dict.fromkeys(row._replace(form=None) for row in rows)],
+    ):
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            return [f"two rows are named '{name}'; rename an entry" for name in twice]
+    return [f"seeds: {seed} is there more than once" for seed in params.seeds if params.seeds.count(seed) > 1][:1]
+
+
+def _wrong_variants(params: Params) -> list[str]:
+    """What studies make of their models that is no model."""
+    problems = []
+    for study, settings in params.studies.items():
+        if settings.model not in params.models:
+            problems.append(f"studies.{study}.model: '{settings.model}' is not under models")
+            continue
+        for name, change in settings.variants.items():
+            try:
+                _with(params.models[settings.model], change)
+            except ValidationError as error:
+                content = _merged(params.models[settings.model].model_dump(exclude_none=True), change)
+                problems += [
+                    f"studies.{study}.variants.{name}.{_describe(details, content)}" for details in error.errors()
+                ]
+    return problems
+
+
+def _with(model: Model, change: dict[str, Any]) -> Model:
+    """A model's entry with some of its values changed."""
+    changed: Model = TypeAdapter(Model).validate_python(_merged(model.model_dump(exclude_none=True), change))
+    return changed
+
+
+def _merged(entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    return entry | {
+        key: _merged(entry[key], value) if isinstance(value, dict) and isinstance(entry.get(key), dict) else value
+        for key, value in change.items()
+    }
 
 
 def _describe(details: Any, content: Any) -> str:

@@ -35,29 +35,49 @@ def split(dataset: str) -> Path:
     return DATA / dataset / "split"
 
 
-def model(dataset: str, name: str) -> Path:
-    """Weights of a trained model."""
-    return DATA / dataset / "models" / f"{name}.pt"
+def reference(dataset: str, name: str) -> Path:
+    """Of a model that is fitted once."""
+    return DATA / dataset / "references" / f"{name}.pt"
 
 
-def checkpoint(dataset: str, name: str) -> Path:
+def models(dataset: str, name: str) -> Path:
+    """Folder of a model's weights, of each seed."""
+    return DATA / dataset / "models" / name
+
+
+def model(dataset: str, name: str, seed: int) -> Path:
+    """Weights of one training."""
+    return models(dataset, name) / f"{seed}.pt"
+
+
+def checkpoint(dataset: str, name: str, seed: int) -> Path:
     """State of an unfinished training; no DVC output, as DVC removes those before a stage runs."""
-    return DATA / dataset / "checkpoints" / f"{name}.pt"
+    return DATA / dataset / "checkpoints" / f"{name}-{seed}.pt"
 
 
 def curves(dataset: str, name: str) -> Path:
-    """Loss and validation NDCG@100 per epoch."""
+    """Loss and validation NDCG@100 per seed and epoch."""
     return DATA / dataset / "curves" / f"{name}.csv"
 
 
-def codec(dataset: str, row: str) -> Path:
-    """A quantizer fitted after training."""
-    return DATA / dataset / "codecs" / f"{row}.npz"
+def codecs(dataset: str, base: str) -> Path:
+    """Folder of a quantizer fitted after training, one for each seed of the model; base : that of the rows."""
+    return DATA / dataset / "codecs" / base
 
 
-def evaluation(dataset: str, row: str) -> Path:
-    """Folder of a row's metrics: means, per user, and its code usage."""
-    return DATA / dataset / "evaluation" / row
+def evaluation(dataset: str, base: str) -> Path:
+    """Folder with a folder for each row that has this base: its metrics per seed and user, and its code usage."""
+    return DATA / dataset / "evaluation" / base
+
+
+def sweep(dataset: str, model: str) -> Path:
+    """Journal of a search's trials; no DVC output."""
+    return DATA / dataset / "sweeps" / f"{model}.log"
+
+
+def variant(dataset: str, fingerprint: str) -> Path:
+    """Validation metrics of a training that a study asked for; no DVC output."""
+    return DATA / dataset / "studies" / f"{fingerprint}.npz"
 
 
 def record(dataset: str, stage: str) -> Path:

@@ -6,7 +6,7 @@ python -m stages.report --dataset ml-latest-small
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,13 +17,14 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 
-from stages import catalogue, paths
-from stages import params as schema
+from stages import catalogue, paths, schema
 from stages.command_line import Dataset, run
 from stages.errors import UserError
 from stages.params import Params, Row, read_params
+from stages.ranking.paired import Bootstrap
 from stages.reporting import figures, tables
-from stages.reporting.results import RowResult
+from stages.reporting.comparisons import NDCG, compare_with_twins
+from stages.reporting.results import METRICS, RowResult
 
 TEMPLATES = Path(__file__).parent / "reporting"
 POINTS_OF_A_TAIL = 200
@@ -34,7 +35,15 @@ def report(dataset: Dataset) -> None:
     params = read_params()
     settings = params.dataset(dataset)
     rows = [_read_row(params, dataset, row) for row in params.rows()]
-    curves = _stack({name: _read(paths.curves(dataset, name), pd.read_csv) for name in params.models})
+    curves = _stack(
+        {
+            name: _read(paths.curves(dataset, name), pd.read_csv)
+            .drop(columns="seed")
+            .groupby("epoch", as_index=False)
+            .mean()
+            for name in params.models
+        }
+    )
     _warn_of_leftovers(dataset, params)
     activity = {row.name: tables.by_activity(row) for row in rows}
     popularity = {row.name: tables.by_popularity(row) for row in rows}
@@ -45,7 +54,9 @@ def report(dataset: Dataset) -> None:
     # File by file, not the whole folder: what a user keeps beside the report stays.
     with TemporaryDirectory(prefix=".report-") as temporary:
         folder = Path(temporary)
-        _draw(folder / "figures", rows, curves, _distribution(dataset), activity, popularity)
+        # A prefix's codes are those of the whole code, which comes first.
+        whole_codes = {row.base: row.name for row in reversed(params.rows())}.values()
+        _draw(folder / "figures", rows, whole_codes, curves, _distribution(dataset), activity, popularity)
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         environment = Environment(
@@ -59,22 +70,24 @@ def report(dataset: Dataset) -> None:
 
 
 def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
-    folder = paths.evaluation(dataset, row.name)
+    folder = paths.evaluation(dataset, row.base) / row.name
     if not folder.is_dir():
         raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
-    result = _read(folder / "metrics.json", _json)
-    family, stored, float_twin = _describe(params, row)
+    stored = _read(folder / "stored.json", _json)
+    per_user = _read(folder / "per_user.parquet", pd.read_parquet)
+    usage = _read(folder / "code_usage.csv", pd.read_csv)
+    float_twin, post_hoc_twin = twins(params, row)
     return RowResult(
         name=row.name,
-        family=family,
-        stored=stored,
-        float_twin=float_twin,
-        bytes_per_user=result["bytes_per_user"],
-        shared_bytes=result["shared_bytes"],
-        mean=result["mean"],
-        standard_error=result["standard_error"],
-        per_user=_read(folder / "per_user.parquet", pd.read_parquet),
-        code_usage=_read(folder / "code_usage.csv", pd.read_csv),
+        family=_family(params, row),
+        stored=_stored(params, row),
+        float_twin=float_twin.name if float_twin else None,
+        post_hoc_twin=post_hoc_twin.name if post_hoc_twin else None,
+        bytes_per_user=stored["bytes_per_user"],
+        shared_bytes=stored["shared_bytes"],
+        per_user=per_user.drop(columns=["user_id", "seed"]).groupby("user", as_index=False).mean(),
+        per_seed=per_user.groupby("seed")[list(METRICS)].mean(),
+        code_usage=usage.groupby("codebook", as_index=False)[["perplexity", "dead"]].mean(),
     )
 
 
@@ -90,58 +103,108 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def _describe(params: Params, row: Row) -> tuple[str, str, str | None]:
-    """Family, what is stored per user, and the float twin of a row."""
-    model = params.models[row.model]
+def twins(params: Params, row: Row) -> tuple[Row | None, Row | None]:
+    """Of a quantized row: the float row of the same architecture, and the row that quantizes that after training."""
     if row.quantizer is not None:
-        return "post-hoc", f"{params.quantizers[row.quantizer].chunks} codes of 8 bits", row.model
-    match model:
-        case schema.Popularity():
-            return "reference", "nothing", None
-        case schema.Ease():
-            return "reference", "items, int32", None
-        case schema.Dae(bottleneck=schema.ProductBottleneck() as bottleneck):
-            twins = (
-                name
-                for name, other in params.models.items()
-                if isinstance(other, schema.Dae) and other.bottleneck is None and other.hidden == model.hidden
-            )
-            return "trained", f"{bottleneck.chunks} codes of 8 bits", next(twins, None)
-        case _:
-            return "float", f"{model.hidden[-1]} × float32", None
+        return Row(row.model), None
+    model = params.models.get(row.model)
+    if not isinstance(model, schema.Dae) or model.bottleneck is None:
+        return None, None
+    floats = (
+        name
+        for name, other in params.models.items()
+        if isinstance(other, schema.Dae) and not other.bottleneck and not other.stored and other.hidden == model.hidden
+    )
+    twin = next(floats, None)
+    if twin not in params.quantized_models:
+        return (Row(twin) if twin else None), None
+    same = (
+        other
+        for name, quantizer in params.quantizers.items()
+        if _is_same(quantizer, model.bottleneck)
+        for other in params.rows_of(twin, name)
+        if other.form == row.form
+    )
+    return Row(twin), next(same, None)
+
+
+def _is_same(quantizer: schema.Quantizer, bottleneck: schema.ProductBottleneck | schema.ResidualBottleneck) -> bool:
+    if isinstance(bottleneck, schema.ProductBottleneck):
+        return (
+            isinstance(quantizer, schema.ProductQuantizer)
+            and quantizer.chunks == bottleneck.chunks
+            and quantizer.rotation == bottleneck.rotation
+        )
+    return isinstance(quantizer, schema.ResidualQuantizer)
+
+
+def _family(params: Params, row: Row) -> str:
+    """One of `FAMILIES`."""
+    if row.quantizer is not None:
+        return "history" if isinstance(params.quantizers[row.quantizer], schema.HistoryQuantizer) else "post-hoc"
+    if row.model in params.references:
+        return "reference"
+    model = params.models[row.model]
+    return "trained" if isinstance(model, schema.Dae) and model.bottleneck else "float"
+
+
+def _stored(params: Params, row: Row) -> str:
+    """What is stored per user, in words."""
+    if row.model in params.references:
+        return "nothing" if isinstance(params.references[row.model], schema.Popularity) else "items, int32"
+    model = params.models[row.model]
+    bottleneck = model.bottleneck if isinstance(model, schema.Dae) else None
+    match what := params.quantizers[row.quantizer] if row.quantizer else bottleneck:
+        case schema.HistoryQuantizer():
+            return "some items"
+        case schema.ProductBottleneck() | schema.ProductQuantizer():
+            return f"{what.chunks} codes of 8 bits"
+        case schema.ResidualBottleneck() | schema.ResidualQuantizer():
+            return f"{row.form} codes of 8 bits"
+        case None:
+            return f"{model.hidden[-1]} × {row.form or 'float32'}"
 
 
 def _metrics(row: RowResult, digits: int) -> dict[str, float]:
-    values = {**row.mean, "bytes_per_user": row.bytes_per_user}
+    values = {**{metric: row.mean(metric) for metric in METRICS}, "bytes_per_user": row.bytes_per_user}
     return {name: round(value, digits) for name, value in values.items()}
 
 
 def _draw(
     folder: Path,
     rows: list[RowResult],
+    whole_codes: Collection[str],
     curves: pd.DataFrame,
     distribution: pd.DataFrame,
     activity_of: dict[str, pd.DataFrame],
     popularity_of: dict[str, pd.DataFrame],
 ) -> None:
-    """Every figure, and beside it the table that it is drawn from; activity_of, popularity_of : by row."""
+    """Every figure, and beside it the table that it is drawn from.
+
+    Parameters
+    ----------
+    whole_codes : names of the rows that no other row has a longer code of
+    activity_of, popularity_of : by row
+    """
     folder.mkdir()
     frontier = pd.DataFrame(
         {
             "row": [row.name for row in rows],
             "family": [row.family for row in rows],
             "bytes_per_user": [row.bytes_per_user for row in rows],
-            "ndcg@100": [row.mean["ndcg@100"] for row in rows],
-            "standard_error": [row.standard_error["ndcg@100"] for row in rows],
+            "ndcg@100": [row.mean(NDCG) for row in rows],
+            "standard_error": [row.standard_error(NDCG) for row in rows],
         }
     )
-    usage = _stack({row.name: row.code_usage for row in rows})
+    usage = _stack({row.name: row.code_usage for row in rows if row.name in whole_codes})
     activity, popularity = _stack(activity_of), _stack(popularity_of)
-    styles = figures.line_styles(row.name for row in rows)
+    styles = figures.line_styles([row.name for row in rows] + curves["row"].tolist())
     figures.draw_frontier(frontier, folder / "frontier.png")
     figures.draw_curves(curves, styles, folder / "curves.png")
     figures.draw_code_usage(usage, styles, folder / "code_usage.png")
-    figures.draw_long_tail(distribution, activity, popularity, styles, folder / "long_tail.png")
+    own = [row.name for row in rows if row.family in ("reference", "float", "trained")]  # all would be a tangle
+    drawn = [table[table["row"].isin(own)] for table in (activity, popularity)]
+    figures.draw_long_tail(distribution, drawn[0], drawn[1], styles, folder / "long_tail.png")
     for name, table in {
         "frontier": frontier,
         "curves": curves,
@@ -178,6 +241,8 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
     for difference in differences:
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     is_made_up = isinstance(settings.source, catalogue.SyntheticSource)
+    bootstrap = Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed)
+    comparisons = compare_with_twins(rows, bootstrap)
     in_paper = [row.name for row in tables.rows_of_the_paper(rows)]
     return {
         "title": f"synthetic data, {settings.title}" if is_made_up else settings.title,
@@ -190,14 +255,22 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
             _read(paths.split(dataset) / "items.parquet", pd.read_parquet), found["users"]
         ),
         "with_paper": settings.compare_with_paper,
-        "order": "" if is_made_up else tables.order_of_rows(rows),
-        "in_short": tables.in_short(rows),
-        "table_1": tables.accuracy_table(rows, in_paper, settings.compare_with_paper),
-        "beside": tables.accuracy_table(rows, [row.name for row in rows if row.name not in in_paper], False),
+        "order": "" if is_made_up else tables.order_of_rows(rows, bootstrap),
+        "in_short": tables.in_short(rows, comparisons),
+        "table_1": tables.accuracy_table(rows, in_paper, comparisons, settings.compare_with_paper),
+        "beside": tables.accuracy_table(
+            rows, [row.name for row in rows if row.name not in in_paper], comparisons, False
+        ),
+        "gains": tables.gain_table(rows, comparisons),
         "latents": [
             (name, tables.sizes(4 * model.hidden[len(model.hidden) // 2]))
             for name, model in params.models.items()
             if isinstance(model, schema.Vae)
+        ],
+        "dataset": dataset,
+        "studies": [
+            (name, study.model, (paths.report(dataset) / "studies" / f"{name}.md").exists())
+            for name, study in params.studies.items()
         ],
         "n_users": f"{len(rows[0].per_user):,}",
         "n_train": f"{found['train_users']:,}",
@@ -210,6 +283,10 @@ def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
     """Files, code, machine and versions, seeds, time and parameters."""
     settings = params.dataset(dataset)
     records = {path.stem: _read(path, _json) for path in _records(dataset, params)}
+    fits = {name: records[f"fit-{name}"] for name in params.references} | {
+        name: records[f"train-{name}"] for name in params.models
+    }
+    bases = list(dict.fromkeys(row._replace(form=None) for row in params.rows()))
     packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
     return {
         "files": [(name, file["sha256"]) for name, file in records["download"]["files"].items()],
@@ -218,16 +295,15 @@ def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
         "devices": tables.listing(record["device"] for record in records.values() if "device" in record),
         "versions": tables.listing([f"Python {record['python']}" for record in records.values()] + packages),
         "split_seed": settings.split.seed,
-        "training_seed": params.training.seed,
+        "seeds": tables.listing(params.seeds),
         "quantizer_seeds": [(name, quantizer.seed) for name, quantizer in params.quantizers.items()],
-        "costs": tables.cost_table(params.rows(), records),
+        "costs": tables.cost_table(bases, fits, records),
         "seconds": sum(record["seconds"] for record in records.values()),
         "stages": tables.markdown(
             pd.DataFrame(
                 [
                     {
-                        "stage": name
-                        + (f", from epoch {record['resumed_after_epoch']}" if "resumed_after_epoch" in record else ""),
+                        "stage": name,
                         "started (UTC)": record["started"].removesuffix("+00:00"),
                         "seconds": f"{record['seconds']:.1f}",
                         "peak memory": f"{record['peak_memory_bytes'] / 1e9:.2f} GB",
@@ -250,15 +326,16 @@ def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
 def _records(dataset: str, params: Params) -> list[Path]:
     """The records of the stages before, in the order of the pipeline."""
     names = ["download", "preprocess"]
+    names += [f"fit-{name}" for name in params.references]
     names += [f"train-{name}" for name in params.models]
-    names += [f"quantize-{row.name}" for row in params.rows() if row.quantizer]
-    names += [f"evaluate-{row.name}" for row in params.rows()]
-    return [paths.record(dataset, name) for name in names]
+    names += [f"quantize-{row.base}" for row in params.rows() if row.quantizer]
+    names += [f"evaluate-{row.base}" for row in params.rows()]
+    return [paths.record(dataset, name) for name in dict.fromkeys(names)]
 
 
 def _warn_of_leftovers(dataset: str, params: Params) -> None:
     """DVC keeps the outputs of a stage that is no more, and counts them as dependencies of this one."""
-    expected = {paths.evaluation(dataset, row.name) for row in params.rows()}
+    expected = {paths.evaluation(dataset, row.base) for row in params.rows()}
     expected |= {paths.curves(dataset, name) for name in params.models}
     expected |= set(_records(dataset, params))
     for folder in sorted({path.parent for path in expected}):

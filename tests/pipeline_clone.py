@@ -19,9 +19,12 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[1]
 NOBODY = "http://127.0.0.1:1/tiny.zip"
 DAE = {"kind": "dae", "hidden": [8], "dropout": 0.5, "learning_rate": 0.01, "l2": 0.01}
-BOTTLENECK = {
-    "kind": "product", "chunks": 4, "start": 0.2, "ema_decay": 0.99, "commitment": 0.25, "dead_code_share": 0.05,
+RULES = {
+    "start": 0.2, "ema_decay": 0.99, "commitment": 0.25, "dead_code_share": 0.05, "target": "scores",
+    "follow": "clean",
 }  # fmt: skip
+PRODUCT = {"kind": "product", "chunks": 4, "rotation": False, **RULES}
+RESIDUAL = {"kind": "residual", "bytes": [3, 1], "beam": 2, "training_beam": 1, "metric": "euclidean", **RULES}
 
 
 def tiny_ratings() -> pd.DataFrame:
@@ -59,17 +62,31 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "far": {**tiny, "source": {"kind": "web", "urls": [NOBODY, NOBODY + "?mirror"], **known}},
         },
         "device": "cpu",
-        "training": {"seed": 0, "precision": "float32", "checkpoint_epochs": 1},
+        "seeds": [0, 1],
+        "training": {"precision": "float32", "checkpoint_epochs": 1},
         "evaluation": {"batch_size": 500},
+        "references": {"popularity": {"kind": "popularity"}},
         "models": {
-            "popularity": {"kind": "popularity"},
             "dae-8": DAE,
-            "pq-vae-4x2": {**DAE, "bottleneck": BOTTLENECK},
+            "dae-2": {**DAE, "hidden": [2], "stored": ["float32", "float16"]},
+            "pq-vae-4x2": {**DAE, "bottleneck": PRODUCT},
+            "rq-vae": {**DAE, "bottleneck": RESIDUAL},
         },
         "quantized_models": ["dae-8"],
-        "quantizers": {"pq-4x2": {"kind": "product", "chunks": 4, "seed": 1234}},
-        "report": {"digits": 5},
-    }
+        "quantizers": {
+            "pq-4x2": {"kind": "product", "chunks": 4, "rotation": False, "seed": 1234},
+            "rq": {"kind": "residual", "bytes": [3, 1], "beam": 2, "seed": 1234},
+            "history": {"kind": "history", "bytes": [4, 2], "seed": 1234},
+        },
+        "studies": {
+            "ablation": {"model": "rq-vae", "variants": {"learns the items": {"bottleneck": {"target": "items"}}}}
+        },
+        "sweep": {
+            "trials": 4, "startup_trials": 1, "warmup_epochs": 0, "learning_rate": [1e-5, 0.1], "l2": [0.001, 0.1],
+            "seed": 0,
+        },
+        "report": {"digits": 5, "bootstrap_resamples": 200, "bootstrap_seed": 0},
+    }  # fmt: skip
 
 
 class Clone:

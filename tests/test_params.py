@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from stages.errors import UserError
-from stages.params import Dae, Row, read_params
+from stages.params import Row, read_params
+from stages.schema import Dae
 
 TEXT = (Path(__file__).parents[1] / "params.yaml").read_text()
 
@@ -19,7 +20,7 @@ def read(folder: Path, text: str) -> str:
     return str(raised.value)
 
 
-def test_the_committed_file_has_every_row_of_table_1_and_its_references() -> None:
+def test_the_committed_file_has_every_row_of_table_1_its_references_and_ours() -> None:
     assert [row.name for row in read_params().rows()] == [
         "popularity",
         "ease",
@@ -28,9 +29,28 @@ def test_the_committed_file_has_every_row_of_table_1_and_its_references() -> Non
         "dae-200-200-200",
         "pq-vae-200-200-40x5",
         "pq-vae-200-200-20x10",
-        "dae-200-200-200-pq-40x5",
-        "dae-200-200-200-pq-20x10",
-    ]
+        "opq-vae-200-40x5",
+        "opq-vae-200-20x10",
+        "rq-vae-200-20b",
+        "rq-vae-200-10b",
+        "rq-vae-200-5b",
+        "dae-20-float16",
+        "dae-10-float32",
+        "dae-10-float16",
+        "dae-5-float32",
+        *(
+            f"{model}-{quantizer}"
+            for model in ("dae-200", "dae-200-200-200")
+            for quantizer in (
+                "pq-40x5", "pq-20x10", "opq-40x5", "opq-20x10", "rq-20b", "rq-10b", "rq-5b", "history-40b",
+                "history-20b",
+            )
+        ),
+    ]  # fmt: skip
+
+
+def test_there_are_three_seeds() -> None:
+    assert len(read_params().seeds) == 3
 
 
 def test_every_line_of_the_committed_file_with_a_new_key_is_explained() -> None:
@@ -39,7 +59,7 @@ def test_every_line_of_the_committed_file_with_a_new_key_is_explained() -> None:
     for line in TEXT.splitlines():
         key, colon, rest = line.partition(":")
         name = key.strip()
-        if colon and rest.strip() and not name.startswith(("#", "-")):
+        if colon and rest.strip() and not name.startswith(("#", "-")) and "{" not in rest:  # a variant's name says it
             (explained if "#" in rest else unexplained).add(name)
     assert unexplained - explained == set()
 
@@ -66,15 +86,54 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
             "models.vae-600-200-600.hidden: needs an odd number",
         ),
         ("      chunks: 40 #", "      chunks: 30 #", "models.pq-vae-200-200-40x5.bottleneck: 30 chunks do not divide"),
-        ("    chunks: 40\n", "    chunks: 30\n", "quantizers.pq-40x5.chunks: 30 chunks do not divide"),
+        ("\n    chunks: 40\n", "\n    chunks: 30\n", "quantizers.pq-40x5.chunks: 30 chunks do not divide"),
         (
-            "    chunks: 40\n",
-            "    chunks: 0\n",
+            "\n    chunks: 40\n",
+            "\n    chunks: 0\n",
             "quantizers.pq-40x5.chunks: Input should be greater",
         ),
         ("  - ml-20m\n", "  - ml-21m\n", "run: 'ml-21m' is not under datasets"),
+        ("      bytes: [20, 10, 5] #", "      bytes: [5, 10] #", "models.rq-vae-200.bottleneck.bytes: must fall"),
+        (
+            "    stored: [float16]",
+            "    stored: [float64]",
+            "models.dae-20.stored.0: Input should be 'float32' or 'float16' (found 'float64')",
+        ),
+        (
+            "      kind: residual\n",
+            "      kind: residue\n",
+            "models.rq-vae-200.bottleneck: Input tag 'residue'",
+        ),
+        (
+            "    bottleneck:\n      kind: residual",
+            "    stored: [float16]\n    bottleneck:\n      kind: residual",
+            "models.rq-vae-200.stored: is for models without bottleneck",
+        ),
+        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: 1 is there more than once"),
+        (
+            "no commitment: { bottleneck: { commitment: 0.0 } }",
+            "no commitment: { bottleneck: { comitment: 0.0 } }",
+            "variants.no commitment.bottleneck.comitment: unknown key; did you mean 'commitment'",
+        ),
+        (
+            "    model: rq-vae-200 #",
+            "    model: rq-vae-300 #",
+            "studies.ablation.model: 'rq-vae-300' is not under models",
+        ),
+        (
+            "  learning_rate: [1.0e-5, 1.0e-3]",
+            "  learning_rate: [1.0e-3, 1.0e-5]",
+            "sweep.learning_rate: gives the low",
+        ),
+        ("seeds: [0, 1, 2]", "seeds: []", "seeds: List should have at least 1 item"),
+        ("  rq-vae-200: #", "  ease: #", "two rows are named 'ease'; rename an entry"),
+        (
+            "  history: #",
+            "  rq-20b: {kind: product, chunks: 4, rotation: false, seed: 1}\n  history: #",
+            "two rows are named 'dae-200-rq-20b'",
+        ),
         ("  - dae-200-200-200\n", "  - ease\n", "quantized_models: 'ease' is not an auto-encoder"),
-        ("kind: popularity", "kind: fame", "models.popularity: Input tag 'fame'"),
+        ("kind: popularity", "kind: fame", "references.popularity: Input tag 'fame'"),
         ("  dae-200:", "  dae_200:", "models.dae_200"),
         ("      kind: file #", "      kind: files #", "datasets.ml-latest-small.source: Input tag 'files'"),
         ("      path: data", "      urls: [https://x]\n      path: data", "source.urls: does not belong here"),
@@ -151,8 +210,8 @@ def test_a_wrong_entry_for_own_data_is_said_by_its_path(tmp_path: Path, old: str
 def test_all_wrong_entries_are_said_at_once(tmp_path: Path) -> None:
     text = TEXT.replace("dropout: 0.5", "drop_out: 0.5").replace("digits: 5", "digits: 50").replace("- ml-20m", "- ml")
     lines = read(tmp_path, text).splitlines()
-    assert lines[0].endswith("params.yaml has 12 wrong entries; nothing was run:")
-    assert len(lines) == 13
+    assert lines[0].endswith("params.yaml has 24 wrong entries; nothing was run:")
+    assert len(lines) == 25
 
 
 @pytest.mark.parametrize("text", ["", "- a list", "just words"])
@@ -178,3 +237,10 @@ def test_an_unknown_name_says_the_known_ones() -> None:
 def test_a_row_is_named_after_its_model_and_quantizer() -> None:
     assert Row("dae-200", None).name == "dae-200"
     assert Row("dae-200", "pq-40x5").name == "dae-200-pq-40x5"
+
+
+def test_a_row_of_several_forms_is_named_after_its_form() -> None:
+    assert Row("rq-vae-200", None, 20).name == "rq-vae-200-20b"
+    assert Row("dae-10", None, "float16").name == "dae-10-float16"
+    assert Row("dae-200", "rq", 5).name == "dae-200-rq-5b"
+    assert Row("dae-200", "rq", 5).base == "dae-200-rq"

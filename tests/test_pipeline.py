@@ -5,7 +5,9 @@ import re
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from tests.pipeline_clone import NOBODY, Clone
 
@@ -18,7 +20,22 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return clone
 
 
-ROWS = ["popularity", "dae-8", "pq-vae-4x2", "dae-8-pq-4x2"]
+MODELS = ["dae-8", "dae-2", "pq-vae-4x2", "rq-vae"]
+QUANTIZED = ["dae-8-pq-4x2", "dae-8-rq", "dae-8-history"]
+BYTES = {
+    "popularity": 0,
+    "dae-8": 32,
+    "dae-2-float32": 8,
+    "dae-2-float16": 4,
+    "pq-vae-4x2": 4,
+    "rq-vae-3b": 3,
+    "rq-vae-1b": 1,
+    "dae-8-pq-4x2": 4,
+    "dae-8-rq-3b": 3,
+    "dae-8-rq-1b": 1,
+    "dae-8-history-4b": 4,
+    "dae-8-history-2b": 2,
+}
 
 
 def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
@@ -26,22 +43,19 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
         [
             "download@tiny",
             "preprocess@tiny",
-            *(f"train@tiny-{model}" for model in ROWS[:3]),
-            "quantize@tiny-dae-8-pq-4x2",
-            *(f"evaluate@tiny-{model}" for model in ROWS[:3]),
-            "evaluate-quantized@tiny-dae-8-pq-4x2",
+            "fit@tiny-popularity",
+            *(f"train@tiny-{model}" for model in MODELS),
+            *(f"quantize@tiny-{base}" for base in QUANTIZED),
+            "evaluate-reference@tiny-popularity",
+            *(f"evaluate@tiny-{model}" for model in MODELS),
+            *(f"evaluate-quantized@tiny-{base}" for base in QUANTIZED),
             "report@tiny",
         ]
     )
 
 
 def test_the_metrics_hold_every_row_with_its_bytes(clone: Clone) -> None:
-    assert {name: row["bytes_per_user"] for name, row in clone.metrics().items()} == {
-        "popularity": 0,
-        "dae-8": 32,
-        "pq-vae-4x2": 4,
-        "dae-8-pq-4x2": 4,
-    }
+    assert {name: row["bytes_per_user"] for name, row in clone.metrics().items()} == BYTES
     assert clone.metrics()["dae-8"]["ndcg@100"] > clone.metrics()["popularity"]["ndcg@100"]
 
 
@@ -82,7 +96,11 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Cl
     clone.repro()
     clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02
     clone.write_params()
-    assert clone.repro() == ["train@tiny-pq-vae-4x2", "evaluate@tiny-pq-vae-4x2", "report@tiny"]
+    assert clone.repro() == [
+        "train@tiny-pq-vae-4x2",
+        "evaluate@tiny-pq-vae-4x2",
+        "report@tiny",
+    ]
     parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
     assert parameters == {"params.yaml": {"models.pq-vae-4x2.learning_rate": {"old": 0.01, "new": 0.02, "diff": 0.01}}}
     changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["reports/tiny/metrics.json"]
@@ -95,7 +113,7 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Cl
 
 def test_after_a_failure_the_report_is_there_and_checkout_brings_back_the_rest(clone: Clone) -> None:
     clone.repro()
-    weights = clone.folder / "data/tiny/models/dae-8.pt"
+    weights = clone.folder / "data/tiny/models/dae-8/0.pt"
     before = weights.read_bytes(), clone.metrics()
     text = (clone.folder / "params.yaml").read_text()
     (clone.folder / "params.yaml").write_text(text.replace("hidden:", "hiden:"))
@@ -112,7 +130,7 @@ def test_after_a_failure_the_report_is_there_and_checkout_brings_back_the_rest(c
 
 def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.repro()
-    clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "seed": 1234}
+    clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "rotation": False, "seed": 1234}
     clone.write_params()
     assert clone.repro() == [
         "quantize@tiny-dae-8-pq-2x4",
@@ -147,12 +165,24 @@ def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
 
 def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
     clone.repro()
-    names = ["models/pq-vae-4x2.pt", "curves/pq-vae-4x2.csv", "codecs/dae-8-pq-4x2.npz", "split/train.npz"]
+    names = [
+        "models/rq-vae/0.pt",
+        "models/pq-vae-4x2/0.pt",
+        "curves/pq-vae-4x2.csv",
+        "codecs/dae-8-pq-4x2/0.npz",
+        "codecs/dae-8-rq/1.npz",
+        "split/train.npz",
+    ]
     first = {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names}
     clone.stage("preprocess")
     clone.stage("train", "--model", "pq-vae-4x2")
+    clone.stage("train", "--model", "rq-vae")
     clone.stage("quantize", "--model", "dae-8", "--quantizer", "pq-4x2")
+    clone.stage("quantize", "--model", "dae-8", "--quantizer", "rq")
     assert {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names} == first
+
+
+CHECKPOINT = "data/tiny/checkpoints/dae-8-0.pt"
 
 
 def kill_after_checkpoint(clone: Clone, checkpoint: Path) -> None:
@@ -167,7 +197,7 @@ def kill_after_checkpoint(clone: Clone, checkpoint: Path) -> None:
 def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: Clone) -> None:
     clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
     clone.write_params()
-    weights, checkpoint = (clone.folder / f"data/tiny/{kind}/dae-8.pt" for kind in ("models", "checkpoints"))
+    weights, checkpoint = clone.folder / "data/tiny/models/dae-8/0.pt", clone.folder / CHECKPOINT
     clone.stage("train", "--model", "dae-8")
     unbroken = weights.read_bytes()
     weights.unlink()
@@ -184,7 +214,7 @@ def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoi
     clone.repro()
     clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
     clone.write_params()
-    weights, checkpoint = (clone.folder / f"data/tiny/{kind}/dae-8.pt" for kind in ("models", "checkpoints"))
+    weights, checkpoint = clone.folder / "data/tiny/models/dae-8/0.pt", clone.folder / CHECKPOINT
     before = weights.read_bytes()
     kill_after_checkpoint(clone, checkpoint)
     import torch
@@ -205,7 +235,7 @@ def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoi
 
 
 def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
-    checkpoint = clone.folder / "data/tiny/checkpoints/dae-8.pt"
+    checkpoint = clone.folder / CHECKPOINT
     import torch
 
     torch.save({"fingerprint": "of another", "training": {}}, checkpoint)
@@ -214,14 +244,53 @@ def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
 
 def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> None:
     clone.repro()
-    weights = clone.folder / "data/tiny/models/dae-8.pt"
-    checkpoint = clone.folder / "data/tiny/checkpoints/dae-8.pt"
+    weights = clone.folder / "data/tiny/models/dae-8/0.pt"
+    checkpoint = clone.folder / CHECKPOINT
     checkpoint.write_bytes(weights.read_bytes()[:1000])
     before = weights.read_bytes()
     complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
-    assert "data/tiny/checkpoints/dae-8.pt is cut short or no checkpoint; remove it" in complaint
+    assert "data/tiny/checkpoints/dae-8-0.pt is cut short or no checkpoint; remove it" in complaint
     assert weights.read_bytes() == before
     checkpoint.unlink()
+
+
+def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Clone) -> None:
+    first = clone.stage("study", "--study", "ablation")
+    table = pd.read_csv(clone.folder / "reports/tiny/studies/ablation.csv")
+    assert table[["variant", "stored"]].to_numpy().tolist() == [
+        ["rq-vae, as it is", "3 bytes"],
+        ["rq-vae, as it is", "1 bytes"],
+        ["learns the items", "3 bytes"],
+        ["learns the items", "1 bytes"],
+    ]
+    assert "epoch 10/10" in first
+    assert "epoch" not in clone.stage("study", "--study", "ablation")
+
+
+def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -> None:
+    clone.stage("sweep", "--model", "dae-8")
+    folder = clone.folder / "reports/tiny/sweeps/dae-8"
+    unbroken = (folder / "trials.csv").read_bytes()
+    assert len(unbroken.splitlines()) == 1 + 4
+    (clone.folder / "data/tiny/sweeps/dae-8.log").unlink()
+    clone.params["sweep"]["trials"] = 2
+    clone.write_params()
+    clone.stage("sweep", "--model", "dae-8")
+    clone.params["sweep"]["trials"] = 4
+    clone.write_params()
+    assert clone.stage("sweep", "--model", "dae-8").startswith("trial 3 of 4")
+    assert (folder / "trials.csv").read_bytes() == unbroken
+
+
+def test_a_sweeps_patch_puts_the_best_values_into_params_yaml(clone: Clone) -> None:
+    clone.stage("sweep", "--model", "dae-8")
+    best = pd.read_csv(clone.folder / "reports/tiny/sweeps/dae-8/trials.csv").iloc[0]
+    clone.run("git", "apply", "reports/tiny/sweeps/dae-8/params.patch")
+    changed = YAML(typ="safe").load(clone.folder / "params.yaml")
+    for name in ("learning_rate", "l2"):
+        assert changed["models"]["dae-8"][name] == pytest.approx(best[name], rel=0.05)
+        assert changed["models"]["dae-2"][name] == clone.params["models"]["dae-2"][name]
+    clone.write_params()
 
 
 def test_no_network_names_both_addresses_and_where_to_put_the_file(clone: Clone) -> None:
@@ -261,8 +330,8 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
     curves = clone.folder / "data/tiny/curves"
     curves.rename(curves.with_name("aside"))
     curves.write_text("a file where a folder should be")
-    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "popularity")
-    assert complaint.startswith("error: cannot write data/tiny/curves/popularity.csv: ")
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
+    assert complaint.startswith("error: cannot write data/tiny/curves/dae-8.csv: ")
     curves.unlink()
     curves.with_name("aside").rename(curves)
 
@@ -274,17 +343,24 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
             ["stages.preprocess", "--dataset", "far"],
             "no ratings at data/far/raw/tiny.zip; run the stage download first",
         ),
-        (["stages.train", "--dataset", "far", "--model", "dae-8"], "no split at data/far/split; run the stage preproc"),
+        (
+            ["stages.train", "--dataset", "far", "--model", "dae-8"],
+            "no split at data/far/split; run the stage preproc",
+        ),
         (
             ["stages.train", "--dataset", "tiny", "--model", "dae-9"],
-            "no 'dae-9' under models; it has popularity",
+            "no 'dae-9' under models; it has dae-8, dae-2",
         ),
+        (["stages.fit", "--dataset", "tiny", "--reference", "dae-8"], "no 'dae-8' under references; it has popularity"),
         (
             ["stages.quantize", "--dataset", "tiny", "--model", "popularity", "--quantizer", "pq-4x2"],
             "has no row popu",
         ),
         (["stages.evaluate", "--dataset", "tiny", "--model", "dae-8", "--quantizer", "pq"], "has no row dae-8-pq"),
-        (["stages.report", "--dataset", "far"], "no evaluation of popularity at data/far/evaluation/popularity; run"),
+        (
+            ["stages.report", "--dataset", "far"],
+            "no evaluation of popularity at data/far/evaluation/popularity/popularity; run",
+        ),
     ],
 )
 def test_a_stage_run_too_early_or_by_a_wrong_name_says_so(clone: Clone, command: list[str], complaint: str) -> None:

@@ -7,12 +7,11 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from stages.models.bottleneck import ProductBottleneck
-from stages.models.likelihood import MultinomialLoss
+from stages.models.bottleneck import Bottleneck
+from stages.models.likelihood import MultinomialLoss, SoftTarget
 from stages.models.recommender import Interactions, Recommender, UserItems
 from stages.models.sparse import weighted_sum
 from stages.quantizers.codec import Codec, Embeddings, Float32
-from stages.quantizers.product import ProductCodec
 
 BIAS_STD = 0.001  # Liang's notebook: truncated normal
 
@@ -26,12 +25,10 @@ class AutoEncoder(Recommender):
     ----------
     hidden : widths of the layers between input and output
     dropout : share of a user's items that is hidden from the input in training
-    bottleneck : quantizes the last hidden layer (PQ-VAE)
+    bottleneck : quantizes the last hidden layer (PQ-VAE, RQ-VAE)
     """
 
-    def __init__(
-        self, n_items: int, hidden: list[int], dropout: float, bottleneck: ProductBottleneck | None = None
-    ) -> None:
+    def __init__(self, n_items: int, hidden: list[int], dropout: float, bottleneck: Bottleneck | None = None) -> None:
         super().__init__()
         self.dropout = dropout
         self.bottleneck = bottleneck
@@ -71,16 +68,21 @@ class AutoEncoder(Recommender):
         likelihood : of this model's output layer
         """
         hidden, penalty = self._last_hidden(self._first_layer(batch, generator), progress, generator)
-        if self.bottleneck is not None:
-            hidden, commitment = self.bottleneck(hidden, generator)
-            penalty = penalty + commitment
-        return likelihood(hidden, batch) + penalty
+        if self.bottleneck is None or not self.bottleneck.started:
+            return likelihood(hidden, batch) + penalty
+        clean = self._clean_hidden(batch)
+        follows = clean if self.bottleneck.rules.follow_clean else hidden
+        quantized, commitment = self.bottleneck(hidden, follows, generator)
+        if not self.bottleneck.rules.learn_scores:
+            return likelihood(quantized, batch) + commitment + penalty
+        # The float model goes on learning the items, and the codes learn what it then says of the whole input.
+        scores = SoftTarget(clean, self.output)
+        return likelihood(hidden, batch) + likelihood(quantized, batch, scores) + commitment + penalty
 
     @torch.no_grad()
     def embed(self, fold_in: csr_array) -> np.ndarray:
         """(n_users, d) float32: the last hidden layer, before any quantization."""
-        batch = Interactions(fold_in, self.output.weight.device).all()
-        return self._last_hidden(self._first_layer(batch, None), 1.0, None)[0].cpu().numpy()
+        return self._clean_hidden(Interactions(fold_in, self.output.weight.device).all()).cpu().numpy()
 
     @torch.no_grad()
     def score(self, embeddings: Embeddings) -> Tensor:
@@ -91,7 +93,12 @@ class AutoEncoder(Recommender):
         """The trained codebooks; or the layer as it is, where there are none (yet)."""
         if self.bottleneck is None or not self.bottleneck.started:
             return Float32()
-        return ProductCodec(self.bottleneck.codebooks.cpu().numpy())
+        return self.bottleneck.codec()
+
+    @torch.no_grad()
+    def _clean_hidden(self, batch: UserItems) -> Tensor:
+        """The last hidden layer (n_users, d), without dropout and noise."""
+        return self._last_hidden(self._first_layer(batch, None), 1.0, None)[0]
 
     def _first_layer(self, batch: UserItems, generator: torch.Generator | None) -> Tensor:
         """(n_users, hidden[0]) before its tanh; with a generator the input has dropout."""

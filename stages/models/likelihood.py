@@ -1,5 +1,6 @@
 """The multinomial likelihood over all items with its gradients, in blocks of users."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -7,6 +8,15 @@ from torch import Tensor, nn
 
 from stages.models.memory import Blocks, users_at_once
 from stages.models.recommender import UserItems
+
+
+@dataclass(frozen=True)
+class SoftTarget:
+    """Probabilities that take the items' place as the target (distillation: Hinton et al. 2015)."""
+
+    hidden: Tensor
+    """float32 (n_users, d), the last hidden layer that they come from, for the same users."""
+    output: nn.Linear
 
 
 class MultinomialLoss:
@@ -27,13 +37,14 @@ class MultinomialLoss:
         self.precision = precision
         self.blocks = Blocks(users_at_once(output.out_features * precision.itemsize, output.weight.device))
 
-    def __call__(self, hidden: Tensor, batch: UserItems) -> Tensor:
+    def __call__(self, hidden: Tensor, batch: UserItems, soft: SoftTarget | None = None) -> Tensor:
         """float32 ().
 
         Parameters
         ----------
         hidden : float32 (n_users, d), the output layer's input
         batch : the users' items, each at most once
+        soft : in place of a user's items, as many times these probabilities as the user has items
 
         Raises
         ------
@@ -41,7 +52,7 @@ class MultinomialLoss:
             where the device has no memory for the logits of one user.
         """
         loss: Tensor = _MultinomialLoss.apply(
-            hidden, self.output.weight, self.output.bias, batch, self.precision, self.blocks
+            hidden, self.output.weight, self.output.bias, batch, soft, self.precision, self.blocks
         )
         return loss
 
@@ -54,14 +65,20 @@ class _MultinomialLoss(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         batch: UserItems,
+        soft: SoftTarget | None,
         precision: torch.dtype,
         blocks: Blocks,
     ) -> Tensor:
         n_users = len(hidden)
-        narrow_weight, narrow_bias = weight.to(precision), bias.to(precision)
+        narrow = weight.to(precision), bias.to(precision)
+        narrow_soft = (soft.output.weight.to(precision), soft.output.bias.to(precision)) if soft else None
 
         def block(start: int, end: int) -> tuple[Tensor, ...]:
-            return _block(hidden[start:end], narrow_weight, narrow_bias, batch.part(start, end), n_users)
+            probabilities = None
+            if soft and narrow_soft:
+                probabilities = _logits(soft.hidden[start:end], *narrow_soft).softmax(1)
+            part = batch.part(start, end)
+            return _block(hidden[start:end], *narrow, part, n_users, probabilities)
 
         of_hidden: list[Tensor] = []
         sums: list[Tensor] = []  # loss, gradients of weight and bias
@@ -79,17 +96,39 @@ class _MultinomialLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None
+        return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None
 
 
-def _block(hidden: Tensor, weight: Tensor, bias: Tensor, batch: UserItems, n_users: int) -> tuple[Tensor, ...]:
-    """What a block gives of the mean over `n_users`: gradient of hidden; loss, gradients of weight and bias."""
-    # The gradient of a user's logits is length · softmax − items, over n_users. Here it stays softmax − items / length,
-    # and what it is multiplied with is scaled instead, which is so much smaller.
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.addmm(bias, hidden.to(weight.dtype), weight.T)  # (users, n_items)
+
+
+def _block(
+    hidden: Tensor, weight: Tensor, bias: Tensor, batch: UserItems, n_users: int, soft: Tensor | None
+) -> tuple[Tensor, ...]:
+    """What a block gives of the mean over `n_users`: gradient of hidden; loss, gradients of weight and bias.
+
+    soft : (users, n_items), probabilities in place of the items
+    """
+    # The gradient of a user's logits is length · softmax − target, over n_users. Here it is softmax − target / length;
+    # what it is multiplied with is scaled instead, which is so much smaller.
     scale = batch.lengths[:, None] / n_users
-    logits = torch.addmm(bias, hidden.to(weight.dtype), weight.T)  # (users, n_items)
+    logits = _logits(hidden, weight, bias)
     softmax = logits.softmax(1)
-    positions = batch.users * len(weight) + batch.items
+    if soft is None:
+        loss = -_subtract_items(softmax, logits, batch).sum() / n_users
+    else:
+        expected = torch.linalg.vecdot(soft, logits).float()  # (users,)
+        loss = ((logits.logsumexp(1).float() - expected) * scale[:, 0]).sum()
+        softmax -= soft
+    grad_weight = softmax.T @ (hidden * scale).to(weight.dtype)
+    grad_bias = softmax.T @ scale[:, 0].to(weight.dtype)
+    return (softmax @ weight) * scale, loss, grad_weight, grad_bias
+
+
+def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems) -> Tensor:
+    """Take items / length from the softmax, in place, and return the log-likelihood of each item."""
+    positions = batch.users * softmax.shape[1] + batch.items
     likelihood = softmax.view(-1)[positions].float()
     log_likelihood = likelihood.log()
     hopeless = likelihood < torch.finfo(torch.float32).tiny  # too small for its logarithm
@@ -97,7 +136,5 @@ def _block(hidden: Tensor, weight: Tensor, bias: Tensor, batch: UserItems, n_use
         users, user = batch.users[hopeless].unique(return_inverse=True)
         normaliser = logits[users].float().logsumexp(1)[user]
         log_likelihood[hopeless] = logits.view(-1)[positions[hopeless]].float() - normaliser
-    softmax.view(-1)[positions] = (likelihood - 1 / batch.lengths[batch.users]).to(weight.dtype)
-    grad_weight = softmax.T @ (hidden * scale).to(weight.dtype)
-    grad_bias = softmax.T @ scale[:, 0].to(weight.dtype)
-    return (softmax @ weight) * scale, -log_likelihood.sum() / n_users, grad_weight, grad_bias
+    softmax.view(-1)[positions] = (likelihood - 1 / batch.lengths[batch.users]).to(softmax.dtype)
+    return log_likelihood

@@ -12,10 +12,9 @@ from scipy.sparse import csr_array
 
 from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder
-from stages.models.bottleneck import ProductBottleneck
+from stages.models.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss
 from stages.models.recommender import Interactions
-from stages.quantizers.product import fit_codebooks
 
 MOST_VECTORS_TO_START = 65_536  # 256 per code: faiss's own limit for k-means
 
@@ -34,6 +33,9 @@ class Epoch:
 
 class Training:
     """Adam on mini-batches of users; keeps the weights of the epoch with the best validation NDCG@100.
+
+    A model with a bottleneck is trained in float first. Its codebooks start from the best epoch of that, and of what
+    comes then the best is kept: that start, or an epoch after it.
 
     Parameters
     ----------
@@ -72,11 +74,10 @@ class Training:
         self.generator = torch.Generator(device).manual_seed(seed)
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
         self.interactions = Interactions(train, device)
-        weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
-        biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
-        # Adam's weight_decay adds decay · weight to the gradient: that of decay / 2 · weight².
-        groups = [{"params": weights, "weight_decay": 2 * l2 / batch_size}, {"params": biases, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.Adam(groups, lr=learning_rate, fused=True)
+        self.learning_rate = learning_rate
+        self.l2 = l2
+        self.optimizer = self._new_optimizer()
+        self.float_epochs = 0 if model.bottleneck is None else int(model.bottleneck.rules.start_share * epochs)
         self.curve: list[Epoch] = []
         self.epoch_seconds = math.nan
         """Of the last epoch's steps, without the start of codebooks and validation."""
@@ -95,19 +96,16 @@ class Training:
         UserError
             where the loss or a weight is no longer finite; before the weights of that step are kept anywhere.
         """
+        bottleneck = self.model.bottleneck
         while len(self.curve) < self.epochs:
-            bottleneck = self.model.bottleneck
-            if bottleneck is not None and len(self.curve) == int(bottleneck.start_share * self.epochs):
+            if bottleneck is not None and len(self.curve) == self.float_epochs:
                 self._start(bottleneck)
             started = perf_counter()
             loss = self._train_epoch(progress)
             self.epoch_seconds = perf_counter() - started
             epoch = Epoch(len(self.curve) + 1, loss, self.validate())
             self.curve.append(epoch)
-            is_float_start = bottleneck is not None and not bottleneck.started
-            if not is_float_start and epoch.validation_ndcg > self.best_ndcg:
-                self.best_ndcg = epoch.validation_ndcg
-                self.best_weights = copy.deepcopy(self.model.state_dict())
+            self._keep_if_best(epoch.validation_ndcg)
             yield epoch
 
     def state_dict(self) -> dict[str, Any]:
@@ -130,6 +128,14 @@ class Training:
         self.best_weights = state["best_weights"]
         self.best_ndcg = state["best_ndcg"]
 
+    def _new_optimizer(self) -> torch.optim.Adam:
+        weights = [parameter for parameter in self.model.parameters() if parameter.ndim == 2]
+        biases = [parameter for parameter in self.model.parameters() if parameter.ndim == 1]
+        # Adam's weight_decay adds decay · weight to the gradient: that of decay / 2 · weight².
+        decay = 2 * self.l2 / self.batch_size
+        groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
+        return torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
+
     def _train_epoch(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> float:
         self.model.train()
         order = torch.randperm(len(self.interactions), generator=self.generator, device=self.generator.device)
@@ -137,8 +143,10 @@ class Training:
         done, total = len(self.curve) * len(batches), self.epochs * len(batches)
         loss_sum = 0.0
         for step, users in enumerate(progress(batches)):
+            share_done = (done + step) / total
+            self._decay_learning_rate(share_done)
             batch = self.interactions.rows(users)
-            loss = self.model.loss(batch, (done + step) / total, self.generator, self.likelihood)
+            loss = self.model.loss(batch, share_done, self.generator, self.likelihood)
             self._check(loss, "the loss", f"step {step + 1} of {len(batches)}")
             self.optimizer.zero_grad()
             loss.backward()
@@ -157,10 +165,28 @@ class Training:
                 "lower learning_rate of this model in params.yaml"
             )
 
-    def _start(self, bottleneck: ProductBottleneck) -> None:
-        """K-means on the embeddings of train users, without dropout."""
+    def _keep_if_best(self, validation_ndcg: float) -> None:
+        if validation_ndcg > self.best_ndcg:
+            self.best_ndcg = validation_ndcg
+            self.best_weights = copy.deepcopy(self.model.state_dict())
+
+    def _decay_learning_rate(self, share_done: float) -> None:
+        """In the second half of the epochs with codebooks: linearly to 0, so that they come to rest."""
+        bottleneck = self.model.bottleneck
+        if bottleneck is not None and bottleneck.started:
+            left = (1 - share_done) / (1 - self.float_epochs / self.epochs)  # of those epochs, from 1 to 0
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rate * min(1.0, 2 * left)
+
+    def _start(self, bottleneck: Bottleneck) -> None:
+        """Go back to the best float weights, and fit codebooks on their embeddings of train users, without dropout."""
+        if self.best_weights:
+            self.model.load_state_dict(self.best_weights)
+            self.best_weights, self.best_ndcg = {}, -math.inf
+            self.optimizer = self._new_optimizer()
+        self.model.eval()
         device = self.generator.device
         users = torch.randperm(len(self.interactions), generator=self.generator, device=device)[:MOST_VECTORS_TO_START]
         vectors = self.model.embed(self.train[users.cpu().numpy()])
-        codebooks = fit_codebooks(vectors, len(bottleneck.codebooks), self.seed)
-        bottleneck.start(torch.from_numpy(codebooks), torch.from_numpy(vectors).to(device), self.batch_size)
+        bottleneck.start(vectors, self.model.output, self.seed, self.batch_size)
+        self._keep_if_best(self.validate())  # as if quantized after training

@@ -1,24 +1,58 @@
 """Comparing two rows user by user: most of the variance between users cancels."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+from scipy.stats import bootstrap
+
+RESAMPLES_AT_ONCE = 100  # to bound the memory that many users take
 
 
-class Difference(NamedTuple):
-    """Mean over the same users of one row's metric minus another's."""
+class Interval(NamedTuple):
+    """A value and its 95 % confidence interval."""
 
-    mean: float
-    standard_error: float
+    value: float
+    low: float
+    high: float
 
 
-def compare(row: pd.Series, other: pd.Series) -> Difference:
-    """Paired difference of a metric.
+class Bootstrap(NamedTuple):
+    """How confidence intervals are drawn."""
 
-    Parameters
-    ----------
-    row, other : float64 (n_users,), the same users in the same order
-    """
-    difference = np.asarray(row) - np.asarray(other)
-    return Difference(float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
+    resamples: int
+    """Of the users, with replacement."""
+    seed: int
+
+    def share(self, row: np.ndarray, other: np.ndarray) -> Interval:
+        """What a row keeps of another: the ratio of their means over the same users, by paired percentile bootstrap.
+
+        Parameters
+        ----------
+        row, other : float64 (n_users,), of the same users in the same order
+        """
+        return self._interval(lambda one, two, axis: one.mean(axis) / two.mean(axis), row, other)
+
+    def difference(self, row: np.ndarray, other: np.ndarray) -> Interval:
+        """Mean difference of a row to another over the same users, by paired percentile bootstrap.
+
+        Parameters
+        ----------
+        row, other : float64 (n_users,), of the same users in the same order
+        """
+        return self._interval(lambda one, two, axis: one.mean(axis) - two.mean(axis), row, other)
+
+    def _interval(self, statistic: Callable[..., np.ndarray], row: np.ndarray, other: np.ndarray) -> Interval:
+        found = bootstrap(
+            (row, other),
+            statistic,
+            n_resamples=self.resamples,
+            batch=RESAMPLES_AT_ONCE,
+            vectorized=True,
+            paired=True,
+            confidence_level=0.95,
+            method="percentile",
+            rng=np.random.default_rng(self.seed),
+        )
+        low, high = found.confidence_interval
+        return Interval(float(statistic(row, other, -1)), float(low), float(high))

@@ -10,6 +10,7 @@ matplotlib.use("Agg")  # files only: no screen is needed
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from stages.reporting.results import FAMILIES
@@ -20,23 +21,26 @@ STYLE = {
     "float": ("#0072B2", "o", -1),
     "trained": ("#D55E00", "s", 1),
     "post-hoc": ("#009E73", "^", 1),
+    "history": ("#CC79A7", "v", 1),
     "reference": ("#555555", "D", 1),
 }
-NAME_WIDTH, NAME_HEIGHT = 300, 26  # pixels within which names would touch
-APART = {"trained": 1 / 1.03, "post-hoc": 1.03}  # factors that keep rows of equal bytes from covering each other
+NAME_WIDTH, NAME_HEIGHT = 280, 24  # pixels within which names would touch
+# Factors that keep rows of equal bytes from covering each other.
+APART = {"float": 1 / 1.07, "trained": 1 / 1.035, "post-hoc": 1.035, "history": 1.07}
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000", "#9A6324"]
+DASHES = ["-", "--", ":", "-."]
 DPI = 150
 LineStyles = dict[str, dict[str, Any]]  # by row
 
 
 def draw_frontier(table: pd.DataFrame, path: Path) -> None:
-    """Bytes per user against NDCG@100.
+    """Bytes per user against NDCG@100; of the rows of a family with equal bytes, the best is named.
 
     Parameters
     ----------
     table : columns row, family, bytes_per_user, ndcg@100, standard_error
     """
-    figure, axes = plt.subplots(figsize=(8, 5), dpi=DPI, layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 7), dpi=DPI, layout="constrained")
     stored = table[table["bytes_per_user"] > 0]
     stored = stored.assign(
         bytes_per_user=stored["bytes_per_user"] * stored["family"].map(APART).astype(float).fillna(1)
@@ -67,7 +71,7 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
     low, high = axes.get_xlim()
     axes.set_xlim(low / 1.2, high * 1.5)
     figure.draw_without_rendering()
-    _name_points(axes, stored)
+    _name_points(axes, stored.loc[stored.groupby(["family", "bytes_per_user"])["ndcg@100"].idxmax()])
     axes.set_xlabel("bytes stored per user")
     axes.set_ylabel("NDCG@100 on test users (bars: standard error)")
     axes.grid(alpha=0.25)
@@ -79,8 +83,8 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
 def line_styles(rows: Iterable[str]) -> LineStyles:
     """How each row of the report is drawn, in every picture alike."""
     return {
-        row: {"color": LINES[number % len(LINES)], "linestyle": "-" if number < len(LINES) else "--"}
-        for number, row in enumerate(rows)
+        row: {"color": LINES[number % len(LINES)], "linestyle": DASHES[number // len(LINES) % len(DASHES)]}
+        for number, row in enumerate(dict.fromkeys(rows))
     }
 
 
@@ -101,29 +105,29 @@ def draw_curves(table: pd.DataFrame, styles: LineStyles, path: Path) -> None:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
-    panels[0].legend(fontsize=8)
+    _legend_below(figure, panels[0])
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
 def draw_code_usage(table: pd.DataFrame, styles: LineStyles, path: Path) -> None:
-    """Perplexity and dead codes of each chunk's codebook.
+    """Perplexity and dead codes of each codebook.
 
     Parameters
     ----------
-    table : columns row, chunk, perplexity, dead
+    table : columns row, codebook, perplexity, dead
     """
     figure, panels = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     titles = {"perplexity": "perplexity of the codes (256: all used alike)", "dead": "dead codes of 256"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
         for row, usage in table.groupby("row", sort=False):
-            axes.plot(usage["chunk"], usage[column], marker=".", linewidth=1, label=str(row), **styles[str(row)])
+            axes.plot(usage["codebook"], usage[column], marker=".", linewidth=1, label=str(row), **styles[str(row)])
         axes.set_title(title, fontsize=10)
-        axes.set_xlabel("chunk")
+        axes.set_xlabel("codebook")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=-0.02 * table[column].to_numpy().max(initial=5))  # a line at 0 stays visible
         axes.grid(alpha=0.25)
-    panels[0].legend(fontsize=8)
+    _legend_below(figure, panels[0])
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
@@ -158,9 +162,38 @@ def draw_long_tail(
         axes.set_xlabel("quarter")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
-    panels[1][1].legend(fontsize=7)
+    _legend_below(figure, panels[1][1])
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
+
+
+def draw_sweep(trials: pd.DataFrame, learning_rate: float, l2: float, path: Path) -> None:
+    """NDCG@100 of each trial by learning rate and L2.
+
+    Parameters
+    ----------
+    trials : columns learning_rate, l2, validation_ndcg, stopped_early
+    learning_rate, l2 : those in params.yaml
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
+    for axes, column, today in zip(panels, ("learning_rate", "l2"), (learning_rate, l2), strict=True):
+        for stopped, marker, label in ((False, "o", "trained to its end"), (True, "x", "stopped early")):
+            some = trials[trials["stopped_early"] == stopped]
+            axes.scatter(some[column], some["validation_ndcg"], marker=marker, color=LINES[int(stopped)], label=label)
+        if today > 0:
+            axes.axvline(today, color="#555555", linestyle=":", linewidth=1, label="in params.yaml")
+        axes.set_xscale("log")
+        axes.set_xlabel({"learning_rate": "learning rate", "l2": "L2, divided by the batch size"}[column])
+        axes.grid(alpha=0.25)
+    panels[0].set_ylabel("best NDCG@100 on validation users")
+    panels[0].legend(fontsize=8)
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=5, fontsize=8)
 
 
 def _name_points(axes: Axes, table: pd.DataFrame) -> None:
@@ -175,4 +208,5 @@ def _name_points(axes: Axes, table: pd.DataFrame) -> None:
         axes.annotate(
             row["row"], (row["bytes_per_user"], row["ndcg@100"]), xytext=(9 * side, (height - y) * 72 / DPI),
             textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=8, color=colour,
+            in_layout=False,
         )  # fmt: skip

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from scipy.stats import sem
+
+METRICS = ("ndcg@100", "recall@20", "recall@50")  # columns that `stages.ranking.evaluation` gives each user
 
 
 @dataclass(frozen=True)
@@ -16,22 +20,40 @@ class RowResult:
     """What is stored per user, in words."""
     float_twin: str | None
     """The row of the same architecture whose users are not quantized."""
+    post_hoc_twin: str | None
+    """The row of as many bytes that quantizes the float twin in the same way, after training."""
     bytes_per_user: float
     """Measured, from the encoded array."""
     shared_bytes: int
     """Codebooks, once for all users."""
-    mean: dict[str, float]
-    """Metric → mean over the test users."""
-    standard_error: dict[str, float]
     per_user: pd.DataFrame
-    """Metrics of each test user; the same users in the same order in every row."""
+    """Metrics of each test user, means of all seeds; the same users in the same order in every row."""
+    per_seed: pd.DataFrame
+    """Metrics of each seed, means of all users."""
     code_usage: pd.DataFrame
-    """chunk, perplexity, dead; empty where nothing is quantized."""
+    """codebook, perplexity, dead, means of all seeds; empty where nothing is quantized."""
+
+    def mean(self, metric: str) -> float:
+        """Over test users and seeds."""
+        return float(self.per_user[metric].mean())
+
+    def standard_error(self, metric: str) -> float:
+        """Over test users."""
+        return float(sem(self.values(metric)))
+
+    def spread(self, metric: str) -> float | None:
+        """Standard deviation between seeds; None where there is one."""
+        return float(self.per_seed[metric].std(ddof=1)) if len(self.per_seed) > 1 else None
+
+    def values(self, metric: str) -> np.ndarray:
+        """float64 (n_users,)."""
+        return self.per_user[metric].to_numpy(dtype=np.float64)
 
 
 FAMILIES = {
-    "float": "auto-encoder, float32",
-    "trained": "PQ-VAE: quantized during training",
+    "float": "auto-encoder, floats",
+    "trained": "auto-encoder, quantized during training",
     "post-hoc": "auto-encoder, quantized after training",
+    "history": "some of the history, embedded again",
     "reference": "reference",
 }

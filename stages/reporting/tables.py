@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,10 @@ import pandas as pd
 
 from stages.params import Row
 from stages.ranking.groups import group_column
-from stages.ranking.paired import compare
+from stages.ranking.paired import Bootstrap, Interval
+from stages.reporting.comparisons import NDCG, Comparison
 from stages.reporting.paper import TABLE_1, VECTORS
 from stages.reporting.results import RowResult
-
-NDCG = "ndcg@100"
 
 
 def rows_of_the_paper(rows: list[RowResult]) -> list[RowResult]:
@@ -26,65 +26,93 @@ def rows_of_the_paper(rows: list[RowResult]) -> list[RowResult]:
     ]
 
 
-def accuracy_table(rows: list[RowResult], shown: Iterable[str], with_paper: bool) -> str:
+def accuracy_table(
+    rows: list[RowResult], shown: Iterable[str], comparisons: Mapping[str, Comparison], with_paper: bool
+) -> str:
     """Markdown: bytes per user, size of 50M users and accuracy, as in Table 1; with the paper's value if asked.
 
     Parameters
     ----------
-    rows : all of the report, as a row is compared with its float twin
-    shown : names of those in this table, in this order
+    shown : names of the rows in this table, in this order
+    comparisons : of all rows
     with_paper : only where all shown rows are the paper's
     """
     by_name = {row.name: row for row in rows}
     lines = []
     for row in (by_name[name] for name in shown if name in by_name):
+        spread, kept = row.spread(NDCG), comparisons[row.name].kept
         line = {
             "row": f"`{row.name}`",
             "stored per user": row.stored,
             "bytes per user": _bytes(row.bytes_per_user),
             "50M users": _size_of_all(row.bytes_per_user),
-            "NDCG@100": f"{row.mean[NDCG]:.4f} ± {row.standard_error[NDCG]:.4f}",
-            "kept of float": _kept(row, by_name),
-            "Recall@20": f"{row.mean['recall@20']:.4f}",
-            "Recall@50": f"{row.mean['recall@50']:.4f}",
+            "NDCG@100": f"{row.mean(NDCG):.4f} ± {row.standard_error(NDCG):.4f}",
+            "seeds": "–" if spread is None else f"± {spread:.4f}",
+            "kept of float (95 % CI)": _percent(kept) if kept else "–",
+            "Recall@20": f"{row.mean('recall@20'):.4f}",
+            "Recall@50": f"{row.mean('recall@50'):.4f}",
         }
         if with_paper:
             printed = TABLE_1[row.name].ndcg
             line["paper"] = f"{printed:.3f}"
-            line["difference"] = f"{row.mean[NDCG] - printed:+.4f}"
+            line["difference"] = f"{row.mean(NDCG) - printed:+.4f}"
         lines.append(line)
     return markdown(pd.DataFrame(lines))
 
 
-def in_short(rows: list[RowResult]) -> list[str]:
-    """What each quantized row stores and keeps, a sentence each."""
+def in_short(rows: list[RowResult], comparisons: Mapping[str, Comparison]) -> list[str]:
+    """What each row that was quantized during training stores and keeps, and gains by that, a sentence each."""
     by_name = {row.name: row for row in rows}
     sentences = []
     for row in rows:
-        twin = by_name.get(row.float_twin or "")
-        if twin:
-            sentences.append(
-                f"`{row.name}`: **{_bytes(row.bytes_per_user)} bytes** per user instead of "
-                f"{_bytes(twin.bytes_per_user)}, {twin.bytes_per_user / row.bytes_per_user:.0f}× less, "
-                f"keep **{_kept(row, by_name)}** of the float model's NDCG@100 "
-                f"({row.mean[NDCG]:.4f} of {twin.mean[NDCG]:.4f})."
-            )
+        twin, (kept, gain) = by_name.get(row.float_twin or ""), comparisons[row.name]
+        if row.family != "trained" or not twin or not kept:
+            continue
+        sentence = (
+            f"`{row.name}`: **{_bytes(row.bytes_per_user)} bytes** per user instead of {_bytes(twin.bytes_per_user)} "
+            f"keep **{kept.value:.1%}** of NDCG@100, 95 % CI {kept.low * 100:.1f}–{kept.high * 100:.1f} "
+            f"({row.mean(NDCG):.4f} of {twin.mean(NDCG):.4f})".replace("%**", " %**")
+        )
+        if gain:
+            sentence += f"; {_against(gain)} quantizing `{twin.name}` after training at equal bytes"
+        sentences.append(sentence + ".")
     return sentences
 
 
-def order_of_rows(rows: list[RowResult]) -> str:
-    """Whether the rows come in the paper's order, and by how many standard errors (paired) they do not."""
+def gain_table(rows: list[RowResult], comparisons: Mapping[str, Comparison]) -> str:
+    """Markdown: rows quantized during training against those quantized after it, of equal bytes."""
+    by_name = {row.name: row for row in rows}
+    lines = []
+    for row in rows:
+        gain = comparisons[row.name].gain
+        if gain:
+            twin = by_name[str(row.post_hoc_twin)]
+            lines.append(
+                {
+                    "during training": f"`{row.name}`",
+                    "after training": f"`{twin.name}`",
+                    "bytes per user": _bytes(row.bytes_per_user),
+                    "NDCG@100": f"{row.mean(NDCG):.4f}",
+                    "after": f"{twin.mean(NDCG):.4f}",
+                    "difference (95 % CI)": f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})",
+                    "": _verdict(gain),
+                }
+            )
+    return markdown(pd.DataFrame(lines))
+
+
+def order_of_rows(rows: list[RowResult], bootstrap: Bootstrap) -> str:
+    """Whether the rows come in the paper's order, and how sure it is where they do not."""
     ordered = rows_of_the_paper(rows)
     if len(ordered) < 2:
         return "There are not two rows of the paper's Table 1 here, so there is no order to compare."
     wrong = []
     for better, worse in pairwise(ordered):
-        difference = compare(worse.per_user[NDCG], better.per_user[NDCG])
-        if difference.mean > 0:
-            sure = difference.mean / difference.standard_error if difference.standard_error else float("inf")
-            chance = ", which may be chance" if sure < 2 else ""
-            amount = f"{difference.mean:.4f}, {sure:.1f} standard errors{chance}"
-            wrong.append(f"- `{worse.name}` is above `{better.name}` by {amount}")
+        difference = bootstrap.difference(worse.values(NDCG), better.values(NDCG))
+        if difference.value > 0:
+            amount = f"{difference.value:.4f} (95 % CI {difference.low:+.4f} to {difference.high:+.4f})"
+            chance = "" if difference.low > 0 else ", which may be chance"
+            wrong.append(f"- `{worse.name}` is above `{better.name}` by {amount}{chance}")
     order = " > ".join(f"`{row.name}`" for row in ordered)
     if not wrong:
         return f"**The paper's order of rows holds here**: {order}."
@@ -92,16 +120,16 @@ def order_of_rows(rows: list[RowResult]) -> str:
 
 
 def code_usage_table(rows: list[RowResult]) -> str:
-    """Markdown: how evenly the codebooks are used by the train users, over the chunks."""
+    """Markdown: how evenly the codebooks are used by the train users, over the codebooks and seeds."""
     lines = [
         {
             "row": f"`{row.name}`",
-            "chunks": len(row.code_usage),
+            "codebooks": len(row.code_usage),
             "perplexity, mean": f"{row.code_usage['perplexity'].mean():.1f}",
             "lowest": f"{row.code_usage['perplexity'].min():.1f}",
             "dead codes, mean": f"{row.code_usage['dead'].mean():.1f}",
             "most": f"{row.code_usage['dead'].max():.0f}",
-            "codebooks": f"{row.shared_bytes / 1e3:,.0f} kB",
+            "size": f"{row.shared_bytes / 1e3:,.0f} kB",
         }
         for row in rows
         if len(row.code_usage)
@@ -109,25 +137,36 @@ def code_usage_table(rows: list[RowResult]) -> str:
     return markdown(pd.DataFrame(lines))
 
 
-def cost_table(rows: Iterable[Row], records: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown: what each row took to train, to quantize and to evaluate; records : stage → what it ran on."""
+def cost_table(
+    bases: Iterable[Row], fits: Mapping[str, Mapping[str, Any]], records: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Markdown: what it took to train a model once, and to quantize and evaluate all of its trainings.
+
+    Parameters
+    ----------
+    bases : rows without their forms
+    fits : model or reference → the record of its training
+    records : stage → what it ran on
+    """
     lines = []
-    for row in rows:
-        train, evaluate = records[f"train-{row.model}"], records[f"evaluate-{row.name}"]
-        quantize = records[f"quantize-{row.name}"] if row.quantizer else None
-        memory = _gigabytes(train["peak_memory_bytes"])
-        if "gpu_peak_memory_bytes" in train:
-            memory += f" and {_gigabytes(train['gpu_peak_memory_bytes'])} on the GPU"
+    for row in bases:
+        fit = fits[row.model]
+        trainings = fit.get("trainings", [fit])
+        memory = _gigabytes(fit["peak_memory_bytes"])
+        if "gpu_peak_memory_bytes" in fit:
+            memory += f" and {_gigabytes(fit['gpu_peak_memory_bytes'])} on the GPU"
+        speeds = [training["users_per_second"] for training in trainings if training.get("users_per_second")]
+        resumed = any("resumed_after_epoch" in training for training in trainings)
         lines.append(
             {
-                "row": f"`{row.name}`",
-                "training": _seconds(train["seconds"])
-                + (f" from epoch {train['resumed_after_epoch']}" if "resumed_after_epoch" in train else ""),
-                "users/s": f"{train['users_per_second']:,}" if "users_per_second" in train else "–",
-                "precision": train.get("precision", "–"),
+                "row": f"`{row.base}`",
+                "a training": _seconds(median(training["seconds"] for training in trainings))
+                + (", one resumed" if resumed else ""),
+                "users/s": f"{median(speeds):,.0f}" if speeds else "–",
+                "precision": fit.get("precision", "–"),
                 "peak memory": memory,
-                "fitting the quantizer": _seconds(quantize["seconds"]) if quantize else "–",
-                "evaluation": _seconds(evaluate["seconds"]),
+                "fitting quantizers": _seconds(records[f"quantize-{row.base}"]["seconds"]) if row.quantizer else "–",
+                "evaluation": _seconds(records[f"evaluate-{row.base}"]["seconds"]),
             }
         )
     return markdown(pd.DataFrame(lines))
@@ -218,14 +257,18 @@ def listing(values: Iterable[object]) -> str:
     return "; ".join(dict.fromkeys(str(value) for value in values))
 
 
-def _kept(row: RowResult, by_name: dict[str, RowResult]) -> str:
-    """Share of the float twin's NDCG@100, ± the standard error of the paired difference."""
-    twin = by_name.get(row.float_twin or "")
-    if twin is None:
-        return "–"
-    difference = compare(row.per_user[NDCG], twin.per_user[NDCG])
-    share, error = 1 + difference.mean / twin.mean[NDCG], difference.standard_error / twin.mean[NDCG]
-    return f"{share * 100:.1f} ± {error * 100:.1f} %"
+def _percent(share: Interval) -> str:
+    return f"{share.value * 100:.1f} % ({share.low * 100:.1f}–{share.high * 100:.1f})"
+
+
+def _against(gain: Interval) -> str:
+    """The beginning of a clause on what is compared with."""
+    amount = f"{gain.value:+.4f} (95 % CI {gain.low:+.4f} to {gain.high:+.4f})"
+    return f"{amount} against" if _verdict(gain) != "may be chance" else f"{amount}, which may be chance, against"
+
+
+def _verdict(gain: Interval) -> str:
+    return "above" if gain.low > 0 else "below" if gain.high < 0 else "may be chance"
 
 
 def sizes(bytes_per_user: float) -> str:

@@ -21,7 +21,7 @@ import stages  # noqa: F401, I001 (before torch: how its threads wait)
 import torch
 from torch import Tensor
 
-from stages import params as schema
+from stages import schema
 from stages import paths
 from stages.build import build_model
 from stages.interactions.split import Split
@@ -142,17 +142,14 @@ def scoring(side: str, folder: str) -> dict[str, Any]:
     }
 
 
-def settings_of(model: str) -> schema.AutoEncoder:
-    settings = read_params().model(model)
-    assert isinstance(settings, schema.AutoEncoder)
-    return settings
+def settings_of(model: str) -> schema.Model:
+    return read_params().model(model)
 
 
 def training_of(
-    settings: schema.AutoEncoder, split: Split, precision: str, batch_size: int, epochs: int, device: str
+    settings: schema.Model, split: Split, precision: str, batch_size: int, epochs: int, device: str
 ) -> Training:
-    network = build_model(settings, split.train.shape[1])  # type: ignore[arg-type]
-    assert isinstance(network, AutoEncoder)
+    network = build_model(settings, split.train.shape[1])
     network.to(device)
     return Training(
         network,

@@ -5,7 +5,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from stages.models.likelihood import MultinomialLoss
+from stages.models.likelihood import MultinomialLoss, SoftTarget
 from stages.models.recommender import Interactions, UserItems
 
 WIDTH = 8
@@ -45,6 +45,20 @@ def test_loss_and_gradients_are_the_dense_ones_in_blocks_of_any_size(
     ours = with_gradients(likelihood(hidden, batch), hidden, output)
     for found, expected in zip(ours, dense(hidden, output, checkerboard), strict=True):
         torch.testing.assert_close(found, expected)
+
+
+def test_probabilities_can_take_the_items_place(
+    hidden: Tensor, output: nn.Linear, batch: UserItems, checkerboard: csr_array
+) -> None:
+    other = nn.Linear(WIDTH, checkerboard.shape[1])
+    lengths = torch.from_numpy(checkerboard.sum(axis=1))[:, None]
+    target = lengths * other(hidden).detach().softmax(1)
+    expected = with_gradients(-(target * output(hidden).log_softmax(1)).sum(1).mean(), hidden, output)
+    likelihood = MultinomialLoss(output, torch.float32)
+    likelihood.blocks.most_users = 7
+    soft = SoftTarget(hidden.detach(), other)
+    for found, wanted in zip(with_gradients(likelihood(hidden, batch, soft), hidden, output), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 def test_what_follows_the_loss_scales_its_gradients(

@@ -9,14 +9,15 @@ from scipy.sparse import csr_array
 
 from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
-from stages.models.bottleneck import ProductBottleneck
+from stages.models.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
 from stages.models.ease import Ease
 from stages.models.popularity import Popularity
 from stages.models.recommender import Interactions, Recommender
 from stages.models.training import Training
 from stages.quantizers.codec import Codec
 
-WIDTHS = {"popularity": 0, "ease": None, "dae": 8, "vae": 12, "pq-vae": 8}
+WIDTHS = {"popularity": 0, "ease": None, "dae": 8, "vae": 12, "pq-vae": 8, "rq-vae": 8}
+RULES = Rules(0.2, 0.99, 0.25, 0.05, learn_scores=True, follow_clean=True)
 
 
 def build(name: str, n_items: int) -> Recommender:
@@ -29,8 +30,12 @@ def build(name: str, n_items: int) -> Recommender:
             return AutoEncoder(n_items, [8], dropout=0.5)
         case "vae":
             return VariationalAutoEncoder(n_items, [12, 6, 12], dropout=0.5, kl_cap=0.2, kl_anneal=0.8)
+        case "pq-vae":
+            return AutoEncoder(n_items, [16, 8], 0.5, ProductBottleneck(8, 4, RULES, rotation=True))
         case _:
-            return AutoEncoder(n_items, [16, 8], 0.5, ProductBottleneck(8, 4, 0.2, 0.99, 0.25, 0.05))
+            return AutoEncoder(
+                n_items, [16, 8], 0.5, ResidualBottleneck(8, 4, RULES, beam=2, training_beam=1, metric=False)
+            )
 
 
 def fit(name: str, train: csr_array) -> Recommender:

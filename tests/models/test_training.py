@@ -3,6 +3,7 @@
 import copy
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ from scipy.sparse import csr_array
 
 from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
-from stages.models.bottleneck import ProductBottleneck
+from stages.models.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
 from stages.models.training import Training
 
 EPOCHS = 6
+RULES = Rules(0.5, 0.9, 0.25, 0.05, learn_scores=False, follow_clean=False)
 
 
 def dae(dropout: float = 0.5) -> AutoEncoder:
@@ -25,7 +27,12 @@ def vae() -> AutoEncoder:
 
 
 def pq_vae() -> AutoEncoder:
-    return AutoEncoder(40, [8, 8], 0.5, ProductBottleneck(8, 4, 0.5, 0.9, 0.25, 0.05))
+    return AutoEncoder(40, [8, 8], 0.5, ProductBottleneck(8, 4, RULES, rotation=False))
+
+
+def rq_vae() -> AutoEncoder:
+    rules = replace(RULES, learn_scores=True, follow_clean=True)
+    return AutoEncoder(40, [8], 0.5, ResidualBottleneck(8, 3, rules, beam=2, training_beam=1, metric=True))
 
 
 def training(
@@ -50,7 +57,7 @@ def training(
     )
 
 
-@pytest.mark.parametrize("build", [dae, vae, pq_vae])
+@pytest.mark.parametrize("build", [dae, vae, pq_vae, rq_vae])
 @pytest.mark.parametrize("stopped_after", [1, 3, 5])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_training_that_was_stopped_ends_in_the_same_weights(
@@ -79,10 +86,27 @@ def test_the_weights_of_the_best_validation_epoch_are_kept(checkerboard: csr_arr
 
 
 def test_epochs_before_quantization_do_not_count_as_best(checkerboard: csr_array) -> None:
-    run = training(pq_vae(), checkerboard, ndcg=[0.9, 0.9, 0.9, 0.1, 0.2, 0.1])
+    run = training(pq_vae(), checkerboard, ndcg=[0.9, 0.9, 0.9, 0.1, 0.1, 0.2, 0.1])
     list(run.run(iter))
     assert run.best_ndcg == 0.2
     assert bool(run.best_weights["bottleneck.started"])
+
+
+def test_codebooks_start_from_the_best_float_epoch(checkerboard: csr_array) -> None:
+    run = training(pq_vae(), checkerboard, ndcg=[0.1, 0.9, 0.2, 0.5, 0.1, 0.2, 0.1])
+    weights = [run.model.output.weight.detach().clone() for _ in run.run(iter)]
+    assert run.best_ndcg == 0.5  # right after the start
+    assert torch.equal(run.best_weights["output.weight"], weights[1])
+
+
+def test_the_learning_rate_falls_to_none_in_the_second_half_with_codebooks(checkerboard: csr_array) -> None:
+    model = pq_vae()
+    assert model.bottleneck is not None
+    model.bottleneck.rules = replace(RULES, start_share=1 / 3)
+    run = training(model, checkerboard, learning_rate=1e-2)
+    rates = [run.optimizer.param_groups[0]["lr"] for _ in run.run(iter)]
+    assert rates[:4] == [1e-2] * 4
+    assert 0 < rates[5] < rates[4] < 1e-2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -94,13 +118,13 @@ def test_a_gpu_trains_as_a_cpu(checkerboard: csr_array) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("build", [dae, vae, pq_vae])
+@pytest.mark.parametrize("build", [dae, vae, pq_vae, rq_vae])
 def test_a_gpu_trains_twice_alike(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
     first, again = ([epoch.loss for epoch in training(build().to("cuda"), checkerboard).run(iter)] for _ in range(2))
     assert again == pytest.approx(first, rel=1e-5)
 
 
-@pytest.mark.parametrize("build", [dae, vae, pq_vae])
+@pytest.mark.parametrize("build", [dae, vae, pq_vae, rq_vae])
 def test_bfloat16_trains_as_float32(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
     exact = [epoch.loss for epoch in training(build(), checkerboard).run(iter)]
     narrow = [epoch.loss for epoch in training(build(), checkerboard, precision=torch.bfloat16).run(iter)]

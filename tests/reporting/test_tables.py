@@ -1,11 +1,15 @@
 """The report's tables and sentences, from made-up rows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from stages.params import Row
 from stages.ranking.groups import group_column
+from stages.ranking.paired import Bootstrap
+from stages.reporting.comparisons import compare_with_twins
 from stages.reporting.results import RowResult
 from stages.reporting.tables import (
     accuracy_table,
@@ -13,6 +17,7 @@ from stages.reporting.tables import (
     by_popularity,
     code_usage_table,
     cost_table,
+    gain_table,
     in_short,
     long_tail_table,
     most_popular,
@@ -21,58 +26,87 @@ from stages.reporting.tables import (
     rows_of_the_paper,
 )
 
+BOOTSTRAP = Bootstrap(resamples=500, seed=0)
 
-def row(name: str, ndcg: list[float], size: float = 800.0, twin: str | None = None) -> RowResult:
-    values = pd.DataFrame({"ndcg@100": ndcg})
-    mean = {"ndcg@100": values["ndcg@100"].mean(), "recall@20": 0.5, "recall@50": 0.6}
-    usage = pd.DataFrame({"chunk": [1, 2], "perplexity": [100.0, 200.0], "dead": [3, 5]}) if twin else pd.DataFrame()
-    return RowResult(name, "float", "200 × float32", twin, size, 204800, mean, dict.fromkeys(mean, 0.01), values, usage)
+
+def row(
+    name: str, ndcg: list[float], size: float = 800.0, twin: str | None = None, post_hoc: str | None = None
+) -> RowResult:
+    return RowResult(
+        name=name,
+        family="trained" if twin else "float",
+        stored="200 × float32",
+        float_twin=twin,
+        post_hoc_twin=post_hoc,
+        bytes_per_user=size,
+        shared_bytes=204800,
+        per_user=pd.DataFrame({"ndcg@100": ndcg, "recall@20": 0.5, "recall@50": 0.6}),
+        per_seed=pd.DataFrame({"ndcg@100": [0.3, 0.4, 0.5]}),
+        code_usage=pd.DataFrame(
+            {"codebook": [1, 2], "perplexity": [100.0, 200.0], "dead": [3, 5]} if twin else {"codebook": []}
+        ),
+    )
 
 
 FLOAT = row("dae-200-200-200", [0.3, 0.5, 0.4])
-QUANTIZED = row("pq-vae-200-200-40x5", [0.2, 0.5, 0.41], size=40.0, twin="dae-200-200-200")
+POST_HOC = row("dae-200-200-200-pq-40x5", [0.29, 0.41, 0.38], size=40.0)
+QUANTIZED = row("pq-vae-200-200-40x5", [0.27, 0.45, 0.36], 40.0, FLOAT.name, POST_HOC.name)
+ROWS = [FLOAT, POST_HOC, QUANTIZED]
+COMPARISONS = compare_with_twins(ROWS, BOOTSTRAP)
 
 
-def test_a_row_shows_its_bytes_its_accuracy_and_what_it_keeps() -> None:
-    cells = accuracy_table([FLOAT, QUANTIZED], [QUANTIZED.name], False).splitlines()[-1].split("|")
-    assert [cell.strip() for cell in cells[1:-1]] == [
+def test_a_row_shows_its_bytes_its_accuracy_its_spread_and_what_it_keeps() -> None:
+    assert cells(accuracy_table(ROWS, [QUANTIZED.name], COMPARISONS, False))[1] == [
         "`pq-vae-200-200-40x5`",
         "200 × float32",
         "40",
         "2 G",
-        "0.3700 ± 0.0100",
-        "92.5 ± 8.8 %",
+        "0.3600 ± 0.0520",
+        "± 0.1000",
+        "90.0 % (90.0–90.0)",
         "0.5000",
         "0.6000",
     ]
 
 
+def test_a_row_without_a_twin_or_seeds_has_no_share_and_no_spread() -> None:
+    single = replace(FLOAT, per_seed=FLOAT.per_seed[:1])
+    assert cells(accuracy_table([single], [FLOAT.name], COMPARISONS, False))[1][5:7] == ["–", "–"]
+
+
 def test_a_row_shows_what_it_cost_with_its_models_training_and_its_quantizer() -> None:
-    records: dict[str, dict[str, Any]] = {
-        "train-dae-8": {
-            "seconds": 61.23, "users_per_second": 9876, "precision": "bfloat16", "peak_memory_bytes": 1_500_000_000,
-            "gpu_peak_memory_bytes": 2e9,
+    fits: dict[str, dict[str, Any]] = {
+        "dae-8": {
+            "seconds": 130.0, "precision": "bfloat16", "peak_memory_bytes": 1_500_000_000, "gpu_peak_memory_bytes": 2e9,
+            "trainings": [
+                {"seed": 0, "seconds": 60.0, "users_per_second": 9876},
+                {"seed": 1, "seconds": 62.4, "users_per_second": 9878, "resumed_after_epoch": 5},
+            ],
         },
-        "train-popularity": {"seconds": 1.0, "peak_memory_bytes": 5e8},
+        "popularity": {"seconds": 1.0, "peak_memory_bytes": 5e8},
+    }  # fmt: skip
+    records = {
         "quantize-dae-8-pq-4x2": {"seconds": 7.0},
         **{f"evaluate-{row}": {"seconds": 2.0} for row in ("dae-8-pq-4x2", "popularity")},
-    }  # fmt: skip
-    lines = cost_table([Row("dae-8", "pq-4x2"), Row("popularity", None)], records).splitlines()[2:]
-    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines] == [
-        ["`dae-8-pq-4x2`", "61.2 s", "9,876", "bfloat16", "1.50 GB and 2.00 GB on the GPU", "7.0 s", "2.0 s"],
+    }
+    table = cost_table([Row("dae-8", "pq-4x2"), Row("popularity", None)], fits, records)
+    assert cells(table)[1:] == [
+        [
+            "`dae-8-pq-4x2`", "61.2 s, one resumed", "9,877", "bfloat16", "1.50 GB and 2.00 GB on the GPU", "7.0 s",
+            "2.0 s",
+        ],
         ["`popularity`", "1.0 s", "–", "–", "0.50 GB", "–", "2.0 s"],
-    ]
+    ]  # fmt: skip
 
 
 def test_the_papers_value_and_the_difference_stand_beside_where_asked() -> None:
-    table = accuracy_table([FLOAT, QUANTIZED], [QUANTIZED.name], True)
-    assert "| 0.412 |" in " ".join(table.split())
-    assert "-0.0420" in table
-    assert "0.412" not in accuracy_table([FLOAT, QUANTIZED], [QUANTIZED.name], False)
+    table = accuracy_table(ROWS, [QUANTIZED.name], COMPARISONS, True)
+    assert cells(table)[1][-2:] == ["0.412", "-0.0520"]
+    assert "0.412" not in accuracy_table(ROWS, [QUANTIZED.name], COMPARISONS, False)
 
 
 def test_rows_that_are_not_there_are_left_out() -> None:
-    assert "vae-600" not in accuracy_table([FLOAT], ["vae-600-200-600", FLOAT.name], False)
+    assert "vae-600" not in accuracy_table(ROWS, ["vae-600-200-600", FLOAT.name], COMPARISONS, False)
 
 
 def test_a_row_of_the_papers_name_but_not_its_bytes_is_not_the_papers() -> None:
@@ -81,30 +115,48 @@ def test_a_row_of_the_papers_name_but_not_its_bytes_is_not_the_papers() -> None:
     assert rows_of_the_paper([FLOAT, other]) == []
 
 
-def test_in_short_says_what_each_quantized_row_stores_and_keeps() -> None:
-    (sentence,) = in_short([FLOAT, QUANTIZED])
-    assert "**40 bytes** per user instead of 800, 20× less, keep **92.5 ± 8.8 %**" in sentence
+def test_in_short_says_what_each_row_quantized_in_training_keeps_and_gains() -> None:
+    (sentence,) = in_short(ROWS, COMPARISONS)
+    assert sentence == (
+        "`pq-vae-200-200-40x5`: **40 bytes** per user instead of 800 keep **90.0 %** of NDCG@100, 95 % CI 90.0–90.0 "
+        "(0.3600 of 0.4000); +0.0000 (95 % CI -0.0200 to +0.0400), which may be chance, against quantizing "
+        "`dae-200-200-200` after training at equal bytes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ndcg", "verdict"),
+    [([0.39, 0.51, 0.48], "above"), ([0.19, 0.31, 0.28], "below"), ([0.27, 0.45, 0.36], "may be chance")],
+)
+def test_a_gain_over_quantizing_after_training_is_sure_where_its_interval_leaves_out_0(
+    ndcg: list[float], verdict: str
+) -> None:
+    rows = [FLOAT, POST_HOC, row("pq-vae-200-200-40x5", ndcg, 40.0, FLOAT.name, POST_HOC.name)]
+    line = cells(gain_table(rows, compare_with_twins(rows, BOOTSTRAP)))[1]
+    assert line[:3] == ["`pq-vae-200-200-40x5`", "`dae-200-200-200-pq-40x5`", "40"]
+    assert line[-1] == verdict
 
 
 def test_the_papers_order_holds() -> None:
     rows = [row("pq-vae-200-200-20x10", [0.1, 0.2, 0.3], size=20.0), row("dae-200", [0.4, 0.2, 0.4])]
-    assert order_of_rows(rows) == "**The paper's order of rows holds here**: `dae-200` > `pq-vae-200-200-20x10`."
+    expected = "**The paper's order of rows holds here**: `dae-200` > `pq-vae-200-200-20x10`."
+    assert order_of_rows(rows, BOOTSTRAP) == expected
 
 
 def test_the_papers_order_does_not_hold_and_by_how_much() -> None:
     rows = [row("pq-vae-200-200-20x10", [0.4, 0.2, 0.4], size=20.0), row("dae-200", [0.1, 0.2, 0.3])]
-    sentence = order_of_rows(rows)
+    sentence = order_of_rows(rows, BOOTSTRAP)
     assert sentence.startswith("**The paper's order of rows does not hold here.**")
-    assert "- `pq-vae-200-200-20x10` is above `dae-200` by 0.1333, 1.5 standard errors, which may be chance" in sentence
+    above = "- `pq-vae-200-200-20x10` is above `dae-200` by 0.1333 (95 % CI +0.0000 to +0.2683), which may be chance"
+    assert above in sentence
 
 
 def test_a_single_row_has_no_order() -> None:
-    assert "no order to compare" in order_of_rows([FLOAT, QUANTIZED])
+    assert "no order to compare" in order_of_rows([FLOAT, QUANTIZED], BOOTSTRAP)
 
 
-def test_code_usage_is_summed_up_over_chunks() -> None:
-    cells = code_usage_table([FLOAT, QUANTIZED]).splitlines()[-1].split("|")
-    assert [cell.strip() for cell in cells[1:-1]] == [
+def test_code_usage_is_summed_up_over_codebooks() -> None:
+    assert cells(code_usage_table([FLOAT, QUANTIZED]))[-1] == [
         "`pq-vae-200-200-40x5`",
         "2",
         "150.0",

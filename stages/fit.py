@@ -1,0 +1,28 @@
+"""Fit a reference, which has no seed and no epochs, on the train users.
+
+python -m stages.fit --dataset ml-latest-small --reference ease
+"""
+
+from stages import paths
+from stages.build import build_reference, choose_device, describe, save_state
+from stages.command_line import Dataset, Reference, run
+from stages.interactions.storage import load_split
+from stages.params import read_params
+from stages.records import recorded
+
+
+def fit(dataset: Dataset, reference: Reference) -> None:
+    """Fit a reference and keep its weights."""
+    params = read_params()
+    split = load_split(paths.split(dataset))
+    device = choose_device(params.device)
+    with recorded(paths.record(dataset, f"fit-{reference}")) as record:
+        record |= describe(device)
+        model = build_reference(params.reference(reference), split.train.shape[1]).to(device)
+        model.fit(split.train)
+        with paths.whole_file(paths.reference(dataset, reference)) as temporary:
+            save_state(model.state_dict(), temporary)
+
+
+if __name__ == "__main__":
+    run(fit)
