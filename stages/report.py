@@ -33,6 +33,8 @@ POINTS_OF_A_TAIL = 200
 def report(dataset: Dataset) -> None:
     """Collect the results of every row in params.yaml and write the report."""
     params = read_params()
+    if not params.models:
+        raise UserError("params.yaml has no models, so there is nothing to report; restore an entry under models")
     settings = params.dataset(dataset)
     rows = [_read_row(params, dataset, row) for row in params.rows()]
     curves = _stack(

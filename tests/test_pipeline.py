@@ -254,6 +254,18 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
     checkpoint.unlink()
 
 
+def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
+    clone.repro()
+    before = (clone.folder / "reports/tiny/report.md").read_bytes()
+    kept = {name: clone.params[name] for name in ("models", "quantized_models", "studies")}
+    clone.params |= {"models": {}, "quantized_models": [], "studies": {}}
+    clone.write_params()
+    assert "params.yaml has no models" in clone.complaint("stages.report", "--dataset", "tiny")
+    assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
+    clone.params |= kept
+    clone.write_params()
+
+
 def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Clone) -> None:
     first = clone.stage("study", "--study", "ablation")
     table = pd.read_csv(clone.folder / "reports/tiny/studies/ablation.csv")

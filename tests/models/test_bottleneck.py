@@ -167,7 +167,7 @@ def test_it_decodes_as_its_codec_does(started: Bottleneck) -> None:
     np.testing.assert_allclose(codec.decode(codes), decoded, atol=1e-4)
 
 
-def test_a_start_and_a_step_are_the_same_again(started: Bottleneck, request: pytest.FixtureRequest) -> None:
+def test_starting_twice_gives_the_same_bits(started: Bottleneck, request: pytest.FixtureRequest) -> None:
     again = build(request.node.callspec.params["started"])
     for name, value in started.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
