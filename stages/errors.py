@@ -6,3 +6,7 @@ class UserError(Exception):
 
     A stage prints it without a traceback and exits with status 1.
     """
+
+
+class DivergedError(UserError):
+    """A training whose loss or weights are no longer finite."""

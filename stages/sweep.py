@@ -18,7 +18,7 @@ from optuna.trial import Trial, TrialState
 from stages import paths, schema
 from stages.build import choose_device
 from stages.command_line import Dataset, Model, run
-from stages.errors import UserError
+from stages.errors import DivergedError
 from stages.interactions.split import Split
 from stages.interactions.storage import load_split
 from stages.models.memory import keep_freed_memory
@@ -95,7 +95,7 @@ def _run(
             if trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
                 return f"stopped after epoch {epoch.epoch} at NDCG@100 {epoch.validation_ndcg:.4f}"
-    except UserError as error:  # the loss is no longer finite: a bad value, but no reason to end the sweep
+    except DivergedError as error:  # bad values, but no reason to end the sweep
         study.tell(trial, 0.0)
         return str(error)
     study.tell(trial, training.best_ndcg)

@@ -70,10 +70,10 @@ class AutoEncoder(Recommender):
         hidden, penalty = self._last_hidden(self._first_layer(batch, generator), progress, generator)
         if self.bottleneck is None or not self.bottleneck.started:
             return likelihood(hidden, batch) + penalty
-        clean = self._clean_hidden(batch)
-        follows = clean if self.bottleneck.rules.follow_clean else hidden
-        quantized, commitment = self.bottleneck(hidden, follows, generator)
-        if not self.bottleneck.rules.learn_scores:
+        rules = self.bottleneck.rules
+        clean = self._clean_hidden(batch) if rules.follow_clean or rules.learn_scores else hidden
+        quantized, commitment = self.bottleneck(hidden, clean if rules.follow_clean else hidden, generator)
+        if not rules.learn_scores:
             return likelihood(quantized, batch) + commitment + penalty
         # The float model goes on learning the items, and the codes learn what it then says of the whole input.
         scores = SoftTarget(clean, self.output)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from scipy.sparse import csr_array
 
-from stages.errors import UserError
+from stages.errors import DivergedError
 from stages.models.autoencoder import AutoEncoder
 from stages.models.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss
@@ -93,7 +93,7 @@ class Training:
 
         Raises
         ------
-        UserError
+        DivergedError
             where the loss or a weight is no longer finite; before the weights of that step are kept anywhere.
         """
         bottleneck = self.model.bottleneck
@@ -160,7 +160,7 @@ class Training:
     def _check(self, values: torch.Tensor, name: str, step: str) -> None:
         if not bool(values.isfinite().all()):
             rate = self.optimizer.param_groups[0]["lr"]
-            raise UserError(
+            raise DivergedError(
                 f"{name} is no longer finite in epoch {len(self.curve) + 1}, {step}, at learning rate {rate:g}; "
                 "lower learning_rate of this model in params.yaml"
             )

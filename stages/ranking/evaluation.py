@@ -39,6 +39,11 @@ def evaluate(
     -------
     DataFrame with a row per user: user (row in `users`), fold_in and held_out (numbers of items), METRICS, and for each
     group `group_column`: all items are ranked, but only held-out items of the group count; NaN where there are none
+
+    Raises
+    ------
+    UserError
+        where the device has no memory for the scores of one user.
     """
     scored = np.flatnonzero(np.diff(users.held_out.indptr))
     frames = Blocks(batch_size).run(
