@@ -7,19 +7,23 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from stages import schema
+from stages import quantizer_schema, schema
 from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
 from stages.models.bottleneck import Bottleneck, ProductBottleneck, ResidualBottleneck, Rules
 from stages.models.ease import Ease
 from stages.models.popularity import Popularity
 from stages.models.recommender import Recommender
-from stages.quantizers.codec import Codec, Float16, SomeHistory
+from stages.quantizers.additive import AdditiveCodec, fit_additive
+from stages.quantizers.codec import Codec, Float16
+from stages.quantizers.fitted import FittedCodec
+from stages.quantizers.history import SomeHistory
 from stages.quantizers.product import ProductCodec, fit_product
 from stages.quantizers.residual import ResidualCodec, fit_residual
-from stages.quantizers.transform import fit_rotation
+from stages.quantizers.scalar import ScalarCodec, SignCodec, fit_scalar, fit_signs
+from stages.quantizers.transform import fit_principal, fit_rotation
+from stages.quantizers.whole import KMeansCodec, TreeCodec, fit_kmeans, fit_tree
 
-Fitted = ProductCodec | ResidualCodec | SomeHistory
 Model = TypeVar("Model", bound=Recommender)
 
 
@@ -110,31 +114,50 @@ def build_bottleneck(settings: schema.ProductBottleneck | schema.ResidualBottlen
             )
 
 
-def fit_codec(settings: schema.Quantizer, vectors: np.ndarray, n_items: int) -> Fitted:
-    """A quantizer fitted on embeddings; a choice of items has nothing to fit.
+def fit_codecs(
+    settings: quantizer_schema.Quantizer, vectors: np.ndarray, n_items: int
+) -> dict[int | str | None, FittedCodec]:
+    """A quantizer fitted on vectors, in each of its forms; a choice of items has nothing to fit.
 
     Parameters
     ----------
     vectors : float32 (n, d)
     n_items : of the model
+
+    Raises
+    ------
+    UserError
+        where there are fewer vectors than codes, all are the same, or one is not finite.
     """
     match settings:
-        case schema.ProductQuantizer():
+        case quantizer_schema.KMeans():
+            return {f"k{k}": fit_kmeans(vectors, k, settings.seed) for k in settings.codes}
+        case quantizer_schema.Tree():
+            return {None: fit_tree(vectors, settings.branches, settings.depth, settings.seed)}
+        case quantizer_schema.Product():
             rotation = fit_rotation(vectors, settings.chunks, settings.seed) if settings.rotation else None
             rotated = rotation.apply(vectors) if rotation else vectors
-            return ProductCodec(fit_product(rotated, settings.chunks, settings.seed), rotation)
-        case schema.ResidualQuantizer():
-            codebooks = fit_residual(vectors, settings.bytes[0], settings.beam, settings.seed)
-            return ResidualCodec(codebooks, settings.beam)
-        case schema.HistoryQuantizer():
-            return SomeHistory(n_items, settings.bytes[0], settings.seed)
+            return {None: ProductCodec(fit_product(rotated, settings.chunks, settings.seed), rotation)}
+        case quantizer_schema.Residual():
+            codec = ResidualCodec(fit_residual(vectors, settings.bytes[0], settings.beam, settings.seed), settings.beam)
+            return {n_bytes: codec.prefix(n_bytes) for n_bytes in settings.bytes}
+        case quantizer_schema.Additive():
+            return {n_bytes: fit_additive(vectors, n_bytes, settings.beam, settings.seed) for n_bytes in settings.bytes}
+        case quantizer_schema.Scalar():
+            return {
+                kind: fit_signs(vectors) if kind == "1bit" else fit_scalar(vectors, kind) for kind in settings.types
+            }
+        case quantizer_schema.Principal():
+            return {n_bytes: fit_scalar(vectors, "8bit", fit_principal(vectors, n_bytes)) for n_bytes in settings.bytes}
+        case quantizer_schema.History():
+            return {n_bytes: SomeHistory(n_items, n_bytes, settings.seed) for n_bytes in settings.bytes}
 
 
 def in_form(codec: Codec, form: int | str | None) -> Codec:
-    """The codec of one form of what a model or quantizer stores; form : as in `stages.params.Row`."""
+    """The codec of one form of what a model stores; form : as in `stages.params.Row`."""
     if form == "float16":
         return Float16()
-    return codec.prefix(form) if isinstance(codec, ResidualCodec | SomeHistory) and isinstance(form, int) else codec
+    return codec.prefix(form) if isinstance(codec, ResidualCodec) and isinstance(form, int) else codec
 
 
 def load_weights(model: Model, path: Path, stage: str, device: torch.device) -> Model:
@@ -165,15 +188,24 @@ def save_state(state: Any, path: Path) -> None:
         torch.save(state, file)
 
 
-def load_codec(path: Path, settings: schema.Quantizer) -> Fitted:
-    """A fitted quantizer.
+def load_codec(path: Path, settings: quantizer_schema.Quantizer, form: int | str | None) -> FittedCodec:
+    """A fitted quantizer in one of its forms.
 
     Raises
     ------
     UserError
         where there is none at `path`, or not a whole one of this kind.
     """
-    kinds: dict[str, type[Fitted]] = {"product": ProductCodec, "residual": ResidualCodec, "history": SomeHistory}
+    kinds: dict[str, type[FittedCodec]] = {
+        "kmeans": KMeansCodec,
+        "tree": TreeCodec,
+        "product": ProductCodec,
+        "residual": ResidualCodec,
+        "additive": AdditiveCodec,
+        "scalar": SignCodec if form == "1bit" else ScalarCodec,
+        "principal": ScalarCodec,
+        "history": SomeHistory,
+    }
     try:
         return kinds[settings.kind].load(path)
     except FileNotFoundError:

@@ -10,7 +10,8 @@ from ruamel.yaml.error import YAMLError
 
 from stages.catalogue import Dataset, Strict
 from stages.errors import UserError
-from stages.schema import Model, Quantizer, Reference, Study, Sweep, check_chunks
+from stages.quantizer_schema import Quantizer
+from stages.schema import Model, Reference, Study, Sweep
 
 # A name becomes part of file names, DVC stage names and DVC's dotted parameter paths.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -76,7 +77,8 @@ class Params(Strict):
     evaluation: Evaluation
     references: dict[Name, Reference]
     models: dict[Name, Model]
-    quantized_models: list[Name]
+    quantized_models: dict[Name, Literal["all"] | list[Name]]
+    """Model → the quantizers that are fitted on its users after training."""
     quantizers: dict[Name, Quantizer]
     studies: dict[Name, Study]
     sweep: Sweep
@@ -85,23 +87,23 @@ class Params(Strict):
     def rows(self) -> list[Row]:
         """All rows of a report, in the order of params.yaml."""
         models = [row for model in self.models for row in self.rows_of(model)]
-        quantized = [
-            row for model in self.quantized_models for quantizer in self.quantizers
-            for row in self.rows_of(model, quantizer)
-        ]  # fmt: skip
+        quantized = [row for model in self.quantized_models for row in self.quantized_rows_of(model)]
         return [Row(reference) for reference in self.references] + models + quantized
 
-    def rows_of(self, model: str, quantizer: str | None = None) -> list[Row]:
-        """The forms that a model's users are stored in, as it is or by a quantizer; UserError where there are none."""
-        if quantizer is not None:
-            if model not in self.quantized_models or quantizer not in self.quantizers:
-                raise UserError(
-                    f"params.yaml has no row {model}-{quantizer}; quantized_models and quantizers there name them"
-                )
-            return [Row(model, quantizer, form) for form in self.quantizers[quantizer].forms]
+    def rows_of(self, model: str) -> list[Row]:
+        """The forms that a model's users are stored in as it is; UserError where there is no such model."""
         if model in self.references:
             return [Row(model)]
         return [Row(model, None, form) for form in self.model(model).forms]
+
+    def quantizers_of(self, model: str) -> dict[str, Quantizer]:
+        """Those that are fitted on the model's users after training; UserError where there are none."""
+        names = _entry("quantized_models", self.quantized_models, model)
+        return {name: entry for name, entry in self.quantizers.items() if names == "all" or name in names}
+
+    def quantized_rows_of(self, model: str) -> list[Row]:
+        """The forms that the model's users are stored in by all of its quantizers."""
+        return [Row(model, name, form) for name, entry in self.quantizers_of(model).items() for form in entry.forms]
 
     def seeds_of(self, model: str) -> list[int]:
         """Of its trainings; a reference is fitted once, without a seed."""
@@ -155,7 +157,7 @@ def read_params(path: Path = PATH) -> Params:
         problems = [_describe(details, content) for details in error.errors()]
     problems += _cross_check(content)
     if not problems:
-        problems = _same_names(params) + _wrong_variants(params)
+        problems = _same_names(params) + _wrong_widths(params) + _wrong_variants(params)
     if problems:
         count = "a wrong entry" if len(problems) == 1 else f"{len(problems)} wrong entries"
         raise UserError(f"{path} has {count}; nothing was run:\n" + "\n".join(f"  {line}" for line in problems))
@@ -164,30 +166,35 @@ def read_params(path: Path = PATH) -> Params:
 
 def _cross_check(content: dict[str, Any]) -> list[str]:
     """What is wrong between blocks. Judged on the raw file, to be listed beside what is wrong within them."""
-    datasets, models, quantizers = (
-        block if isinstance(block := content.get(name), dict) else {} for name in ("datasets", "models", "quantizers")
+    datasets, models, quantizers, quantized = (
+        block if isinstance(block := content.get(name), dict) else {}
+        for name in ("datasets", "models", "quantizers", "quantized_models")
     )
-    run, quantized = (
-        [name for name in names if isinstance(name, str)] if isinstance(names := content.get(block), list) else []
-        for block in ("run", "quantized_models")
-    )
+    run = [name for name in names if isinstance(name, str)] if isinstance(names := content.get("run"), list) else []
     problems = [f"run: '{name}' is not under datasets" for name in run if name not in datasets]
-    for block, names in (("run", run), ("quantized_models", quantized)):
-        problems += [
-            f"{block}: '{name}' is there more than once" for name in sorted(set(names)) if names.count(name) > 1
-        ]
-    for name in dict.fromkeys(quantized):
+    problems += [f"run: '{name}' is there more than once" for name in sorted(set(run)) if run.count(name) > 1]
+    for name, chosen in quantized.items():
         model = models.get(name)
         if not isinstance(model, dict) or "hidden" not in model or model.get("bottleneck"):
             problems.append(f"quantized_models: '{name}' is not an auto-encoder without bottleneck under models")
-            continue
-        for quantizer, settings in quantizers.items():
+        elif isinstance(chosen, list):
+            problems += [
+                f"quantized_models.{name}: '{quantizer}' is not under quantizers"
+                for quantizer in chosen
+                if quantizer not in quantizers
+            ]
+    return problems
+
+
+def _wrong_widths(params: Params) -> list[str]:
+    """Quantizers that can't be fitted on a model's last layer."""
+    problems = []
+    for model in params.quantized_models:
+        for name, quantizer in params.quantizers_of(model).items():
             try:
-                check_chunks(settings["chunks"], model["hidden"][-1])
+                quantizer.check_width(params.models[model].hidden[-1])
             except ValueError as error:
-                problems.append(f"quantizers.{quantizer}.chunks: {error} of '{name}'")
-            except (TypeError, LookupError, ZeroDivisionError):
-                pass  # said already: an entry is missing or of the wrong type
+                problems.append(f"quantizers.{name}: {error} of '{model}'")
     return problems
 
 

@@ -60,14 +60,19 @@ def curves(dataset: str, name: str) -> Path:
     return DATA / dataset / "curves" / f"{name}.csv"
 
 
-def codecs(dataset: str, base: str) -> Path:
-    """Folder of a quantizer fitted after training, one for each seed of the model; base : that of the rows."""
-    return DATA / dataset / "codecs" / base
+def codecs(dataset: str, model: str) -> Path:
+    """Folder of the quantizers fitted on a model after training: one for each row, in it one for each seed."""
+    return DATA / dataset / "codecs" / model
 
 
-def evaluation(dataset: str, base: str) -> Path:
-    """Folder with a folder for each row that has this base: its metrics per seed and user, and its code usage."""
-    return DATA / dataset / "evaluation" / base
+def evaluation(dataset: str, model: str) -> Path:
+    """Folder with a folder for each row of a model as it is: its metrics per seed and user, and its code usage."""
+    return DATA / dataset / "evaluation" / model
+
+
+def quantized_evaluation(dataset: str, model: str) -> Path:
+    """The same for the rows whose users were quantized after training."""
+    return DATA / dataset / "quantized-evaluation" / model
 
 
 def sweep(dataset: str, model: str) -> Path:

@@ -1,43 +1,66 @@
-"""Fit a quantizer, after training, on the train users' embeddings by each of a model's trainings.
+"""Fit quantizers, after training, on the train users' embeddings by each of a model's trainings.
 
-python -m stages.quantize --dataset ml-latest-small --model dae-200-200-200 --quantizer pq-40x5
+python -m stages.quantize --dataset ml-latest-small --model dae-200
 """
 
-import numpy as np
+from time import perf_counter
 
 from stages import paths
-from stages.build import build_model, choose_device, describe, fit_codec, load_weights
-from stages.command_line import Dataset, Model, Quantizer, run
+from stages.build import build_model, choose_device, describe, fit_codecs, load_weights
+from stages.command_line import Dataset, Model, run
+from stages.errors import UserError
 from stages.interactions.storage import load_split
-from stages.params import read_params
-from stages.quantizers.codec import SomeHistory
+from stages.params import Params, Row, read_params
+from stages.quantizers.errors import variance_lost
+from stages.quantizers.history import SomeHistory
 from stages.records import recorded
 
 
-def quantize(dataset: Dataset, model: Model, quantizer: Quantizer) -> None:
-    """Fit a quantizer on the train users' embeddings, for every seed of the model."""
+def quantize(dataset: Dataset, model: Model) -> None:
+    """Fit every quantizer that params.yaml names for a model, for each of its seeds."""
     params = read_params()
-    base = params.rows_of(model, quantizer)[0].base
+    rows = params.quantized_rows_of(model)
     split = load_split(paths.split(dataset))
-    n_items = split.train.shape[1]
+    n_users, n_items = split.train.shape
+    _check_sizes(params, model, n_users)
     device = choose_device(params.device)
+    seconds: dict[str, list[float]] = {}
     with (
-        recorded(paths.record(dataset, f"quantize-{base}")) as record,
-        paths.whole_folder(paths.codecs(dataset, base)) as folder,
+        recorded(paths.record(dataset, f"quantize-{model}")) as record,
+        paths.whole_folder(paths.codecs(dataset, model)) as folder,
     ):
         record |= describe(device)
+        for row in rows:
+            (folder / row.name).mkdir()
         for seed in params.seeds:
             network = build_model(params.model(model), n_items)
             load_weights(network, paths.model(dataset, model, seed), "train", device)
             embeddings = network.embed(split.train)
-            codec = fit_codec(params.quantizer(quantizer), embeddings, n_items)
-            codec.save(folder / f"{seed}.npz")
-            lost = ""
-            if not isinstance(codec, SomeHistory):
-                error = np.square(embeddings - codec.decode(codec.encode(embeddings))).sum()
-                variance = np.square(embeddings - embeddings.mean(0)).sum()
-                lost = f", {error / variance:.1%} of the variance lost on train users"
-            print(f"{base}, seed {seed}: {codec.bytes_per_vector} bytes per user{lost}")
+            for name, settings in params.quantizers_of(model).items():
+                started = perf_counter()
+                codecs = fit_codecs(settings, embeddings, n_items)
+                seconds.setdefault(name, []).append(round(perf_counter() - started, 2))
+                for form, codec in codecs.items():
+                    row = Row(model, name, form)
+                    codec.save(folder / row.name / f"{seed}.npz")
+                    lost = ""
+                    if not isinstance(codec, SomeHistory):
+                        lost = f", {variance_lost(codec, embeddings):.1%} of the variance lost on train users"
+                    print(f"{row.name}, seed {seed}: {codec.bytes_per_vector} bytes per user{lost}", flush=True)
+        record["fit_seconds"] = seconds  # of all forms, for each seed
+
+
+def _check_sizes(params: Params, model: str, n_users: int) -> None:
+    """UserError, before anything is fitted, where there are fewer train users than codes."""
+    problems = [
+        f"  quantizers.{name}: {settings.least_vectors:,} codes need as many train users, there are {n_users:,}"
+        for name, settings in params.quantizers_of(model).items()
+        if settings.least_vectors > n_users
+    ]
+    if problems:
+        raise UserError(
+            "this split is too small for some quantizers; lower their codes or held_out_users:\n" + "\n".join(problems)
+        )
 
 
 if __name__ == "__main__":

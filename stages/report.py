@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from io import StringIO
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -23,11 +24,14 @@ from stages.errors import UserError
 from stages.params import Params, Row, read_params
 from stages.ranking.paired import Bootstrap
 from stages.reporting import figures, tables
-from stages.reporting.comparisons import NDCG, compare_with_twins
+from stages.reporting.comparisons import Comparison, compare_with_twins
+from stages.reporting.frontier import all_rows, codebook_sizes, frontier_table, knee_of, standings
+from stages.reporting.kinds import family_of, stored_in_words, twins
 from stages.reporting.results import METRICS, RowResult
 
 TEMPLATES = Path(__file__).parent / "reporting"
 POINTS_OF_A_TAIL = 200
+OWN = ("reference", "float", "trained")  # families that are not quantized after training
 
 
 def report(dataset: Dataset) -> None:
@@ -49,7 +53,14 @@ def report(dataset: Dataset) -> None:
     _warn_of_leftovers(dataset, params)
     activity = {row.name: tables.by_activity(row) for row in rows}
     popularity = {row.name: tables.by_popularity(row) for row in rows}
-    content = _content(dataset, params, rows) | {
+    bootstrap = Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed)
+    comparisons = compare_with_twins(rows, bootstrap)
+    stored = [row for row in rows if row.bytes_per_user > 0]
+    table = all_rows(rows, comparisons, standings(stored, bootstrap))
+    sizes = codebook_sizes(params, rows)
+    content = _content(dataset, params, rows, comparisons, bootstrap) | {
+        "frontier": tables.markdown(frontier_table(table[table["bytes_per_user"] > 0])),
+        "knees": [(name, knee_of(some)) for name, some in sizes.groupby("row", sort=False)],
         "by_activity": tables.long_tail_table(activity),
         "by_popularity": tables.long_tail_table(popularity),
     }
@@ -58,7 +69,7 @@ def report(dataset: Dataset) -> None:
         folder = Path(temporary)
         # A prefix's codes are those of the whole code, which comes first.
         whole_codes = {row.base: row.name for row in reversed(params.rows())}.values()
-        _draw(folder / "figures", rows, whole_codes, curves, _distribution(dataset), activity, popularity)
+        _draw(folder / "figures", rows, table, sizes, whole_codes, curves, _distribution(dataset), activity, popularity)
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         environment = Environment(
@@ -72,21 +83,29 @@ def report(dataset: Dataset) -> None:
 
 
 def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
-    folder = paths.evaluation(dataset, row.base) / row.name
+    of_model = paths.quantized_evaluation if row.quantizer else paths.evaluation
+    folder = of_model(dataset, row.model) / row.name
     if not folder.is_dir():
         raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
     stored = _read(folder / "stored.json", _json)
     per_user = _read(folder / "per_user.parquet", pd.read_parquet)
     usage = _read(folder / "code_usage.csv", pd.read_csv)
+    record = _read(paths.record(dataset, f"evaluate-{'quantized-' if row.quantizer else ''}{row.model}"), _json)
+    fit_seconds = None
+    if row.quantizer:
+        fits = _read(paths.record(dataset, f"quantize-{row.model}"), _json)["fit_seconds"]
+        fit_seconds = fmean(fits[row.quantizer])
     float_twin, post_hoc_twin = twins(params, row)
     return RowResult(
         name=row.name,
-        family=_family(params, row),
-        stored=_stored(params, row),
+        family=family_of(params, row),
+        stored=stored_in_words(params, row),
         float_twin=float_twin.name if float_twin else None,
         post_hoc_twin=post_hoc_twin.name if post_hoc_twin else None,
-        bytes_per_user=stored["bytes_per_user"],
-        shared_bytes=stored["shared_bytes"],
+        **stored,
+        fit_seconds=fit_seconds,
+        encode_us=record["microseconds"][row.name]["encode"],
+        decode_us=record["microseconds"][row.name]["decode"],
         per_user=per_user.drop(columns=["user_id", "seed"]).groupby("user", as_index=False).mean(),
         per_seed=per_user.groupby("seed")[list(METRICS)].mean(),
         code_usage=usage.groupby("codebook", as_index=False)[["perplexity", "dead"]].mean(),
@@ -105,68 +124,6 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def twins(params: Params, row: Row) -> tuple[Row | None, Row | None]:
-    """Of a quantized row: the float row of the same architecture, and the row that quantizes that after training."""
-    if row.quantizer is not None:
-        return Row(row.model), None
-    model = params.models.get(row.model)
-    if not isinstance(model, schema.Dae) or model.bottleneck is None:
-        return None, None
-    floats = (
-        name
-        for name, other in params.models.items()
-        if isinstance(other, schema.Dae) and not other.bottleneck and not other.stored and other.hidden == model.hidden
-    )
-    twin = next(floats, None)
-    if twin not in params.quantized_models:
-        return (Row(twin) if twin else None), None
-    same = (
-        other
-        for name, quantizer in params.quantizers.items()
-        if _is_same(quantizer, model.bottleneck)
-        for other in params.rows_of(twin, name)
-        if other.form == row.form
-    )
-    return Row(twin), next(same, None)
-
-
-def _is_same(quantizer: schema.Quantizer, bottleneck: schema.ProductBottleneck | schema.ResidualBottleneck) -> bool:
-    if isinstance(bottleneck, schema.ProductBottleneck):
-        return (
-            isinstance(quantizer, schema.ProductQuantizer)
-            and quantizer.chunks == bottleneck.chunks
-            and quantizer.rotation == bottleneck.rotation
-        )
-    return isinstance(quantizer, schema.ResidualQuantizer)
-
-
-def _family(params: Params, row: Row) -> str:
-    """One of `FAMILIES`."""
-    if row.quantizer is not None:
-        return "history" if isinstance(params.quantizers[row.quantizer], schema.HistoryQuantizer) else "post-hoc"
-    if row.model in params.references:
-        return "reference"
-    model = params.models[row.model]
-    return "trained" if isinstance(model, schema.Dae) and model.bottleneck else "float"
-
-
-def _stored(params: Params, row: Row) -> str:
-    """What is stored per user, in words."""
-    if row.model in params.references:
-        return "nothing" if isinstance(params.references[row.model], schema.Popularity) else "items, int32"
-    model = params.models[row.model]
-    bottleneck = model.bottleneck if isinstance(model, schema.Dae) else None
-    match what := params.quantizers[row.quantizer] if row.quantizer else bottleneck:
-        case schema.HistoryQuantizer():
-            return "some items"
-        case schema.ProductBottleneck() | schema.ProductQuantizer():
-            return f"{what.chunks} codes of 8 bits"
-        case schema.ResidualBottleneck() | schema.ResidualQuantizer():
-            return f"{row.form} codes of 8 bits"
-        case None:
-            return f"{model.hidden[-1]} × {row.form or 'float32'}"
-
-
 def _metrics(row: RowResult, digits: int) -> dict[str, float]:
     values = {**{metric: row.mean(metric) for metric in METRICS}, "bytes_per_user": row.bytes_per_user}
     return {name: round(value, digits) for name, value in values.items()}
@@ -175,6 +132,8 @@ def _metrics(row: RowResult, digits: int) -> dict[str, float]:
 def _draw(
     folder: Path,
     rows: list[RowResult],
+    frontier: pd.DataFrame,
+    sizes: pd.DataFrame,
     whole_codes: Collection[str],
     curves: pd.DataFrame,
     distribution: pd.DataFrame,
@@ -189,13 +148,11 @@ def _draw(
     activity_of, popularity_of : by row
     """
     folder.mkdir()
-    frontier = pd.DataFrame(
+    convergence = _stack(
         {
-            "row": [row.name for row in rows],
-            "family": [row.family for row in rows],
-            "bytes_per_user": [row.bytes_per_user for row in rows],
-            "ndcg@100": [row.mean(NDCG) for row in rows],
-            "standard_error": [row.standard_error(NDCG) for row in rows],
+            row.name: pd.DataFrame({"iteration": range(1, len(row.kmeans_errors) + 1), "error": row.kmeans_errors})
+            for row in rows
+            if row.kmeans_errors
         }
     )
     usage = _stack({row.name: row.code_usage for row in rows if row.name in whole_codes})
@@ -204,11 +161,14 @@ def _draw(
     figures.draw_frontier(frontier, folder / "frontier.png")
     figures.draw_curves(curves, styles, folder / "curves.png")
     figures.draw_code_usage(usage, styles, folder / "code_usage.png")
-    own = [row.name for row in rows if row.family in ("reference", "float", "trained")]  # all would be a tangle
+    figures.draw_codebook_size(sizes, convergence, folder / "codebook_size.png")
+    own = [row.name for row in rows if row.family in OWN]  # all would be a tangle
     drawn = [table[table["row"].isin(own)] for table in (activity, popularity)]
     figures.draw_long_tail(distribution, drawn[0], drawn[1], styles, folder / "long_tail.png")
     for name, table in {
         "frontier": frontier,
+        "codebook_size": sizes,
+        "convergence": convergence,
         "curves": curves,
         "code_usage": usage,
         "distribution": distribution,
@@ -232,10 +192,18 @@ def _distribution(dataset: str) -> pd.DataFrame:
 def _stack(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """All tables in one, with the row of the report that each is of."""
     stacked = [table.assign(row=name) for name, table in tables.items()]
+    if not stacked:
+        return pd.DataFrame()
     return pd.concat([table for table in stacked if len(table)] or stacked, ignore_index=True)
 
 
-def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, Any]:
+def _content(
+    dataset: str,
+    params: Params,
+    rows: list[RowResult],
+    comparisons: dict[str, Comparison],
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
     settings = params.dataset(dataset)
     found = _read(paths.split(dataset) / "protocol.json", _json)
     published = settings.published
@@ -243,8 +211,6 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
     for difference in differences:
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     is_made_up = isinstance(settings.source, catalogue.SyntheticSource)
-    bootstrap = Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed)
-    comparisons = compare_with_twins(rows, bootstrap)
     in_paper = [row.name for row in tables.rows_of_the_paper(rows)]
     return {
         "title": f"synthetic data, {settings.title}" if is_made_up else settings.title,
@@ -261,7 +227,10 @@ def _content(dataset: str, params: Params, rows: list[RowResult]) -> dict[str, A
         "in_short": tables.in_short(rows, comparisons),
         "table_1": tables.accuracy_table(rows, in_paper, comparisons, settings.compare_with_paper),
         "beside": tables.accuracy_table(
-            rows, [row.name for row in rows if row.name not in in_paper], comparisons, False
+            rows,
+            [row.name for row in rows if row.name not in in_paper and row.family in OWN],
+            comparisons,
+            False,
         ),
         "gains": tables.gain_table(rows, comparisons),
         "latents": [
@@ -288,7 +257,6 @@ def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
     fits = {name: records[f"fit-{name}"] for name in params.references} | {
         name: records[f"train-{name}"] for name in params.models
     }
-    bases = list(dict.fromkeys(row._replace(form=None) for row in params.rows()))
     packages = [f"{name} {version}" for record in records.values() for name, version in record["packages"].items()]
     return {
         "files": [(name, file["sha256"]) for name, file in records["download"]["files"].items()],
@@ -298,8 +266,8 @@ def _what_was_run(dataset: str, params: Params) -> dict[str, Any]:
         "versions": tables.listing([f"Python {record['python']}" for record in records.values()] + packages),
         "split_seed": settings.split.seed,
         "seeds": tables.listing(params.seeds),
-        "quantizer_seeds": [(name, quantizer.seed) for name, quantizer in params.quantizers.items()],
-        "costs": tables.cost_table(bases, fits, records),
+        "quantizer_seeds": [(name, entry.seed) for name, entry in params.quantizers.items() if hasattr(entry, "seed")],
+        "costs": tables.cost_table(fits),
         "seconds": sum(record["seconds"] for record in records.values()),
         "stages": tables.markdown(
             pd.DataFrame(
@@ -330,14 +298,16 @@ def _records(dataset: str, params: Params) -> list[Path]:
     names = ["download", "preprocess"]
     names += [f"fit-{name}" for name in params.references]
     names += [f"train-{name}" for name in params.models]
-    names += [f"quantize-{row.base}" for row in params.rows() if row.quantizer]
-    names += [f"evaluate-{row.base}" for row in params.rows()]
+    names += [f"quantize-{name}" for name in params.quantized_models]
+    names += [f"evaluate-{name}" for name in [*params.references, *params.models]]
+    names += [f"evaluate-quantized-{name}" for name in params.quantized_models]
     return [paths.record(dataset, name) for name in dict.fromkeys(names)]
 
 
 def _warn_of_leftovers(dataset: str, params: Params) -> None:
     """DVC keeps the outputs of a stage that is no more, and counts them as dependencies of this one."""
-    expected = {paths.evaluation(dataset, row.base) for row in params.rows()}
+    expected = {paths.evaluation(dataset, name) for name in [*params.references, *params.models]}
+    expected |= {paths.quantized_evaluation(dataset, name) for name in params.quantized_models}
     expected |= {paths.curves(dataset, name) for name in params.models}
     expected |= set(_records(dataset, params))
     for folder in sorted({path.parent for path in expected}):

@@ -1,4 +1,4 @@
-"""The typed schema of the entries under references, models and quantizers in params.yaml."""
+"""The typed schema of the entries under references, models, studies and sweep in params.yaml."""
 
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ def _falling(sizes: list[int]) -> list[int]:
     return sizes
 
 
-Bytes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(_falling)]
+Sizes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(_falling)]
 
 
 class Popularity(Strict):
@@ -63,7 +63,7 @@ class ResidualBottleneck(Bottleneck):
     """Residual quantization (RQ-VAE): additive codebooks over the full width; any prefix of a code is a code."""
 
     kind: Literal["residual"]
-    bytes: Bytes
+    bytes: Sizes
     """A row each: the whole code, and prefixes of it."""
     beam: Annotated[int, Field(ge=1)]
     """Partial codes that the encoder keeps, validation included; 1 is greedy."""
@@ -136,54 +136,6 @@ class Vae(AutoEncoder):
 
 
 Model = Annotated[Dae | Vae, Field(discriminator="kind")]
-
-
-class ProductQuantizer(Strict):
-    """Post-hoc product quantization with faiss."""
-
-    kind: Literal["product"]
-    chunks: Annotated[int, Field(ge=1)]
-    rotation: bool
-    """Rotate the vectors before they are cut (OPQ)."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-
-    @property
-    def forms(self) -> Forms:
-        """The one form."""
-        return [None]
-
-
-class ResidualQuantizer(Strict):
-    """Post-hoc residual quantization with faiss."""
-
-    kind: Literal["residual"]
-    bytes: Bytes
-    """A row each: the whole code, and prefixes of it."""
-    beam: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-
-    @property
-    def forms(self) -> Forms:
-        """Numbers of bytes, a row each."""
-        return list(self.bytes)
-
-
-class HistoryQuantizer(Strict):
-    """As many item numbers of a user's history as fit; the model embeds them again at query time."""
-
-    kind: Literal["history"]
-    bytes: Bytes
-    """A row each."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    """Of which items are kept."""
-
-    @property
-    def forms(self) -> Forms:
-        """Numbers of bytes, a row each."""
-        return list(self.bytes)
-
-
-Quantizer = Annotated[ProductQuantizer | ResidualQuantizer | HistoryQuantizer, Field(discriminator="kind")]
 
 
 class Study(Strict):

@@ -72,10 +72,15 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "pq-vae-4x2": {**DAE, "bottleneck": PRODUCT},
             "rq-vae": {**DAE, "bottleneck": RESIDUAL},
         },
-        "quantized_models": ["dae-8"],
+        "quantized_models": {"dae-8": "all"},
         "quantizers": {
             "pq-4x2": {"kind": "product", "chunks": 4, "rotation": False, "seed": 1234},
             "rq": {"kind": "residual", "bytes": [3, 1], "beam": 2, "seed": 1234},
+            "lsq": {"kind": "additive", "bytes": [1], "beam": 1, "seed": 1234},
+            "kmeans": {"kind": "kmeans", "codes": [16, 4, 2], "seed": 1234},
+            "tree": {"kind": "tree", "branches": 4, "depth": 2, "seed": 1234},
+            "scalar": {"kind": "scalar", "types": ["float16", "8bit", "1bit"]},
+            "pca": {"kind": "principal", "bytes": [4, 2]},
             "history": {"kind": "history", "bytes": [4, 2], "seed": 1234},
         },
         "studies": {

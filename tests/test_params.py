@@ -39,14 +39,30 @@ def test_the_committed_file_has_every_row_of_table_1_its_references_and_ours() -
         "dae-10-float16",
         "dae-5-float32",
         *(
-            f"{model}-{quantizer}"
-            for model in ("dae-200", "dae-200-200-200")
+            f"dae-200-{quantizer}"
             for quantizer in (
-                "pq-40x5", "pq-20x10", "opq-40x5", "opq-20x10", "rq-20b", "rq-10b", "rq-5b", "history-40b",
+                "pq-40x5", "pq-20x10", "opq-40x5", "opq-20x10", "rq-20b", "rq-10b", "rq-5b", "lsq-5b", "kmeans-k256",
+                "kmeans-k64", "kmeans-k16", "kmeans-k4", "tree", "scalar-float16", "scalar-bfloat16", "scalar-8bit",
+                "scalar-6bit", "scalar-4bit", "scalar-1bit", "pca-40b", "pca-20b", "pca-10b", "history-40b",
                 "history-20b",
             )
         ),
+        "dae-200-200-200-pq-40x5",
+        "dae-200-200-200-pq-20x10",
     ]  # fmt: skip
+
+
+def test_the_commented_grid_is_right_too(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    lines = TEXT.splitlines()
+    start = next(number for number, line in enumerate(lines) if "A fuller grid" in line)
+    path.write_text(
+        "\n".join(
+            line.replace("  # ", "  ", 1) if number > start and line.startswith("  # ") else line
+            for number, line in enumerate(lines)
+        )
+    )
+    assert len(read_params(path).rows()) > len(read_params().rows()) + 20
 
 
 def test_there_are_three_seeds() -> None:
@@ -86,7 +102,7 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
             "models.vae-600-200-600.hidden: needs an odd number",
         ),
         ("      chunks: 40 #", "      chunks: 30 #", "models.pq-vae-200-200-40x5.bottleneck: 30 chunks do not divide"),
-        ("\n    chunks: 40\n", "\n    chunks: 30\n", "quantizers.pq-40x5.chunks: 30 chunks do not divide"),
+        ("\n    chunks: 40\n", "\n    chunks: 30\n", "quantizers.pq-40x5: 30 chunks do not divide"),
         (
             "\n    chunks: 40\n",
             "\n    chunks: 0\n",
@@ -132,7 +148,12 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
             "  rq-20b: {kind: product, chunks: 4, rotation: false, seed: 1}\n  history: #",
             "two rows are named 'dae-200-rq-20b'",
         ),
-        ("  - dae-200-200-200\n", "  - ease\n", "quantized_models: 'ease' is not an auto-encoder"),
+        ("  dae-200: all\n", "  ease: all\n", "quantized_models: 'ease' is not an auto-encoder"),
+        ("[pq-40x5, pq-20x10] #", "[pq-40x5, pq] #", "quantized_models.dae-200-200-200: 'pq' is not under quantizers"),
+        ("bytes: [40, 20, 10]\n", "bytes: [400]\n", "quantizers.pca: there are no 400 directions in the last hidden"),
+        ("codes: [256, 64, 16, 4] #", "codes: [4, 64] #", "quantizers.kmeans.codes: must fall from one to the next"),
+        ("types: [float16, bfloat16, 8bit", "types: [7bit", "quantizers.scalar.types.0: Input should be 'float16'"),
+        ("    branches: 16 #", "    branches: 1 #", "quantizers.tree.branches: Input should be greater than or eq"),
         ("kind: popularity", "kind: fame", "references.popularity: Input tag 'fame'"),
         ("  dae-200:", "  dae_200:", "models.dae_200"),
         ("      kind: file #", "      kind: files #", "datasets.ml-latest-small.source: Input tag 'files'"),
@@ -148,7 +169,6 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
             "ml-20m-rehearsal: compare_with_paper must be false: the source is synthetic",
         ),
         ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
-        ("  - dae-200-200-200\n", "  - dae-200-200-200\n" * 2, "quantized_models: 'dae-200-200-200' is there more"),
         ("device: auto", "device: tpu", "device: Input should be 'auto', 'cpu' or 'cuda' (found 'tpu')"),
         ("precision: float32", "precision: float16", "training.precision: Input should be 'float32' or 'bfloat16'"),
         ("digits: 5", "digits: '5'", "report.digits: Input should be a valid integer"),

@@ -21,7 +21,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 MODELS = ["dae-8", "dae-2", "pq-vae-4x2", "rq-vae"]
-QUANTIZED = ["dae-8-pq-4x2", "dae-8-rq", "dae-8-history"]
 BYTES = {
     "popularity": 0,
     "dae-8": 32,
@@ -33,6 +32,16 @@ BYTES = {
     "dae-8-pq-4x2": 4,
     "dae-8-rq-3b": 3,
     "dae-8-rq-1b": 1,
+    "dae-8-lsq-1b": 1,
+    "dae-8-kmeans-k16": 1,
+    "dae-8-kmeans-k4": 1,
+    "dae-8-kmeans-k2": 1,
+    "dae-8-tree": 1,
+    "dae-8-scalar-float16": 16,
+    "dae-8-scalar-8bit": 8,
+    "dae-8-scalar-1bit": 1,
+    "dae-8-pca-4b": 4,
+    "dae-8-pca-2b": 2,
     "dae-8-history-4b": 4,
     "dae-8-history-2b": 2,
 }
@@ -45,10 +54,10 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
             "preprocess@tiny",
             "fit@tiny-popularity",
             *(f"train@tiny-{model}" for model in MODELS),
-            *(f"quantize@tiny-{base}" for base in QUANTIZED),
+            "quantize@tiny-dae-8",
             "evaluate-reference@tiny-popularity",
             *(f"evaluate@tiny-{model}" for model in MODELS),
-            *(f"evaluate-quantized@tiny-{base}" for base in QUANTIZED),
+            "evaluate-quantized@tiny-dae-8",
             "report@tiny",
         ]
     )
@@ -64,7 +73,7 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     text = (folder / "report.md").read_text()
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
-    assert len(links) == 11
+    assert len(links) == 14
     assert [link for link in links if not (folder / link).is_file()] == []
 
 
@@ -133,13 +142,25 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "rotation": False, "seed": 1234}
     clone.write_params()
     assert clone.repro() == [
-        "quantize@tiny-dae-8-pq-2x4",
-        "evaluate-quantized@tiny-dae-8-pq-2x4",
+        "quantize@tiny-dae-8",
+        "evaluate-quantized@tiny-dae-8",
         "report@tiny",
     ]
     assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
     del clone.params["quantizers"]["pq-2x4"]
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
+
+
+def test_more_centroids_than_train_users_are_said_before_anything_is_fitted(clone: Clone) -> None:
+    clone.repro()
+    before = sorted((clone.folder / "data/tiny/codecs").rglob("*.npz"))
+    clone.params["quantizers"]["kmeans"]["codes"] = [65536, 4]
+    clone.write_params()
+    complaint = clone.complaint("stages.quantize", "--dataset", "tiny", "--model", "dae-8")
+    assert "quantizers.kmeans: 65,536 codes need as many train users, there are 290" in complaint
+    assert sorted((clone.folder / "data/tiny/codecs").rglob("*.npz")) == before
+    clone.params["quantizers"]["kmeans"]["codes"] = [16, 4, 2]
+    clone.write_params()
 
 
 def test_an_experiment_changes_a_parameter_for_one_run(clone: Clone) -> None:
@@ -158,6 +179,7 @@ def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
         "frontier.csv",
         "curves.csv",
         "code_usage.csv",
+        "codebook_size.csv",
         "by_activity.csv",
         "by_popularity.csv",
     }
@@ -169,16 +191,17 @@ def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
         "models/rq-vae/0.pt",
         "models/pq-vae-4x2/0.pt",
         "curves/pq-vae-4x2.csv",
-        "codecs/dae-8-pq-4x2/0.npz",
-        "codecs/dae-8-rq/1.npz",
+        "codecs/dae-8/dae-8-pq-4x2/0.npz",
+        "codecs/dae-8/dae-8-rq-1b/1.npz",
+        "codecs/dae-8/dae-8-tree/1.npz",
+        "codecs/dae-8/dae-8-lsq-1b/1.npz",
         "split/train.npz",
     ]
     first = {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names}
     clone.stage("preprocess")
     clone.stage("train", "--model", "pq-vae-4x2")
     clone.stage("train", "--model", "rq-vae")
-    clone.stage("quantize", "--model", "dae-8", "--quantizer", "pq-4x2")
-    clone.stage("quantize", "--model", "dae-8", "--quantizer", "rq")
+    clone.stage("quantize", "--model", "dae-8")
     assert {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names} == first
 
 
@@ -258,7 +281,7 @@ def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
     clone.repro()
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
     kept = {name: clone.params[name] for name in ("models", "quantized_models", "studies")}
-    clone.params |= {"models": {}, "quantized_models": [], "studies": {}}
+    clone.params |= {"models": {}, "quantized_models": {}, "studies": {}}
     clone.write_params()
     assert "params.yaml has no models" in clone.complaint("stages.report", "--dataset", "tiny")
     assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
@@ -365,10 +388,10 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
         ),
         (["stages.fit", "--dataset", "tiny", "--reference", "dae-8"], "no 'dae-8' under references; it has popularity"),
         (
-            ["stages.quantize", "--dataset", "tiny", "--model", "popularity", "--quantizer", "pq-4x2"],
-            "has no row popu",
+            ["stages.quantize", "--dataset", "tiny", "--model", "dae-2"],
+            "no 'dae-2' under quantized_models; it has dae-8",
         ),
-        (["stages.evaluate", "--dataset", "tiny", "--model", "dae-8", "--quantizer", "pq"], "has no row dae-8-pq"),
+        (["stages.evaluate", "--dataset", "tiny", "--model", "dae-2", "--quantized"], "no 'dae-2' under quantized_mod"),
         (
             ["stages.report", "--dataset", "far"],
             "no evaluation of popularity at data/far/evaluation/popularity/popularity; run",

@@ -8,20 +8,29 @@ from stages.errors import UserError
 CODES = 256  # per codebook: 8 bits a code, which the sizes in the paper's Table 1 imply (faiss: ksub)
 
 
-def check_vectors(vectors: np.ndarray) -> None:
-    """Whether codebooks can be fitted on these vectors, float32 (n, d).
+def check_vectors(vectors: np.ndarray, least: int) -> None:
+    """Whether a quantizer can be fitted on these vectors, float32 (n, d).
+
+    Parameters
+    ----------
+    least : of vectors that it needs: as many as codes
 
     Raises
     ------
     UserError
-        where there are fewer vectors than codes, or one is not finite.
+        where there are fewer, all are the same, or one is not finite.
     """
-    if len(vectors) < CODES:
+    if not len(vectors):
+        raise UserError("there are no vectors to fit a quantizer on; lower held_out_users")
+    if len(vectors) < least:
         raise UserError(
-            f"{CODES} codes need at least as many train users, this split has {len(vectors)}; lower held_out_users"
+            f"{least:,} codes need at least as many vectors, and there are {len(vectors):,}; "
+            "take a quantizer of fewer codes, or lower held_out_users"
         )
     if not np.isfinite(vectors).all():
-        raise UserError("the embeddings hold NaN or infinite values: the training went wrong; lower learning_rate")
+        raise UserError("the vectors hold NaN or infinite values: the training went wrong; lower learning_rate")
+    if (vectors == vectors[0]).all() and len(vectors) > 1:
+        raise UserError("all vectors are the same: the model has learnt nothing to quantize; train it longer")
 
 
 def quiet_clustering(parameters: faiss.ClusteringParameters, n: int, seed: int) -> None:

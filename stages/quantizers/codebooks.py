@@ -1,18 +1,18 @@
 """What product and residual codecs have in common: codebooks of 256 codes, searched by faiss."""
 
-from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import Any, Self
+from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from stages.quantizers.clustering import CODES
 from stages.quantizers.codec import Embeddings
+from stages.quantizers.fitted import FittedCodec
 from stages.quantizers.transform import Transform
 
 
-class CodebookCodec(ABC):
+class CodebookCodec(FittedCodec):
     """One byte per codebook: the number of a code.
 
     Parameters
@@ -58,25 +58,8 @@ class CodebookCodec(ABC):
         vectors = self._sum(np.asarray(codes))
         return self.transform.undo(vectors) if self.transform else vectors
 
-    def save(self, path: Path) -> None:
-        """Write all that `load` needs as NPZ."""
-        with path.open("wb") as file:
-            np.savez(file, allow_pickle=False, **self._arrays())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path) as arrays:
-            return cls._of(dict(arrays))
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        matrices = {"into": self.transform.into, "back": self.transform.back} if self.transform else {}
-        return {"codebooks": self.codebooks, **matrices}
-
-    @classmethod
-    def _of(cls, arrays: dict[str, np.ndarray]) -> Self:
-        transform = Transform(arrays.pop("into"), arrays.pop("back")) if "into" in arrays else None
-        return cls(transform=transform, **arrays)
+    def _arguments(self) -> dict[str, Any]:
+        return {"codebooks": self.codebooks, "transform": self.transform}
 
 
 def code_usage(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,9 +45,9 @@ def fit_product(vectors: np.ndarray, chunks: int, seed: int) -> np.ndarray:
     Raises
     ------
     UserError
-        where there are fewer vectors than codes, or one is not finite.
+        where there are fewer vectors than codes, all are the same, or one is not finite.
     """
-    check_vectors(vectors)
+    check_vectors(vectors, CODES)
     n, width = vectors.shape
     quantizer = faiss.ProductQuantizer(width, chunks, 8)
     quiet_clustering(quantizer.cp, n, seed)

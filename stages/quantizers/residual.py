@@ -1,5 +1,7 @@
 """Residual quantization: each codebook takes what the ones before have left (Chen et al. 2010), with faiss."""
 
+from typing import Any, Self
+
 import faiss
 import numpy as np
 
@@ -33,9 +35,9 @@ class ResidualCodec(CodebookCodec):
         quantizer.is_trained = True
         return quantizer
 
-    def prefix(self, n_bytes: int) -> "ResidualCodec":
+    def prefix(self, n_bytes: int) -> Self:
         """Stores just the first bytes of this codec's codes."""
-        return ResidualCodec(self.codebooks, self.beam, self.transform, n_bytes)
+        return type(self)(self.codebooks, self.beam, self.transform, n_bytes)
 
     @property
     def bytes_per_vector(self) -> int:
@@ -58,8 +60,8 @@ class ResidualCodec(CodebookCodec):
             total += codebook[column]
         return total
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return {**super()._arrays(), "beam": np.array(self.beam), "kept": np.array(self.kept)}
+    def _arguments(self) -> dict[str, Any]:
+        return {**super()._arguments(), "beam": self.beam, "kept": self.kept}
 
 
 def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) -> np.ndarray:
@@ -79,9 +81,9 @@ def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) ->
     Raises
     ------
     UserError
-        where there are fewer vectors than codes, or one is not finite.
+        where there are fewer vectors than codes, all are the same, or one is not finite.
     """
-    check_vectors(vectors)
+    check_vectors(vectors, CODES)
     n, width = vectors.shape
     quantizer = _quantizer(width, n_codebooks, beam)
     quiet_clustering(quantizer.cp, n * beam, seed)

@@ -5,30 +5,35 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from stages.quantizers.clustering import check_vectors, quiet_clustering
+from stages.quantizers.clustering import CODES, check_vectors, quiet_clustering
 
 RIDGE = 1e-3  # of the mean eigenvalue: directions that hardly change a score stay invertible
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A linear map and its inverse, both float32 (d, d), for vectors in rows."""
+    """A linear map of vectors in rows, perhaps to fewer dimensions, and what undoes it as well as can be."""
 
     into: np.ndarray
+    """float32 (d, k)"""
     back: np.ndarray
+    """float32 (k, d)"""
+    mean: np.ndarray | None = None
+    """float32 (d,), taken off first, if anything is."""
 
     @property
     def nbytes(self) -> int:
         """Stored once: one matrix gives the other."""
-        return self.into.nbytes
+        return self.into.nbytes + (0 if self.mean is None else self.mean.nbytes)
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
-        """(n, d) → (n, d)."""
-        return vectors @ self.into
+        """(n, d) → (n, k)."""
+        return (vectors if self.mean is None else vectors - self.mean) @ self.into
 
     def undo(self, vectors: np.ndarray) -> np.ndarray:
-        """(n, d) → (n, d)."""
-        return vectors @ self.back
+        """(n, k) → (n, d)."""
+        wide = vectors @ self.back
+        return wide if self.mean is None else wide + self.mean
 
 
 def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
@@ -44,7 +49,7 @@ def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
     UserError
         where there are fewer vectors than codes, or one is not finite.
     """
-    check_vectors(vectors)
+    check_vectors(vectors, CODES)
     n, width = vectors.shape
     rotation = faiss.OPQMatrix(width, chunks)
     rotation.max_train_points = n
@@ -54,6 +59,28 @@ def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
     rotation.train(np.ascontiguousarray(vectors))
     matrix = faiss.vector_to_array(rotation.A).reshape(width, width)  # of faiss's x ↦ A x
     return Transform(np.ascontiguousarray(matrix.T), matrix)
+
+
+def fit_principal(vectors: np.ndarray, dimensions: int) -> Transform:
+    """The directions of the greatest variance (PCA), with faiss.
+
+    Parameters
+    ----------
+    vectors : float32 (n, d)
+    dimensions : that are kept
+
+    Raises
+    ------
+    UserError
+        where there are fewer vectors than dimensions, all are the same, or one is not finite.
+    """
+    check_vectors(vectors, dimensions)
+    width = vectors.shape[1]
+    principal = faiss.PCAMatrix(width, dimensions)
+    principal.max_points_per_d = -(-len(vectors) // width)  # faiss drops all beyond 1,000 a dimension unless told
+    principal.train(np.ascontiguousarray(vectors, dtype=np.float32))
+    back = faiss.vector_to_array(principal.A).reshape(dimensions, width)  # of faiss's x ↦ A x + b
+    return Transform(np.ascontiguousarray(back.T), back, faiss.vector_to_array(principal.mean))
 
 
 def decoder_metric(weight: np.ndarray, mean_softmax: np.ndarray) -> Transform:

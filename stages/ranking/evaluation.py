@@ -13,13 +13,15 @@ from stages.models.memory import Blocks
 from stages.models.recommender import Interactions, Recommender
 from stages.quantizers.codec import Codec
 from stages.ranking.groups import group_column
-from stages.ranking.metrics import ndcg, recall
+from stages.ranking.metrics import f1, ndcg, precision, recall
 from stages.ranking.top import top_items
 
 METRICS = {
     "ndcg@100": (ndcg, 100),
     "recall@20": (recall, 20),
     "recall@50": (recall, 50),
+    "precision@20": (precision, 20),
+    "f1@20": (f1, 20),
 }
 RANKS = max(k for _, k in METRICS.values())
 

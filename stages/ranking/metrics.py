@@ -1,4 +1,4 @@
-"""NDCG and recall as Liang et al. 2018 define them (§4.2 and their notebook)."""
+"""NDCG and recall as Liang et al. 2018 define them (§4.2 and their notebook); precision and F1 of sets."""
 
 import torch
 from torch import Tensor
@@ -29,3 +29,19 @@ def recall(hits: Tensor, n_held_out: Tensor, k: int) -> Tensor:
     Parameters and return value as for `ndcg`.
     """
     return hits[:, :k].sum(1).double() / n_held_out.clamp(max=k)
+
+
+def precision(hits: Tensor, n_held_out: Tensor, k: int) -> Tensor:  # noqa: ARG001
+    """Held-out items among the first k, over k.
+
+    Parameters and return value as for `ndcg`.
+    """
+    return hits[:, :k].sum(1).double() / k
+
+
+def f1(hits: Tensor, n_held_out: Tensor, k: int) -> Tensor:
+    """Harmonic mean of precision and of the share of all held-out items: 2 · found / (k + number of held-out items).
+
+    Parameters and return value as for `ndcg`.
+    """
+    return 2 * hits[:, :k].sum(1).double() / (k + n_held_out)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from stages.reporting.frontier import knee_of
 from stages.reporting.results import FAMILIES
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart; the markers tell the same.
@@ -20,13 +21,26 @@ from stages.reporting.results import FAMILIES
 STYLE = {
     "float": ("#0072B2", "o", -1),
     "trained": ("#D55E00", "s", 1),
-    "post-hoc": ("#009E73", "^", 1),
-    "history": ("#CC79A7", "v", 1),
+    "product": ("#009E73", "^", 1),
+    "additive": ("#CC79A7", "P", 1),
+    "whole": ("#000000", "*", 1),
+    "scalar": ("#E69F00", "X", -1),
+    "history": ("#56B4E9", "v", 1),
     "reference": ("#555555", "D", 1),
 }
 NAME_WIDTH, NAME_HEIGHT = 280, 24  # pixels within which names would touch
-# Factors that keep rows of equal bytes from covering each other.
-APART = {"float": 1 / 1.07, "trained": 1 / 1.035, "post-hoc": 1.035, "history": 1.07}
+# Powers of a factor that keep rows of equal bytes from covering each other.
+APART = {
+    "float": -3,
+    "trained": -1,
+    "product": 1,
+    "additive": 2,
+    "whole": 0,
+    "scalar": -2,
+    "history": 3,
+    "reference": 0,
+}
+STEP_APART = 1.03
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000", "#9A6324"]
 DASHES = ["-", "--", ":", "-."]
 DPI = 150
@@ -34,30 +48,39 @@ LineStyles = dict[str, dict[str, Any]]  # by row
 
 
 def draw_frontier(table: pd.DataFrame, path: Path) -> None:
-    """Bytes per user against NDCG@100; of the rows of a family with equal bytes, the best is named.
+    """Bytes per user against NDCG@100, with the Pareto front; its rows are named, and the best of each family.
 
     Parameters
     ----------
-    table : columns row, family, bytes_per_user, ndcg@100, standard_error
+    table : of `stages.reporting.frontier.all_rows`
     """
-    figure, axes = plt.subplots(figsize=(9, 7), dpi=DPI, layout="constrained")
+    figure, axes = plt.subplots(figsize=(11, 8), dpi=DPI, layout="constrained")
     stored = table[table["bytes_per_user"] > 0]
-    stored = stored.assign(
-        bytes_per_user=stored["bytes_per_user"] * stored["family"].map(APART).astype(float).fillna(1)
-    )
+    apart = STEP_APART ** stored["family"].map(APART).astype(float)
+    stored = stored.assign(drawn_at=stored["bytes_per_user"] * apart)
     for family, rows in stored.groupby("family", sort=False):
         colour, marker, _ = STYLE[str(family)]
         axes.errorbar(
-            rows["bytes_per_user"],
+            rows["drawn_at"],
             rows["ndcg@100"],
             yerr=rows["standard_error"],
             fmt=marker,
             color=colour,
             markersize=8,
-            elinewidth=1,
+            elinewidth=0.6,
             alpha=0.9,
             label=FAMILIES[str(family)],
         )
+    front = stored[stored["standing"] == "front"].sort_values("bytes_per_user")
+    axes.step(
+        front["drawn_at"],
+        front["ndcg@100"],
+        where="post",
+        color="#000000",
+        linewidth=1,
+        alpha=0.5,
+        label="Pareto front",
+    )
     for _, row in table[table["bytes_per_user"] == 0].iterrows():
         axes.axhline(row["ndcg@100"], color="#555555", linestyle=":", linewidth=1)
         axes.annotate(
@@ -65,17 +88,51 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
             xytext=(0, 3), textcoords="offset points", fontsize=8, color="#555555",
         )  # fmt: skip
     axes.set_xscale("log")
-    axes.set_xticks(sorted(set(table["bytes_per_user"].round()) - {0}))
+    axes.set_xticks(_ticks(table["bytes_per_user"]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
     low, high = axes.get_xlim()
     axes.set_xlim(low / 1.2, high * 1.5)
     figure.draw_without_rendering()
-    _name_points(axes, stored.loc[stored.groupby(["family", "bytes_per_user"])["ndcg@100"].idxmax()])
+    best = stored.loc[stored.groupby("family")["ndcg@100"].idxmax()]
+    _name_points(axes, pd.concat([front, best]).drop_duplicates("row"))
     axes.set_xlabel("bytes stored per user")
     axes.set_ylabel("NDCG@100 on test users (bars: standard error)")
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", fontsize=8, frameon=True)
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_codebook_size(sizes: pd.DataFrame, convergence: pd.DataFrame, path: Path) -> None:
+    """What whole-vector k-means loses by its number of centroids, and how it converges.
+
+    Parameters
+    ----------
+    sizes : columns row, size, variance_lost
+    convergence : columns row, iteration, error
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    for (row, some), colour in zip(sizes.groupby("row", sort=False), LINES, strict=False):
+        left.plot(some["size"], some["variance_lost"], "o-", color=colour, label=str(row))
+        knee = knee_of(some)
+        lost = some.loc[some["size"] == knee, "variance_lost"].iloc[0]
+        left.annotate(f"knee: {knee}", (knee, lost), xytext=(8, 8), textcoords="offset points", fontsize=9)
+    left.set_xscale("log", base=2)
+    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    left.set_title("share of the variance lost, by number of centroids", fontsize=10)
+    left.set_xlabel("centroids")
+    for number, (row, steps) in enumerate(convergence.groupby("row", sort=False) if len(convergence) else []):
+        style = {"color": LINES[number % len(LINES)], "linestyle": DASHES[number // len(LINES) % len(DASHES)]}
+        right.plot(steps["iteration"], steps["error"], marker=".", label=str(row), **style)
+    right.set_title("mean squared error before each iteration of k-means", fontsize=10)
+    right.set_xlabel("iteration")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.25)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
@@ -196,17 +253,26 @@ def _legend_below(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, names, loc="outside lower center", ncols=5, fontsize=8)
 
 
+def _ticks(sizes: pd.Series) -> list[float]:
+    """The sizes, without those too near to the next to be read."""
+    ticks: list[float] = []
+    for size in sorted(set(sizes.round()) - {0}):
+        if not ticks or size > 1.15 * ticks[-1]:
+            ticks.append(size)
+    return ticks
+
+
 def _name_points(axes: Axes, table: pd.DataFrame) -> None:
     """Write each row's name beside its point, moved up where names would lie on one another."""
     taken: list[tuple[float, float]] = []
     for _, row in table.sort_values("ndcg@100").iterrows():
-        x, y = axes.transData.transform((row["bytes_per_user"], row["ndcg@100"]))
+        x, y = axes.transData.transform((row["drawn_at"], row["ndcg@100"]))
         near = [other_y for other_x, other_y in taken if abs(x - other_x) < NAME_WIDTH and other_y + NAME_HEIGHT > y]
         height = max([y, *(other_y + NAME_HEIGHT for other_y in near)])
         taken.append((x, height))
         colour, _, side = STYLE[row["family"]]
         axes.annotate(
-            row["row"], (row["bytes_per_user"], row["ndcg@100"]), xytext=(9 * side, (height - y) * 72 / DPI),
+            row["row"], (row["drawn_at"], row["ndcg@100"]), xytext=(9 * side, (height - y) * 72 / DPI),
             textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=8, color=colour,
             in_layout=False,
         )  # fmt: skip

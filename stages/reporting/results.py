@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import sem
 
-METRICS = ("ndcg@100", "recall@20", "recall@50")  # columns that `stages.ranking.evaluation` gives each user
+METRICS = (
+    "ndcg@100",
+    "recall@20",
+    "recall@50",
+    "precision@20",
+    "f1@20",
+)  # columns that `stages.ranking.evaluation` gives each user
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,16 @@ class RowResult:
     """Measured, from the encoded array."""
     shared_bytes: int
     """Codebooks, once for all users."""
+    variance_lost: float | None
+    """Share of the embeddings' variance; None where histories are stored."""
+    kmeans_errors: list[float]
+    """Mean squared error before each iteration of whole-vector k-means; empty for all else."""
+    fit_seconds: float | None
+    """Of a quantizer after training, all of its forms; None where there is none."""
+    encode_us: float
+    """Microseconds per user."""
+    decode_us: float
+    """Likewise."""
     per_user: pd.DataFrame
     """Metrics of each test user, means of all seeds; the same users in the same order in every row."""
     per_seed: pd.DataFrame
@@ -51,9 +67,12 @@ class RowResult:
 
 
 FAMILIES = {
-    "float": "auto-encoder, floats",
-    "trained": "auto-encoder, quantized during training",
-    "post-hoc": "auto-encoder, quantized after training",
+    "float": "floats",
+    "trained": "quantized during training",
+    "product": "PQ, OPQ after training",
+    "additive": "residual and additive codes after training",
+    "whole": "k-means after training",
+    "scalar": "scalars and PCA after training",
     "history": "some of the history, embedded again",
     "reference": "reference",
 }

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.params import Row
 from stages.ranking.groups import group_column
 from stages.ranking.paired import Bootstrap, Interval
 from stages.reporting.comparisons import NDCG, Comparison
@@ -137,20 +136,10 @@ def code_usage_table(rows: list[RowResult]) -> str:
     return markdown(pd.DataFrame(lines))
 
 
-def cost_table(
-    bases: Iterable[Row], fits: Mapping[str, Mapping[str, Any]], records: Mapping[str, Mapping[str, Any]]
-) -> str:
-    """Markdown: what it took to train a model once, and to quantize and evaluate all of its trainings.
-
-    Parameters
-    ----------
-    bases : rows without their forms
-    fits : model or reference → the record of its training
-    records : stage → what it ran on
-    """
+def cost_table(fits: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown: what it took to train each model once; fits : model or reference → the record of its training."""
     lines = []
-    for row in bases:
-        fit = fits[row.model]
+    for name, fit in fits.items():
         trainings = fit.get("trainings", [fit])
         memory = _gigabytes(fit["peak_memory_bytes"])
         if "gpu_peak_memory_bytes" in fit:
@@ -159,14 +148,12 @@ def cost_table(
         resumed = any("resumed_after_epoch" in training for training in trainings)
         lines.append(
             {
-                "row": f"`{row.base}`",
+                "model": f"`{name}`",
                 "a training": _seconds(median(training["seconds"] for training in trainings))
                 + (", one resumed" if resumed else ""),
                 "users/s": f"{median(speeds):,.0f}" if speeds else "–",
                 "precision": fit.get("precision", "–"),
                 "peak memory": memory,
-                "fitting quantizers": _seconds(records[f"quantize-{row.base}"]["seconds"]) if row.quantizer else "–",
-                "evaluation": _seconds(records[f"evaluate-{row.base}"]["seconds"]),
             }
         )
     return markdown(pd.DataFrame(lines))

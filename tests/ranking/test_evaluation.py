@@ -41,6 +41,8 @@ def oracle(scores: np.ndarray, fold_in: np.ndarray, held_out: np.ndarray) -> dic
         "ndcg@100": sum(hit / math.log2(rank + 2) for rank, hit in enumerate(hits)) / best,
         "recall@20": sum(hits[:20]) / min(n, 20),
         "recall@50": sum(hits[:50]) / min(n, 50),
+        "precision@20": sum(hits[:20]) / 20,
+        "f1@20": 2 * sum(hits[:20]) / (20 + n),
     }
 
 

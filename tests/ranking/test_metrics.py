@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.ranking.metrics import ndcg, recall
+from stages.ranking.metrics import f1, ndcg, precision, recall
 
 HITS = st.lists(st.booleans(), min_size=1, max_size=60)
 
@@ -22,13 +22,27 @@ def naive_recall(hits: list[bool], n_held_out: int, k: int) -> float:
     return sum(hits[:k]) / min(k, n_held_out)
 
 
+def naive_precision(hits: list[bool], n_held_out: int, k: int) -> float:  # noqa: ARG001
+    return sum(hits[:k]) / k
+
+
+def naive_f1(hits: list[bool], n_held_out: int, k: int) -> float:
+    found = sum(hits[:k])
+    if not found:
+        return 0.0
+    share, whole = found / k, found / n_held_out
+    return 2 * share * whole / (share + whole)
+
+
 def of_one_user(metric: object, hits: list[bool], n_held_out: int, k: int) -> float:
     assert callable(metric)
     value: float = metric(torch.tensor([hits]), torch.tensor([n_held_out]), k).item()
     return value
 
 
-@pytest.mark.parametrize(("metric", "naive"), [(ndcg, naive_ndcg), (recall, naive_recall)])
+@pytest.mark.parametrize(
+    ("metric", "naive"), [(ndcg, naive_ndcg), (recall, naive_recall), (precision, naive_precision), (f1, naive_f1)]
+)
 @given(hits=HITS, missed=st.integers(0, 20), k=st.integers(1, 70))
 def test_metric_is_its_definition(metric: object, naive: object, hits: list[bool], missed: int, k: int) -> None:
     assert callable(naive)
@@ -36,7 +50,7 @@ def test_metric_is_its_definition(metric: object, naive: object, hits: list[bool
     assert of_one_user(metric, hits, n_held_out, k) == pytest.approx(naive(hits, n_held_out, k), abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", [ndcg, recall])
+@pytest.mark.parametrize("metric", [ndcg, recall, precision, f1])
 @given(hits=HITS, missed=st.integers(0, 20), k=st.integers(1, 70))
 def test_metric_is_between_zero_and_one(metric: object, hits: list[bool], missed: int, k: int) -> None:
     assert 0 <= of_one_user(metric, hits, max(1, sum(hits) + missed), k) <= 1 + 1e-12
