@@ -65,6 +65,29 @@ class Row(NamedTuple):
         return f"{self.base}-{self.form}b" if isinstance(self.form, int) else f"{self.base}-{self.form}"
 
 
+TABLES = ("output", "input", "both", "users-too")
+
+
+class ItemRow(NamedTuple):
+    """A model whose item tables are quantized."""
+
+    model: str
+    quantizer: str
+    form: int | str | None
+    tables: str
+    """One of `TABLES`: the decoder's last layer, the encoder's first, both, or both and the users' embeddings."""
+
+    @property
+    def users(self) -> Row:
+        """The row whose users are quantized in the same way."""
+        return Row(self.model, self.quantizer, self.form)
+
+    @property
+    def name(self) -> str:
+        """Its name in the report."""
+        return f"{self.users.name}-{self.tables}"
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -80,6 +103,8 @@ class Params(Strict):
     quantized_models: dict[Name, Literal["all"] | list[Name]]
     """Model → the quantizers that are fitted on its users after training."""
     quantizers: dict[Name, Quantizer]
+    quantized_items: dict[Name, list[Name]]
+    """Model → the quantizers that are fitted on its item tables as well."""
     studies: dict[Name, Study]
     sweep: Sweep
     report: Report
@@ -104,6 +129,29 @@ class Params(Strict):
     def quantized_rows_of(self, model: str) -> list[Row]:
         """The forms that the model's users are stored in by all of its quantizers."""
         return [Row(model, name, form) for name, entry in self.quantizers_of(model).items() for form in entry.forms]
+
+    def item_quantizers_of(self, model: str) -> dict[str, Quantizer]:
+        """Those that are fitted on the model's item tables; UserError where there are none."""
+        names = _entry("quantized_items", self.quantized_items, model)
+        return {name: self.quantizers[name] for name in names}
+
+    def item_rows(self) -> list[ItemRow]:
+        """All rows of quantized item tables."""
+        return [
+            ItemRow(model, name, form, tables) for model in self.quantized_items
+            for name, entry in self.item_quantizers_of(model).items() for form in entry.forms for tables in TABLES
+        ]  # fmt: skip
+
+    @staticmethod
+    def check_sizes(quantizers: dict[str, Quantizer], n: int, what: str) -> None:
+        """UserError, before anything is fitted, where there are fewer vectors than codes; what : they are of."""
+        problems = [
+            f"  quantizers.{name}: {entry.least_vectors:,} codes need as many {what}, there are {n:,}"
+            for name, entry in quantizers.items()
+            if entry.least_vectors > n
+        ]
+        if problems:
+            raise UserError("this split is too small for some quantizers; lower their codes:\n" + "\n".join(problems))
 
     def seeds_of(self, model: str) -> list[int]:
         """Of its trainings; a reference is fitted once, without a seed."""
@@ -166,13 +214,26 @@ def read_params(path: Path = PATH) -> Params:
 
 def _cross_check(content: dict[str, Any]) -> list[str]:
     """What is wrong between blocks. Judged on the raw file, to be listed beside what is wrong within them."""
-    datasets, models, quantizers, quantized = (
+    datasets, models, quantizers, quantized, items = (
         block if isinstance(block := content.get(name), dict) else {}
-        for name in ("datasets", "models", "quantizers", "quantized_models")
+        for name in ("datasets", "models", "quantizers", "quantized_models", "quantized_items")
     )
     run = [name for name in names if isinstance(name, str)] if isinstance(names := content.get("run"), list) else []
     problems = [f"run: '{name}' is not under datasets" for name in run if name not in datasets]
     problems += [f"run: '{name}' is there more than once" for name in sorted(set(run)) if run.count(name) > 1]
+    for name, chosen in items.items():
+        fitted = quantized.get(name, [])
+        names = list(quantizers) if fitted == "all" else fitted
+        problems += [
+            f"quantized_items.{name}: '{quantizer}' is not fitted on the model's users, by quantized_models"
+            for quantizer in (chosen if isinstance(chosen, list) else [])
+            if not isinstance(names, list) or quantizer not in names
+        ]
+        problems += [
+            f"quantized_items.{name}: '{quantizer}' keeps histories, and items have none"
+            for quantizer in (chosen if isinstance(chosen, list) else [])
+            if isinstance(entry := quantizers.get(quantizer), dict) and entry.get("kind") == "history"
+        ]
     for name, chosen in quantized.items():
         model = models.get(name)
         if not isinstance(model, dict) or "hidden" not in model or model.get("bottleneck"):
@@ -195,6 +256,12 @@ def _wrong_widths(params: Params) -> list[str]:
                 quantizer.check_width(params.models[model].hidden[-1])
             except ValueError as error:
                 problems.append(f"quantizers.{name}: {error} of '{model}'")
+    for model in params.quantized_items:
+        for name, quantizer in params.item_quantizers_of(model).items():
+            try:
+                quantizer.check_width(params.models[model].hidden[0])
+            except ValueError as error:
+                problems.append(f"quantized_items.{model}: '{name}': {error}")
     return problems
 
 

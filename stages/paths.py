@@ -75,6 +75,16 @@ def quantized_evaluation(dataset: str, model: str) -> Path:
     return DATA / dataset / "quantized-evaluation" / model
 
 
+def item_codecs(dataset: str, model: str) -> Path:
+    """Folder of the quantizers fitted on a model's item tables: one for each size, in it two for each seed."""
+    return DATA / dataset / "item-codecs" / model
+
+
+def item_evaluation(dataset: str, model: str) -> Path:
+    """As `evaluation`, for the rows whose item tables are quantized."""
+    return DATA / dataset / "item-evaluation" / model
+
+
 def sweep(dataset: str, model: str) -> Path:
     """Journal of a search's trials; no DVC output."""
     return DATA / dataset / "sweeps" / f"{model}.log"

@@ -8,9 +8,8 @@ from time import perf_counter
 from stages import paths
 from stages.build import build_model, choose_device, describe, fit_codecs, load_weights
 from stages.command_line import Dataset, Model, run
-from stages.errors import UserError
 from stages.interactions.storage import load_split
-from stages.params import Params, Row, read_params
+from stages.params import Row, read_params
 from stages.quantizers.errors import variance_lost
 from stages.quantizers.history import SomeHistory
 from stages.records import recorded
@@ -22,7 +21,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
     rows = params.quantized_rows_of(model)
     split = load_split(paths.split(dataset))
     n_users, n_items = split.train.shape
-    _check_sizes(params, model, n_users)
+    params.check_sizes(params.quantizers_of(model), n_users, "train users")
     device = choose_device(params.device)
     seconds: dict[str, list[float]] = {}
     with (
@@ -48,19 +47,6 @@ def quantize(dataset: Dataset, model: Model) -> None:
                         lost = f", {variance_lost(codec, embeddings):.1%} of the variance lost on train users"
                     print(f"{row.name}, seed {seed}: {codec.bytes_per_vector} bytes per user{lost}", flush=True)
         record["fit_seconds"] = seconds  # of all forms, for each seed
-
-
-def _check_sizes(params: Params, model: str, n_users: int) -> None:
-    """UserError, before anything is fitted, where there are fewer train users than codes."""
-    problems = [
-        f"  quantizers.{name}: {settings.least_vectors:,} codes need as many train users, there are {n_users:,}"
-        for name, settings in params.quantizers_of(model).items()
-        if settings.least_vectors > n_users
-    ]
-    if problems:
-        raise UserError(
-            "this split is too small for some quantizers; lower their codes or held_out_users:\n" + "\n".join(problems)
-        )
 
 
 if __name__ == "__main__":

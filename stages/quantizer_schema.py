@@ -147,7 +147,7 @@ class Principal(Entry):
     def check_width(self, width: int) -> None:
         """There are no more directions than dimensions."""
         if self.bytes[0] > width:
-            raise ValueError(f"there are no {self.bytes[0]} directions in the last hidden layer's width {width}")
+            raise ValueError(f"there are no {self.bytes[0]} directions in the hidden layer's width {width}")
 
 
 class History(Entry):

@@ -25,8 +25,9 @@ from stages.params import Params, Row, read_params
 from stages.ranking.paired import Bootstrap
 from stages.reporting import figures, tables
 from stages.reporting.comparisons import Comparison, compare_with_twins
-from stages.reporting.frontier import all_rows, codebook_sizes, frontier_table, knee_of, standings
-from stages.reporting.kinds import family_of, stored_in_words, twins
+from stages.reporting.frontier import all_rows, codebook_sizes, frontier_table, item_table, knee_of, standings
+from stages.reporting.kinds import family_of, item_tables_in_words, stored_in_words, twins
+from stages.reporting.page import render_page
 from stages.reporting.results import METRICS, RowResult
 
 TEMPLATES = Path(__file__).parent / "reporting"
@@ -57,9 +58,16 @@ def report(dataset: Dataset) -> None:
     comparisons = compare_with_twins(rows, bootstrap)
     stored = [row for row in rows if row.bytes_per_user > 0]
     table = all_rows(rows, comparisons, standings(stored, bootstrap))
+    items = _items(params, dataset, rows, bootstrap)
     sizes = codebook_sizes(params, rows)
     content = _content(dataset, params, rows, comparisons, bootstrap) | {
         "frontier": tables.markdown(frontier_table(table[table["bytes_per_user"] > 0])),
+        "items": tables.markdown(item_table(items)),
+        "item_bytes": tables.listing(
+            f"{4 * (params.models[name].hidden[0] + params.models[name].hidden[-1]):,} bytes per item"
+            for name in params.quantized_items
+        )
+        or "–",
         "knees": [(name, knee_of(some)) for name, some in sizes.groupby("row", sort=False)],
         "by_activity": tables.long_tail_table(activity),
         "by_popularity": tables.long_tail_table(popularity),
@@ -69,9 +77,23 @@ def report(dataset: Dataset) -> None:
         folder = Path(temporary)
         # A prefix's codes are those of the whole code, which comes first.
         whole_codes = {row.base: row.name for row in reversed(params.rows())}.values()
-        _draw(folder / "figures", rows, table, sizes, whole_codes, curves, _distribution(dataset), activity, popularity)
+        _draw(
+            folder / "figures",
+            rows,
+            table,
+            items,
+            sizes,
+            whole_codes,
+            curves,
+            _distribution(dataset),
+            activity,
+            popularity,
+        )
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        digits = params.report.digits
+        page = render_page(settings.title, table.round(digits), items.round(digits))
+        (folder / "frontier.html").write_text(page)
         environment = Environment(
             loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
         )
@@ -112,6 +134,34 @@ def _read_row(params: Params, dataset: str, row: Row) -> RowResult:
     )
 
 
+def _items(params: Params, dataset: str, users: list[RowResult], bootstrap: Bootstrap) -> pd.DataFrame:
+    """As `all_rows`, of the rows whose item tables are quantized; their bytes are per item, of both tables."""
+    rows = []
+    for row in params.item_rows():
+        folder = paths.item_evaluation(dataset, row.model) / row.name
+        stored = _read(folder / "stored.json", _json)
+        per_user = _read(folder / "per_user.parquet", pd.read_parquet)
+        record = _read(paths.record(dataset, f"quantize-items-{row.model}"), _json)
+        rows.append(
+            RowResult(
+                name=row.name,
+                family=family_of(params, row.users),
+                stored=item_tables_in_words(params, row),
+                float_twin=row.model,
+                post_hoc_twin=None,
+                **stored,
+                fit_seconds=fmean(record["fit_seconds"][row.quantizer]),
+                encode_us=record["microseconds"][row.name]["encode"],
+                decode_us=record["microseconds"][row.name]["decode"],
+                per_user=per_user.drop(columns="seed").groupby("user", as_index=False).mean(),
+                per_seed=per_user.groupby("seed")[list(METRICS)].mean(),
+                code_usage=pd.DataFrame(),
+            )
+        )
+    comparisons = compare_with_twins([*users, *rows], bootstrap)
+    return all_rows(rows, comparisons, standings(rows, bootstrap)).rename(columns={"bytes_per_user": "bytes_per_item"})
+
+
 def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     """What `read` makes of a result of an earlier stage."""
     try:
@@ -133,6 +183,7 @@ def _draw(
     folder: Path,
     rows: list[RowResult],
     frontier: pd.DataFrame,
+    items: pd.DataFrame,
     sizes: pd.DataFrame,
     whole_codes: Collection[str],
     curves: pd.DataFrame,
@@ -167,6 +218,7 @@ def _draw(
     figures.draw_long_tail(distribution, drawn[0], drawn[1], styles, folder / "long_tail.png")
     for name, table in {
         "frontier": frontier,
+        "items": items,
         "codebook_size": sizes,
         "convergence": convergence,
         "curves": curves,
@@ -301,6 +353,7 @@ def _records(dataset: str, params: Params) -> list[Path]:
     names += [f"quantize-{name}" for name in params.quantized_models]
     names += [f"evaluate-{name}" for name in [*params.references, *params.models]]
     names += [f"evaluate-quantized-{name}" for name in params.quantized_models]
+    names += [f"quantize-items-{name}" for name in params.quantized_items]
     return [paths.record(dataset, name) for name in dict.fromkeys(names)]
 
 
@@ -308,6 +361,7 @@ def _warn_of_leftovers(dataset: str, params: Params) -> None:
     """DVC keeps the outputs of a stage that is no more, and counts them as dependencies of this one."""
     expected = {paths.evaluation(dataset, name) for name in [*params.references, *params.models]}
     expected |= {paths.quantized_evaluation(dataset, name) for name in params.quantized_models}
+    expected |= {paths.item_evaluation(dataset, name) for name in params.quantized_items}
     expected |= {paths.curves(dataset, name) for name in params.models}
     expected |= set(_records(dataset, params))
     for folder in sorted({path.parent for path in expected}):

@@ -175,4 +175,4 @@ class Sweep(Strict):
 def check_chunks(chunks: int, width: int) -> None:
     """ValueError where a layer can't be cut into so many chunks."""
     if width % chunks:
-        raise ValueError(f"{chunks} chunks do not divide the last hidden layer's width {width}")
+        raise ValueError(f"{chunks} chunks do not divide the hidden layer's width {width}")

@@ -41,7 +41,8 @@ def test_the_committed_file_has_every_row_of_table_1_its_references_and_ours() -
         *(
             f"dae-200-{quantizer}"
             for quantizer in (
-                "pq-40x5", "pq-20x10", "opq-40x5", "opq-20x10", "rq-20b", "rq-10b", "rq-5b", "lsq-5b", "kmeans-k256",
+                "pq-40x5", "pq-20x10", "opq-40x5", "opq-20x10", "rq-20b", "rq-10b", "rq-5b", "rq-greedy-20b",
+                "rq-greedy-10b", "rq-greedy-5b", "lsq-5b", "kmeans-k256",
                 "kmeans-k64", "kmeans-k16", "kmeans-k4", "tree", "scalar-float16", "scalar-bfloat16", "scalar-8bit",
                 "scalar-6bit", "scalar-4bit", "scalar-1bit", "pca-40b", "pca-20b", "pca-10b", "history-40b",
                 "history-20b",
@@ -150,7 +151,7 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ),
         ("  dae-200: all\n", "  ease: all\n", "quantized_models: 'ease' is not an auto-encoder"),
         ("[pq-40x5, pq-20x10] #", "[pq-40x5, pq] #", "quantized_models.dae-200-200-200: 'pq' is not under quantizers"),
-        ("bytes: [40, 20, 10]\n", "bytes: [400]\n", "quantizers.pca: there are no 400 directions in the last hidden"),
+        ("bytes: [40, 20, 10]\n", "bytes: [400]\n", "quantizers.pca: there are no 400 directions in the hidden layer"),
         ("codes: [256, 64, 16, 4] #", "codes: [4, 64] #", "quantizers.kmeans.codes: must fall from one to the next"),
         ("types: [float16, bfloat16, 8bit", "types: [7bit", "quantizers.scalar.types.0: Input should be 'float16'"),
         ("    branches: 16 #", "    branches: 1 #", "quantizers.tree.branches: Input should be greater than or eq"),

@@ -92,6 +92,29 @@ def frontier_table(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def item_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of quantized item tables, for people."""
+    marks = {FRONT: "●", TIE: "○", BEHIND: ""}
+    if table.empty:
+        return table
+    return pd.DataFrame(
+        {
+            "row": table["row"].map("`{}`".format),
+            "": table["standing"].map(marks),
+            "stored per item": table["stored"],
+            "bytes": table["bytes_per_item"].map(_short),
+            "shared": table["shared_bytes"].map(_kilobytes),
+            "NDCG@100": table[NDCG].map("{:.4f}".format),
+            "kept of float (95 % CI)": [
+                f"{kept:.1%} ({low * 100:.1f}–{high * 100:.1f})"
+                for kept, low, high in zip(table["kept"], table["kept_low"], table["kept_high"], strict=True)
+            ],
+            "variance lost": table["variance_lost"].map("{:.1%}".format),
+            "fit": table["fit_seconds"].map("{:.2f} s".format),
+        }
+    )
+
+
 def codebook_sizes(params: Params, rows: Iterable[RowResult]) -> pd.DataFrame:
     """Of the k-means of whole vectors: row (without its size), size, variance_lost, ndcg@100, by size."""
     by_name = {row.name: row for row in rows}
@@ -127,4 +150,6 @@ def _short(value: float) -> str:
 
 
 def _kilobytes(value: float) -> str:
-    return f"{value / 1e3:,.0f} kB" if value >= 1000 else f"{value:,.0f} B"
+    if value < 1000:
+        return f"{value:,.0f} B"
+    return f"{value / 1e3:,.1f} kB" if value < 10_000 else f"{value / 1e3:,.0f} kB"

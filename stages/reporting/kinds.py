@@ -1,7 +1,7 @@
 """What params.yaml says of a row: its family, what it stores, and which rows it is compared with."""
 
 from stages import quantizer_schema, schema
-from stages.params import Params, Row
+from stages.params import ItemRow, Params, Row
 
 KINDS = {
     "kmeans": "whole",
@@ -46,6 +46,17 @@ def stored_in_words(params: Params, row: Row) -> str:
             return f"{width} × {row.form}"
         case None:
             return f"{width} × {row.form or 'float32'}"
+
+
+def item_tables_in_words(params: Params, row: ItemRow) -> str:
+    """What is stored per item."""
+    codes = stored_in_words(params, row.users)
+    return {
+        "output": f"output table: {codes}; input table: float32",
+        "input": f"input table: {codes}; output table: float32",
+        "both": f"both tables: {codes}",
+        "users-too": f"both tables and users: {codes}",
+    }[row.tables]
 
 
 def twins(params: Params, row: Row) -> tuple[Row | None, Row | None]:

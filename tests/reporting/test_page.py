@@ -1,0 +1,218 @@
+"""The page of the frontier: what it holds, and how it behaves in a real browser."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from stages.reporting.page import render_page
+from stages.reporting.results import FAMILIES
+
+ROOT = Path(__file__).parents[2]
+USERS = pd.read_csv(ROOT / "reports" / "ml-latest-small" / "figures" / "frontier.csv")
+ITEMS = (
+    USERS[USERS["family"].isin(["float", "product"])]
+    .head(5)
+    .rename(columns={"bytes_per_user": "bytes_per_item"})
+    .assign(row=["item-a", "item-b", "item-c", "item-d", "item-e"])
+)
+NO_ITEMS = pd.DataFrame()
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "google-chrome"])), None)
+NARROW = 380
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_page_holds_every_row() -> None:
+    targets = data_of(render_page("sample", USERS, ITEMS))["targets"]
+    assert [row["row"] for row in targets["users"]] == list(USERS["row"])
+    assert [row["bytes"] for row in targets["users"]] == list(USERS["bytes_per_user"])
+    assert [row["ndcg"] for row in targets["items"]] == list(ITEMS["ndcg@100"])
+
+
+def test_the_page_needs_no_other_address() -> None:
+    page = render_page("sample", USERS, ITEMS)
+    assert set(re.findall(r"https?:[^\"'\s]*", page)) == {"http://www.w3.org/2000/svg"}
+    assert "@import" not in page
+    assert not re.search(r"<script[^>]*\ssrc=", page)
+
+
+def test_every_family_has_a_name_a_colour_and_a_marker_of_its_own() -> None:
+    families = data_of(render_page("sample", USERS, NO_ITEMS))["families"]
+    assert list(families) == list(FAMILIES)
+    for feature in ("name", "colour", "marker"):
+        assert len({family[feature] for family in families.values()}) == len(FAMILIES)
+
+
+def test_what_is_not_known_is_null() -> None:
+    rows = {row["row"]: row for row in data_of(render_page("sample", USERS, NO_ITEMS))["targets"]["users"]}
+    assert rows["ease"]["kept"] is None
+    assert rows["ease"]["variance_lost"] is None
+    assert rows["dae-200"]["standing"] == ""
+
+
+@pytest.mark.parametrize("harm", ["</script><b>", "<!--<script>"])
+def test_names_cannot_end_the_data_or_write_elements(harm: str) -> None:
+    page = render_page(harm, USERS.assign(row=harm), NO_ITEMS)
+    assert harm not in page
+    assert {row["row"] for row in data_of(page)["targets"]["users"]} == {harm}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("neither chromium nor google-chrome is installed, and the page is tried in a real browser")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The page of users and items, opened as a file; what it complained of or fetched fails the test."""
+    complaints: list[str] = []
+    opened = browser.new_page()
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda request: complaints.append(request.url) if "page.html" not in request.url else None)
+    show(opened, tmp_path, ITEMS)
+    yield opened
+    opened.close()
+    assert [complaint for complaint in complaints if complaint != "data:,"] == []
+
+
+def show(page: Page, folder: Path, items: pd.DataFrame) -> None:
+    (folder / "page.html").write_text(render_page("sample", USERS, items))
+    page.goto((folder / "page.html").as_uri())
+
+
+def points(page: Page) -> set[str]:
+    return {str(point.get_attribute("data-row")) for point in page.locator(".point").all()}
+
+
+def table_rows(page: Page) -> list[str]:
+    return page.locator("tbody td:first-child").all_inner_texts()
+
+
+def sort_by(page: Page, column: str) -> None:
+    page.get_by_role("button", name=column).click()
+
+
+def test_there_is_a_point_and_a_line_of_the_table_for_each_row(page: Page) -> None:
+    assert page.locator(".point").count() == len(USERS)
+    assert points(page) == set(USERS["row"])
+    assert table_rows(page) == list(USERS["row"])
+    assert f"{len(USERS)} of {len(USERS)} rows shown" in page.locator("#count").inner_text()
+
+
+def test_a_family_that_is_not_ticked_is_neither_drawn_nor_tabulated(page: Page) -> None:
+    others = USERS.loc[USERS["family"] != "product", "row"]
+    page.get_by_label(FAMILIES["product"]).uncheck()
+    assert points(page) == set(others)
+    assert table_rows(page) == list(others)
+    assert f"{len(others)} of {len(USERS)} rows shown" in page.locator("#count").inner_text()
+    page.get_by_label(FAMILIES["product"]).check()
+    assert points(page) == set(USERS["row"])
+
+
+def test_nothing_breaks_when_no_family_is_ticked(page: Page) -> None:
+    for box in page.locator("#families input").all():
+        box.uncheck()
+    assert points(page) == set()
+    assert table_rows(page) == []
+
+
+def test_the_axes_follow_the_families_shown(page: Page) -> None:
+    most = page.locator("#plot text", has_text=f"{USERS['bytes_per_user'].max():,.0f}")
+    assert most.count() == 1
+    page.get_by_label(FAMILIES["float"]).uncheck()
+    assert most.count() == 0
+
+
+@pytest.mark.parametrize("way", ["focus", "hover"])
+def test_a_point_tells_its_numbers(page: Page, way: str) -> None:
+    row = USERS[USERS["standing"].eq("front") & USERS["kept"].notna() & USERS["fit_seconds"].isna()].iloc[0]
+    point = page.locator(f'.point[data-row="{row["row"]}"]')
+    assert page.locator("#tooltip").is_hidden()
+    point.focus() if way == "focus" else point.locator(".marker").hover(force=True)
+    told = page.locator("#tooltip").inner_text()
+    kept = f"{row['kept'] * 100:.1f} % ({row['kept_low'] * 100:.1f}–{row['kept_high'] * 100:.1f})"
+    ndcg = f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}"
+    for expected in [row["row"], ndcg, kept, "● front", "fit\n–"]:
+        assert expected in told
+    assert kept in str(point.get_attribute("aria-label"))
+    assert row["row"] in page.locator("tr.marked").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator("#tooltip").is_hidden()
+
+
+def test_tab_goes_from_point_to_point_along_the_axis(page: Page) -> None:
+    page.locator("#families input").last.focus()
+    told = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        told.append(page.locator("#tooltip strong").inner_text())
+    assert told == list(USERS.sort_values(["bytes_per_user", "ndcg@100"])["row"].head(3))
+
+
+def test_pointing_at_a_line_of_the_table_marks_its_point(page: Page) -> None:
+    page.locator('tbody tr[data-row="dae-200-tree"]').hover()
+    point = page.locator('.point[data-row="dae-200-tree"]')
+    assert page.locator("#highlight").get_attribute("transform") == point.get_attribute("transform")
+    assert page.locator("#highlight circle").count() == 1
+
+
+def test_the_switch_shows_items(page: Page) -> None:
+    page.get_by_role("radio", name="items").check()
+    assert points(page) == set(ITEMS["row"])
+    assert table_rows(page) == list(ITEMS["row"])
+    assert page.get_by_role("button", name="bytes per item").is_visible()
+    assert page.locator("#families input").count() == ITEMS["family"].nunique()
+
+
+def test_the_switch_says_why_it_cannot_show_items(page: Page, tmp_path: Path) -> None:
+    show(page, tmp_path, NO_ITEMS)
+    assert page.get_by_role("radio", name="items (not measured here)").is_disabled()
+
+
+def test_a_click_on_a_column_sorts_by_it_and_a_second_one_turns_it(page: Page) -> None:
+    sort_by(page, "NDCG@100")
+    falling = USERS.sort_values("ndcg@100", ascending=False, kind="stable")["row"]
+    assert table_rows(page) == list(falling)
+    sort_by(page, "NDCG@100")
+    assert table_rows(page) == list(USERS.sort_values("ndcg@100", kind="stable")["row"])
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+
+
+def test_what_is_not_known_is_sorted_last_either_way(page: Page) -> None:
+    unknown = set(USERS.loc[USERS["kept"].isna(), "row"])
+    for _ in range(2):
+        sort_by(page, "kept")
+        assert set(table_rows(page)[-len(unknown) :]) == unknown
+
+
+def test_the_page_itself_is_never_wider_than_the_window(page: Page) -> None:
+    page.set_viewport_size({"width": NARROW, "height": 800})
+    page.locator('.point[data-row="dae-200-pq-20x10"]').focus()
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW
+    assert page.locator(".point").count() == len(USERS)
+
+
+def test_names_with_markup_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
+    name = "</script><b>bold</b><!--<script>"
+    (tmp_path / "page.html").write_text(render_page(name, USERS.head(1).assign(row=name), NO_ITEMS))
+    page.goto((tmp_path / "page.html").as_uri())
+    assert table_rows(page) == [name]
+    assert name in page.locator("h1").inner_text()
+    assert page.locator("b").count() == 0
