@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 from stages.catalogue import Dataset, Strict
 from stages.errors import UserError
 from stages.quantizer_schema import Quantizer
-from stages.schema import Model, Reference, Study, Sweep
+from stages.schema import Model, Reference, RefitRules, ResidualBottleneck, Sizes, Study, Sweep
 
 # A name becomes part of file names, DVC stage names and DVC's dotted parameter paths.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -105,6 +105,10 @@ class Params(Strict):
     quantizers: dict[Name, Quantizer]
     quantized_items: dict[Name, list[Name]]
     """Model → the quantizers that are fitted on its item tables as well."""
+    refits: dict[Name, RefitRules]
+    """Model → how its output layer is trained on for some of its quantizers."""
+    budgets: dict[Name, Sizes]
+    """Model with a residual bottleneck → average bytes of codes that are longer for users with longer histories."""
     studies: dict[Name, Study]
     sweep: Sweep
     report: Report
@@ -152,6 +156,14 @@ class Params(Strict):
         ]
         if problems:
             raise UserError("this split is too small for some quantizers; lower their codes:\n" + "\n".join(problems))
+
+    def refits_of(self, model: str) -> RefitRules:
+        """How the model's output layer is trained on; UserError where it is not."""
+        return _entry("refits", self.refits, model)
+
+    def budgets_of(self, model: str) -> list[int]:
+        """Average bytes of the model's codes, falling; UserError where there are none."""
+        return _entry("budgets", self.budgets, model)
 
     def seeds_of(self, model: str) -> list[int]:
         """Of its trainings; a reference is fitted once, without a seed."""
@@ -205,7 +217,7 @@ def read_params(path: Path = PATH) -> Params:
         problems = [_describe(details, content) for details in error.errors()]
     problems += _cross_check(content)
     if not problems:
-        problems = _same_names(params) + _wrong_widths(params) + _wrong_variants(params)
+        problems = _same_names(params) + _wrong_widths(params) + _wrong_budgets(params) + _wrong_variants(params)
     if problems:
         count = "a wrong entry" if len(problems) == 1 else f"{len(problems)} wrong entries"
         raise UserError(f"{path} has {count}; nothing was run:\n" + "\n".join(f"  {line}" for line in problems))
@@ -214,26 +226,27 @@ def read_params(path: Path = PATH) -> Params:
 
 def _cross_check(content: dict[str, Any]) -> list[str]:
     """What is wrong between blocks. Judged on the raw file, to be listed beside what is wrong within them."""
-    datasets, models, quantizers, quantized, items = (
+    datasets, models, quantizers, quantized, items, refits = (
         block if isinstance(block := content.get(name), dict) else {}
-        for name in ("datasets", "models", "quantizers", "quantized_models", "quantized_items")
+        for name in ("datasets", "models", "quantizers", "quantized_models", "quantized_items", "refits")
     )
     run = [name for name in names if isinstance(name, str)] if isinstance(names := content.get("run"), list) else []
     problems = [f"run: '{name}' is not under datasets" for name in run if name not in datasets]
     problems += [f"run: '{name}' is there more than once" for name in sorted(set(run)) if run.count(name) > 1]
-    for name, chosen in items.items():
+    wanted = [("quantized_items", name, chosen) for name, chosen in items.items()]
+    wanted += [
+        ("refits", name, chosen.get("quantizers")) for name, chosen in refits.items() if isinstance(chosen, dict)
+    ]
+    for block, name, chosen in wanted:
         fitted = quantized.get(name, [])
         names = list(quantizers) if fitted == "all" else fitted
-        problems += [
-            f"quantized_items.{name}: '{quantizer}' is not fitted on the model's users, by quantized_models"
-            for quantizer in (chosen if isinstance(chosen, list) else [])
-            if not isinstance(names, list) or quantizer not in names
-        ]
-        problems += [
-            f"quantized_items.{name}: '{quantizer}' keeps histories, and items have none"
-            for quantizer in (chosen if isinstance(chosen, list) else [])
-            if isinstance(entry := quantizers.get(quantizer), dict) and entry.get("kind") == "history"
-        ]
+        for quantizer in chosen if isinstance(chosen, list) else []:
+            if not isinstance(names, list) or quantizer not in names:
+                problems.append(
+                    f"{block}.{name}: '{quantizer}' is not fitted on the model's users, by quantized_models"
+                )
+            elif isinstance(entry := quantizers.get(quantizer), dict) and entry.get("kind") == "history":
+                problems.append(f"{block}.{name}: '{quantizer}' keeps histories, and has no vectors")
     for name, chosen in quantized.items():
         model = models.get(name)
         if not isinstance(model, dict) or "hidden" not in model or model.get("bottleneck"):
@@ -276,6 +289,18 @@ def _same_names(params: Params) -> list[str]:
         if twice:
             return [f"two rows are named '{name}'; rename an entry" for name in twice]
     return [f"seeds: {seed} is there more than once" for seed in params.seeds if params.seeds.count(seed) > 1][:1]
+
+
+def _wrong_budgets(params: Params) -> list[str]:
+    """Budgets of models without residual codes, or beyond them."""
+    problems = []
+    for name, sizes in params.budgets.items():
+        bottleneck = getattr(params.models.get(name), "bottleneck", None)
+        if not isinstance(bottleneck, ResidualBottleneck):
+            problems.append(f"budgets: '{name}' is not a model with a residual bottleneck under models")
+        elif sizes[-1] < 2 or sizes[0] > bottleneck.bytes[0]:
+            problems.append(f"budgets.{name}: must be from 2 to {bottleneck.bytes[0]}, the bytes of the whole code")
+    return problems
 
 
 def _wrong_variants(params: Params) -> list[str]:

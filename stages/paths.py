@@ -85,6 +85,16 @@ def item_evaluation(dataset: str, model: str) -> Path:
     return DATA / dataset / "item-evaluation" / model
 
 
+def refits(dataset: str, model: str) -> Path:
+    """Folder of output layers trained on, for each row one for each seed; and what they give."""
+    return DATA / dataset / "refits" / model
+
+
+def budget(dataset: str, model: str) -> Path:
+    """Folder of what codes give whose length depends on the user."""
+    return DATA / dataset / "budgets" / model
+
+
 def sweep(dataset: str, model: str) -> Path:
     """Journal of a search's trials; no DVC output."""
     return DATA / dataset / "sweeps" / f"{model}.log"

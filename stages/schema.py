@@ -138,6 +138,15 @@ class Vae(AutoEncoder):
 Model = Annotated[Dae | Vae, Field(discriminator="kind")]
 
 
+class RefitRules(Strict):
+    """Training on of an output layer for what is stored of users."""
+
+    quantizers: Annotated[list[str], Field(min_length=1)]
+    """Under quantizers, and fitted on the model's users."""
+    epochs: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
 class Study(Strict):
     """Variants of a model, compared on the validation users."""
 

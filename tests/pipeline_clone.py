@@ -84,6 +84,8 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "pca": {"kind": "principal", "bytes": [4, 2]},
             "history": {"kind": "history", "bytes": [4, 2], "seed": 1234},
         },
+        "refits": {"dae-8": {"quantizers": ["kmeans"], "epochs": 2, "learning_rate": 0.001}},
+        "budgets": {"rq-vae": [2]},
         "studies": {
             "ablation": {"model": "rq-vae", "variants": {"learns the items": {"bottleneck": {"target": "items"}}}}
         },

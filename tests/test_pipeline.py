@@ -59,6 +59,8 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
             *(f"evaluate@tiny-{model}" for model in MODELS),
             "evaluate-quantized@tiny-dae-8",
             "quantize-items@tiny-dae-8",
+            "refit@tiny-dae-8",
+            "budget@tiny-rq-vae",
             "report@tiny",
         ]
     )
@@ -74,7 +76,7 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     text = (folder / "report.md").read_text()
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
-    assert len(links) == 16
+    assert len(links) == 17
     assert [link for link in links if not (folder / link).is_file()] == []
 
 
@@ -146,6 +148,7 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
         "quantize@tiny-dae-8",
         "evaluate-quantized@tiny-dae-8",
         "quantize-items@tiny-dae-8",
+        "refit@tiny-dae-8",
         "report@tiny",
     ]
     assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
@@ -282,8 +285,18 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
 def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
     clone.repro()
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
-    kept = {name: clone.params[name] for name in ("models", "quantized_models", "quantized_items", "studies")}
-    clone.params |= {"models": {}, "quantized_models": {}, "quantized_items": {}, "studies": {}}
+    kept = {
+        name: clone.params[name]
+        for name in ("models", "quantized_models", "quantized_items", "refits", "budgets", "studies")
+    }
+    clone.params |= {
+        "models": {},
+        "quantized_models": {},
+        "quantized_items": {},
+        "refits": {},
+        "budgets": {},
+        "studies": {},
+    }
     clone.write_params()
     assert "params.yaml has no models" in clone.complaint("stages.report", "--dataset", "tiny")
     assert (clone.folder / "reports/tiny/report.md").read_bytes() == before

@@ -67,7 +67,7 @@ class AutoEncoder(Recommender):
         generator : on the model's device
         likelihood : of this model's output layer
         """
-        hidden, penalty = self._last_hidden(self._first_layer(batch, generator), progress, generator)
+        hidden, penalty = self.last_hidden(batch, progress, generator)
         if self.bottleneck is None or not self.bottleneck.started:
             return likelihood(hidden, batch) + penalty
         rules = self.bottleneck.rules
@@ -78,6 +78,12 @@ class AutoEncoder(Recommender):
         # The float model goes on learning the items, and the codes learn what it then says of the whole input.
         scores = SoftTarget(clean, self.output)
         return likelihood(hidden, batch) + likelihood(quantized, batch, scores) + commitment + penalty
+
+    def last_hidden(
+        self, batch: UserItems, progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | float]:
+        """The last hidden layer (n_users, d) with dropout and noise, and what is added to the loss; as of `loss`."""
+        return self._last_hidden(self._first_layer(batch, generator), progress, generator)
 
     @torch.no_grad()
     def embed(self, fold_in: csr_array) -> np.ndarray:
