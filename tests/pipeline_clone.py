@@ -73,7 +73,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "rq-vae": {**DAE, "bottleneck": RESIDUAL},
         },
         "quantized_models": {"dae-8": "all"},
-        "quantized_items": {"dae-8": ["pq-4x2", "scalar"]},
+        "quantized_items": {"dae-8": ["tree", "scalar"]},
         "quantizers": {
             "pq-4x2": {"kind": "product", "chunks": 4, "rotation": False, "seed": 1234},
             "rq": {"kind": "residual", "bytes": [3, 1], "beam": 2, "seed": 1234},
