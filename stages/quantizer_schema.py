@@ -77,36 +77,31 @@ class Product(Entry):
         check_chunks(self.chunks, width)
 
 
-class Residual(Entry):
-    """A sum of codes, each of what those before have left (RQ)."""
+class Summed(Entry):
+    """A sum of codes, each of a codebook of 256."""
+
+    bytes: Sizes
+    """Codebooks, a row each."""
+    beam: Beam
+    """Partial codes that the encoder keeps in its search; 1 is greedy."""
+    seed: Seed
+
+    @property
+    def forms(self) -> Forms:
+        """Numbers of bytes."""
+        return list(self.bytes)
+
+
+class Residual(Summed):
+    """Each code is of what those before have left (RQ); fewer bytes are a prefix of the whole code."""
 
     kind: Literal["residual"]
-    bytes: Sizes
-    """The whole code, and prefixes of it, a row each."""
-    beam: Beam
-    """Partial codes that the encoder keeps; 1 is greedy."""
-    seed: Seed
-
-    @property
-    def forms(self) -> Forms:
-        """Numbers of bytes."""
-        return list(self.bytes)
 
 
-class Additive(Entry):
-    """A sum of codes, all fitted together by local search (LSQ)."""
+class Additive(Summed):
+    """All codebooks are fitted together, by local search (LSQ), and anew for each row."""
 
     kind: Literal["additive"]
-    bytes: Sizes
-    """Codebooks, fitted anew for each row."""
-    beam: Beam
-    """Of the search that the encoder starts with."""
-    seed: Seed
-
-    @property
-    def forms(self) -> Forms:
-        """Numbers of bytes."""
-        return list(self.bytes)
 
 
 class Scalar(Entry):
