@@ -222,6 +222,8 @@ def test_a_synthetic_set_says_so_in_its_title_and_has_no_paper_values(clone: Clo
         "models": {"dae-8": models["dae-8"]},
         "quantized_models": {},
         "quantized_items": {},
+        "refits": {},
+        "budgets": {},
         "quantizers": {},
         "studies": {},
     }
