@@ -21,7 +21,7 @@ Gigabytes = Annotated[float, typer.Option(min=0, help="Of 10⁹ bytes, for all o
 
 
 def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
-    """Name the row with the highest NDCG@100 that fits, and what is left of it in less."""
+    """Name the row with the highest NDCG@100 that fits, references aside, and what is best in less."""
     title = read_params().dataset(dataset).title
     table = _read(dataset)
     table["gigabytes"] = (table["bytes_per_user"] * users + table["shared_bytes"]) / GIGABYTE
@@ -30,7 +30,7 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
         smallest = table.nsmallest(1, "gigabytes").iloc[0]
         raise UserError(
             f"no row fits {users:,} users into {gigabytes:g} GB; the smallest, {smallest['row']}, takes "
-            f"{smallest['gigabytes']:.3g} GB: give as much, or add a quantizer of fewer bytes to params.yaml"
+            f"{smallest['gigabytes']:.6g} GB: give as much, or add a quantizer of fewer bytes to params.yaml"
         )
     best = fitting.iloc[0]
     print(

@@ -63,7 +63,7 @@ def report(dataset: Dataset) -> None:
     comparisons = compare_with_twins(rows, bootstrap)
     stored = [row for row in rows if row.bytes_per_user > 0]
     table = all_rows(rows, comparisons, standings(stored, bootstrap))
-    items = _item_table(read_items(params, dataset), rows, bootstrap)
+    items = _item_table(read_items(params, dataset), bootstrap)
     budgets = _budget_lines(params, dataset, bootstrap)
     sizes = codebook_sizes(params, rows)
     content = _content(dataset, params, rows, comparisons, bootstrap) | {
@@ -100,9 +100,7 @@ def report(dataset: Dataset) -> None:
         _draw(folder / "figures", drawn, rows)
         metrics = {"rows": {row.name: _metrics(row, params.report.digits) for row in rows}}
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        digits = params.report.digits
-        page = render_page(settings.title, table.round(digits), items.round(digits))
-        (folder / "frontier.html").write_text(page)
+        (folder / "frontier.html").write_text(render_page(settings.title, table, items))
         environment = Environment(
             loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
         )
@@ -118,9 +116,9 @@ def _metrics(row: RowResult, digits: int) -> dict[str, float]:
     return {name: round(value, digits) for name, value in values.items()}
 
 
-def _item_table(rows: list[RowResult], users: list[RowResult], bootstrap: Bootstrap) -> pd.DataFrame:
-    """As `all_rows`, of quantized item tables; users : the rows that have their float twins."""
-    comparisons = compare_with_twins([*users, *rows], bootstrap)
+def _item_table(rows: list[RowResult], bootstrap: Bootstrap) -> pd.DataFrame:
+    """As `all_rows`, of item tables."""
+    comparisons = compare_with_twins(rows, bootstrap)
     table = all_rows(rows, comparisons, standings(rows, bootstrap))
     return table.rename(columns={"bytes_per_user": "bytes_per_item"})
 
@@ -147,7 +145,7 @@ def _refits(params: Params, dataset: str, bootstrap: Bootstrap) -> pd.DataFrame:
                     "NDCG@100": f"{users['before'].mean():.4f}",
                     "refitted": f"{users['after'].mean():.4f}",
                     "difference (95 % CI)": f"{value:+.4f} ({low:+.4f} to {high:+.4f})",
-                    "epochs kept": tables.listing(epochs[row]) if len(set(epochs[row])) == 1 else str(epochs[row]),
+                    "epochs kept, by seed": ", ".join(map(str, epochs[row])),
                 }
             )
     return pd.DataFrame(lines)

@@ -71,6 +71,8 @@ def _open(params: Params, dataset: str, model: str, settings: schema.Model, devi
         today = {"learning_rate": settings.learning_rate, "l2": settings.l2}
         if all(low <= today[name] <= high for name, (low, high) in _ranges(params).items()):
             study.enqueue_trial(today)
+        else:
+            print(f"{_said(today)}, as in params.yaml, is outside the ranges under sweep there and is not tried")
     return study
 
 

@@ -59,7 +59,7 @@ def test_what_is_best_in_less_follows_and_no_row_that_is_worse_for_more(capsys: 
 
 
 def test_nothing_that_fits_is_said_with_what_would() -> None:
-    with pytest.raises(UserError, match=r"the smallest, coarse, takes 0\.25 GB: give as much"):
+    with pytest.raises(UserError, match=r"the smallest, coarse, takes 0\.250001 GB: give as much"):
         advise("ml-latest-small", 50_000_000, 0.1)
 
 

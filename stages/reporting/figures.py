@@ -42,7 +42,7 @@ APART = {
 }
 STEP_APART = 1.03
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000", "#9A6324"]
-DASHES = ["-", "--", ":", "-."]
+DASHES: list[Any] = ["-", "--", ":", "-.", (0, (6, 1)), (0, (3, 1, 1, 1, 1, 1))]  # with LINES: 54 rows
 DPI = 150
 LineStyles = dict[str, dict[str, Any]]  # by row
 
@@ -96,7 +96,7 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
     figure.draw_without_rendering()
     best = stored.loc[stored.groupby("family")["ndcg@100"].idxmax()]
     _name_points(axes, pd.concat([front, best]).drop_duplicates("row"))
-    axes.set_xlabel("bytes stored per user")
+    axes.set_xlabel("bytes stored per user (rows of equal bytes side by side)")
     axes.set_ylabel("NDCG@100 on test users (bars: standard error)")
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", fontsize=8, frameon=True)

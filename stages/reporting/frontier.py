@@ -106,11 +106,11 @@ def item_table(table: pd.DataFrame) -> pd.DataFrame:
             "shared": table["shared_bytes"].map(_kilobytes),
             "NDCG@100": table[NDCG].map("{:.4f}".format),
             "kept of float (95 % CI)": [
-                f"{kept:.1%} ({low * 100:.1f}–{high * 100:.1f})"
+                "–" if pd.isna(kept) else f"{kept:.1%} ({low * 100:.1f}–{high * 100:.1f})"
                 for kept, low, high in zip(table["kept"], table["kept_low"], table["kept_high"], strict=True)
             ],
             "variance lost": table["variance_lost"].map("{:.1%}".format),
-            "fit": table["fit_seconds"].map("{:.2f} s".format),
+            "fit": table["fit_seconds"].map("{:.2f} s".format, na_action="ignore").fillna("–"),
         }
     )
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -50,8 +51,16 @@ def read_row(params: Params, dataset: str, row: Row) -> RowResult:
 
 
 def read_items(params: Params, dataset: str) -> list[RowResult]:
-    """Those whose item tables are quantized; their bytes are per item, of both tables."""
+    """Those whose item tables are quantized, and their float twins.
+
+    Bytes are per item, of both tables, with the item's share of what is shared.
+    """
+    n_items = read(paths.split(dataset) / "protocol.json", read_json)["items_in_train"]
     rows = []
+    for name in params.quantized_items:
+        hidden = params.models[name].hidden
+        floats = read_row(params, dataset, Row(name))
+        rows.append(replace(floats, bytes_per_user=4 * (hidden[0] + hidden[-1]), stored="both tables: float32"))
     for row in params.item_rows():
         folder = paths.item_evaluation(dataset, row.model) / row.name
         stored = read(folder / "stored.json", read_json)
@@ -64,7 +73,7 @@ def read_items(params: Params, dataset: str) -> list[RowResult]:
                 stored=item_tables_in_words(params, row),
                 float_twin=row.model,
                 post_hoc_twin=None,
-                **stored,
+                **(stored | {"bytes_per_user": stored["bytes_per_user"] + stored["shared_bytes"] / n_items}),
                 fit_seconds=fmean(record["fit_seconds"][row.quantizer]),
                 encode_us=record["microseconds"][row.name]["encode"],
                 decode_us=record["microseconds"][row.name]["decode"],

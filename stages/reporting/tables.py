@@ -185,7 +185,7 @@ def by_activity(row: RowResult) -> pd.DataFrame:
     for number in range(4):
         chosen = quarter == number
         if chosen.any():  # users with the same number stay together: on small sets a quarter may be empty
-            low, high = fold_in[chosen].min(), fold_in[chosen].max()
+            low, high = int(fold_in[chosen].min()), int(fold_in[chosen].max())
             ndcg = row.per_user.loc[chosen, NDCG].mean()
             group = f"{low:,}–{high:,}" if low < high else f"{low:,}"
             lines.append({"quarter": number + 1, "group": group, "users": chosen.sum(), NDCG: ndcg})
