@@ -61,3 +61,8 @@ def test_a_stage_depends_on_no_code_that_it_does_not_import(stage: str) -> None:
     closure = import_closure(ROOT / Path(*module.split(".")).with_suffix(".py"))
     needless = {dep for dep in code_dependencies(stage) if not any({file, *file.parents} & {dep} for file in closure)}
     assert {str(dep.relative_to(ROOT)) for dep in needless} == set()
+
+
+@pytest.mark.parametrize("folder", ["budgets", "item-evaluation", "quantized-evaluation", "refits"])
+def test_the_report_needs_no_folder_that_is_missing_where_a_block_has_no_entries(folder: str) -> None:
+    assert f"data/${{item.dataset}}/{folder}" not in STAGES["report"]["deps"]
