@@ -13,13 +13,11 @@ from stages.models.from_history import FromHistory
 from stages.models.recommender import Recommender
 from stages.quantizers.codebooks import CodebookCodec, code_usage
 from stages.quantizers.codec import Codec, stored_bytes
-from stages.quantizers.errors import microseconds, variance_lost
+from stages.quantizers.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
 from stages.quantizers.history import SomeHistory
 from stages.quantizers.whole import KMeansCodec
 from stages.ranking.evaluation import encode_users, evaluate
 from stages.ranking.groups import quarters_of_interactions
-
-MOST_VECTORS_TIMED = 10_000
 
 
 class Result(NamedTuple):

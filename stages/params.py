@@ -10,8 +10,8 @@ from ruamel.yaml.error import YAMLError
 
 from stages.catalogue import Dataset, Strict
 from stages.errors import UserError
-from stages.quantizer_schema import Quantizer
-from stages.schema import Model, Reference, RefitRules, ResidualBottleneck, Sizes, Study, Sweep
+from stages.quantizer_schema import CODES, Quantizer
+from stages.schema import Dae, Model, Reference, RefitRules, ResidualBottleneck, Sizes, Study, Sweep
 
 # A name becomes part of file names, DVC stage names and DVC's dotted parameter paths.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -146,16 +146,32 @@ class Params(Strict):
             for name, entry in self.item_quantizers_of(model).items() for form in entry.forms for tables in TABLES
         ]  # fmt: skip
 
-    @staticmethod
-    def check_sizes(quantizers: dict[str, Quantizer], n: int, what: str) -> None:
-        """UserError, before anything is fitted, where there are fewer vectors than codes; what : they are of."""
+    def check_split(self, n_users: int, n_items: int) -> None:
+        """UserError, before any long work, where a split is too small for an entry.
+
+        Parameters
+        ----------
+        n_users : train users
+        n_items : columns of the matrices, of which each has a vector in an item table
+        """
+        wanted = [
+            (f"models.{name}", CODES, n_users, "train users")
+            for name, model in self.models.items()
+            if isinstance(model, Dae) and model.bottleneck
+        ]
+        of_users = {name: entry for model in self.quantized_models for name, entry in self.quantizers_of(model).items()}
+        of_items = {
+            name: entry for model in self.quantized_items for name, entry in self.item_quantizers_of(model).items()
+        }
+        for quantizers, n, what in ((of_users, n_users, "train users"), (of_items, n_items, "items")):
+            wanted += [(f"quantizers.{name}", entry.least_vectors, n, what) for name, entry in quantizers.items()]
         problems = [
-            f"  quantizers.{name}: {entry.least_vectors:,} codes need as many {what}, there are {n:,}"
-            for name, entry in quantizers.items()
-            if entry.least_vectors > n
+            f"  {entry}: {least:,} codes need as many {what}, there are {n:,}"
+            for entry, least, n, what in wanted
+            if least > n
         ]
         if problems:
-            raise UserError("this split is too small for some quantizers; lower their codes:\n" + "\n".join(problems))
+            raise UserError("this split is too small for some entries of params.yaml:\n" + "\n".join(problems))
 
     def refits_of(self, model: str) -> RefitRules:
         """How the model's output layer is trained on; UserError where it is not."""
@@ -233,9 +249,12 @@ def _cross_check(content: dict[str, Any]) -> list[str]:
     run = [name for name in names if isinstance(name, str)] if isinstance(names := content.get("run"), list) else []
     problems = [f"run: '{name}' is not under datasets" for name in run if name not in datasets]
     problems += [f"run: '{name}' is there more than once" for name in sorted(set(run)) if run.count(name) > 1]
-    wanted = [("quantized_items", name, chosen) for name, chosen in items.items()]
+    # Where quantized_models is missing, that alone is said.
+    wanted = [("quantized_items", name, chosen) for name, chosen in items.items() if "quantized_models" in content]
     wanted += [
-        ("refits", name, chosen.get("quantizers")) for name, chosen in refits.items() if isinstance(chosen, dict)
+        ("refits", name, chosen.get("quantizers"))
+        for name, chosen in refits.items()
+        if isinstance(chosen, dict) and "quantized_models" in content
     ]
     for block, name, chosen in wanted:
         fitted = quantized.get(name, [])
@@ -345,6 +364,10 @@ def _describe(details: Any, content: Any) -> str:
         message = "unknown key" + (f"; did you mean '{close[0]}'?" if close else "")
         if key in close:
             message = "does not belong here"
+    elif kind == "union_tag_not_found":
+        path, message = f"{path}.kind", "is missing"
+    elif kind == "union_tag_invalid":
+        path, message = f"{path}.kind", f"'{details['ctx']['tag']}' is none of {details['ctx']['expected_tags']}"
     elif kind != "value_error":
         message += f" (found {details['input']!r})"
     return f"{path}: {message}" if path else message

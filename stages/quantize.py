@@ -10,7 +10,7 @@ from stages.build import build_model, choose_device, describe, fit_codecs, load_
 from stages.command_line import Dataset, Model, run
 from stages.interactions.storage import load_split
 from stages.params import Row, read_params
-from stages.quantizers.errors import variance_lost
+from stages.quantizers.cost import variance_lost
 from stages.quantizers.history import SomeHistory
 from stages.records import recorded
 
@@ -21,7 +21,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
     rows = params.quantized_rows_of(model)
     split = load_split(paths.split(dataset))
     n_users, n_items = split.train.shape
-    params.check_sizes(params.quantizers_of(model), n_users, "train users")
+    params.check_split(n_users, n_items)
     device = choose_device(params.device)
     seconds: dict[str, list[float]] = {}
     with (

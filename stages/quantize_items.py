@@ -21,7 +21,7 @@ from stages.models.autoencoder import AutoEncoder
 from stages.models.memory import keep_freed_memory
 from stages.params import TABLES, ItemRow, Params, read_params
 from stages.quantizers.codec import Float32
-from stages.quantizers.errors import microseconds, variance_lost
+from stages.quantizers.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
 from stages.quantizers.fitted import FittedCodec
 from stages.ranking.evaluation import evaluate
 from stages.records import recorded
@@ -45,8 +45,8 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
     params = read_params()
     quantizers = params.item_quantizers_of(model)
     split = load_split(paths.split(dataset))
-    n_items = split.train.shape[1]
-    params.check_sizes(quantizers, n_items, "items")
+    n_users, n_items = split.train.shape
+    params.check_split(n_users, n_items)
     device = choose_device(params.device)
     keep_freed_memory()
     results: dict[str, list[Result]] = {}
@@ -120,7 +120,7 @@ def _evaluate(
 
 def _quantize(vectors: np.ndarray, codec: FittedCodec) -> Quantized:
     decoded = np.asarray(codec.decode(codec.encode(vectors)))
-    return Quantized(codec, decoded, variance_lost(codec, vectors), *microseconds(codec, vectors))
+    return Quantized(codec, decoded, variance_lost(codec, vectors), *microseconds(codec, vectors[:MOST_VECTORS_TIMED]))
 
 
 def _numbers(weight: torch.Tensor) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from stages.catalogue import Strict
 from stages.schema import Forms, Sizes, check_chunks
@@ -36,6 +36,13 @@ class KMeans(Entry):
     codes: Annotated[Sizes, Field(max_length=8)]
     """Centroids, a row each."""
     seed: Seed
+
+    @field_validator("codes")
+    @classmethod
+    def _tells_users_apart(cls, codes: list[int]) -> list[int]:
+        if codes[-1] < 2:
+            raise ValueError("1 centroid is the same for every user; give 2 or more")
+        return codes
 
     @property
     def forms(self) -> Forms:
@@ -153,6 +160,13 @@ class History(Entry):
     """A row each."""
     seed: Seed
     """Of which items are kept."""
+
+    @field_validator("bytes")
+    @classmethod
+    def _keeps_an_item(cls, sizes: list[int]) -> list[int]:
+        if sizes[-1] < 4:
+            raise ValueError("the number of one item takes up to 4 bytes; give as many or more")
+        return sizes
 
     @property
     def forms(self) -> Forms:

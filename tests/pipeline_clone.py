@@ -81,7 +81,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "kmeans": {"kind": "kmeans", "codes": [16, 4, 2], "seed": 1234},
             "tree": {"kind": "tree", "branches": 4, "depth": 2, "seed": 1234},
             "scalar": {"kind": "scalar", "types": ["float16", "8bit", "1bit"]},
-            "pca": {"kind": "principal", "bytes": [4, 2]},
+            "pca": {"kind": "principal", "bytes": [8, 4]},
             "history": {"kind": "history", "bytes": [4, 2], "seed": 1234},
         },
         "refits": {"dae-8": {"quantizers": ["kmeans"], "epochs": 2, "learning_rate": 0.001}},

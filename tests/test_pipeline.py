@@ -42,8 +42,8 @@ BYTES = {
     "dae-8-scalar-1bit": 1,
     "dae-8-pca-4b": 4,
     "dae-8-pca-2b": 2,
+    "dae-8-history-8b": 8,
     "dae-8-history-4b": 4,
-    "dae-8-history-2b": 2,
 }
 
 
@@ -156,12 +156,13 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
 
 
-def test_more_centroids_than_train_users_are_said_before_anything_is_fitted(clone: Clone) -> None:
+@pytest.mark.parametrize("stage", ["train", "quantize"])
+def test_more_centroids_than_train_users_are_said_before_any_work(clone: Clone, stage: str) -> None:
     clone.repro()
     before = sorted((clone.folder / "data/tiny/codecs").rglob("*.npz"))
     clone.params["quantizers"]["kmeans"]["codes"] = [65536, 4]
     clone.write_params()
-    complaint = clone.complaint("stages.quantize", "--dataset", "tiny", "--model", "dae-8")
+    complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny", "--model", "dae-8")
     assert "quantizers.kmeans: 65,536 codes need as many train users, there are 290" in complaint
     assert sorted((clone.folder / "data/tiny/codecs").rglob("*.npz")) == before
     clone.params["quantizers"]["kmeans"]["codes"] = [16, 4, 2]

@@ -69,6 +69,7 @@ class _MultinomialLoss(torch.autograd.Function):
         precision: torch.dtype,
         blocks: Blocks,
     ) -> Tensor:
+        """The loss, of which all gradients are found as well, and kept for `backward`."""
         n_users = len(hidden)
         narrow = weight.to(precision), bias.to(precision)
         narrow_soft = (soft.output.weight.to(precision), soft.output.bias.to(precision)) if soft else None
@@ -96,6 +97,7 @@ class _MultinomialLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        """Those of hidden, weight and bias."""
         return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None
 
 

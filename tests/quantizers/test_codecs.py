@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from stages.errors import UserError
 from stages.quantizers.additive import fit_additive
 from stages.quantizers.codec import Codec, Float16, Float32, History, stored_bytes
-from stages.quantizers.errors import variance_lost
+from stages.quantizers.cost import variance_lost
 from stages.quantizers.fitted import FittedCodec
 from stages.quantizers.history import SomeHistory
 from stages.quantizers.product import ProductCodec, fit_product
