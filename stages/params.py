@@ -24,6 +24,8 @@ class Training(Strict):
 
     precision: Literal["float32", "bfloat16"]
     """Of the products with the items' output weights, in training; all else is float32."""
+    cooldown: Annotated[float, Field(ge=0, le=1)]
+    """Last share of the epochs, over which the learning rate falls linearly to 0."""
     checkpoint_epochs: Annotated[int, Field(ge=1)]
 
 

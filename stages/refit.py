@@ -81,6 +81,7 @@ def _train(params: Params, dataset: str, model: str, network: Refit, split: Spli
         epochs=rules.epochs,
         batch_size=size.batch_size,
         learning_rate=rules.learning_rate,
+        cooldown=params.training.cooldown,
         l2=params.model(model).l2,
         precision=choose_precision(params.training.precision, network.output.weight.device),
         seed=seed,

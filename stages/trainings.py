@@ -47,6 +47,7 @@ def new_training(
         epochs=size.epochs,
         batch_size=size.batch_size,
         learning_rate=settings.learning_rate,
+        cooldown=params.training.cooldown,
         l2=settings.l2,
         precision=choose_precision(params.training.precision, device),
         seed=seed,

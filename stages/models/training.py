@@ -45,6 +45,7 @@ class Training:
     epochs : passes over the train users
     batch_size : users
     learning_rate : of Adam
+    cooldown : last share of the epochs, over which the learning rate falls to 0, that weights and codes come to rest
     l2 : in Liang's convention: the loss adds l2 / batch_size · Σ weight², biases excluded
     precision : of the products with the items' output weights, float32 or bfloat16; all else is float32
     seed : of everything that is drawn, on the model's device but for the first weights
@@ -59,6 +60,7 @@ class Training:
         epochs: int,
         batch_size: int,
         learning_rate: float,
+        cooldown: float,
         l2: float,
         precision: torch.dtype,
         seed: int,
@@ -75,6 +77,7 @@ class Training:
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
         self.interactions = Interactions(train, device)
         self.learning_rate = learning_rate
+        self.cooldown = cooldown
         self.l2 = l2
         self.optimizer = self._new_optimizer()
         self.float_epochs = 0 if model.bottleneck is None else int(model.bottleneck.rules.start_share * epochs)
@@ -144,7 +147,7 @@ class Training:
         loss_sum = 0.0
         for step, users in enumerate(progress(batches)):
             share_done = (done + step) / total
-            self._decay_learning_rate(share_done)
+            self._set_learning_rate(share_done)
             batch = self.interactions.rows(users)
             loss = self.model.loss(batch, share_done, self.generator, self.likelihood)
             self._check(loss, "the loss", f"step {step + 1} of {len(batches)}")
@@ -170,13 +173,10 @@ class Training:
             self.best_ndcg = validation_ndcg
             self.best_weights = copy.deepcopy(self.model.state_dict())
 
-    def _decay_learning_rate(self, share_done: float) -> None:
-        """In the second half of the epochs with codebooks: linearly to 0, so that they come to rest."""
-        bottleneck = self.model.bottleneck
-        if bottleneck is not None and bottleneck.started:
-            left = (1 - share_done) / (1 - self.float_epochs / self.epochs)  # of those epochs, from 1 to 0
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * min(1.0, 2 * left)
+    def _set_learning_rate(self, share_done: float) -> None:
+        left = 1 - share_done
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * (left / self.cooldown if left < self.cooldown else 1.0)
 
     def _start(self, bottleneck: Bottleneck) -> None:
         """Go back to the best float weights, and fit codebooks on their embeddings of train users, without dropout."""

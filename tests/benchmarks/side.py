@@ -158,6 +158,7 @@ def training_of(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=settings.learning_rate,
+        cooldown=0.0,  # as the other side
         l2=settings.l2 * batch_size / BATCH,  # the same weight decay at every batch size
         precision=getattr(torch, precision),
         seed=0,

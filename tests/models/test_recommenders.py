@@ -48,6 +48,7 @@ def fit(name: str, train: csr_array) -> Recommender:
             epochs=30,
             batch_size=30,
             learning_rate=1e-2,
+            cooldown=0.0,
             l2=0.01,
             precision=torch.float32,
             seed=0,

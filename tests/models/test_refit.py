@@ -21,7 +21,7 @@ def trained() -> AutoEncoder:
 def refitted(model: AutoEncoder) -> Refit:
     network = Refit(model, fit_kmeans(model.embed(TRAIN), 4, seed=0)).eval()
     training = Training(
-        network, TRAIN, validate=lambda: 0.0, epochs=20, batch_size=50, learning_rate=0.01, l2=0.0,
+        network, TRAIN, validate=lambda: 0.0, epochs=20, batch_size=50, learning_rate=0.01, cooldown=0.0, l2=0.0,
         precision=torch.float32, seed=0,
     )  # fmt: skip
     for _ in training.run(iter):

@@ -41,6 +41,7 @@ def training(
     ndcg: list[float] | None = None,
     learning_rate: float = 1e-2,
     l2: float = 0.01,
+    cooldown: float = 0.0,
     precision: torch.dtype = torch.float32,
 ) -> Training:
     values = itertools.cycle(ndcg or [0.1, 0.2, 0.3])
@@ -51,6 +52,7 @@ def training(
         epochs=EPOCHS,
         batch_size=64,
         learning_rate=learning_rate,
+        cooldown=cooldown,
         l2=l2,
         precision=precision,
         seed=0,
@@ -99,12 +101,12 @@ def test_codebooks_start_from_the_best_float_epoch(checkerboard: csr_array) -> N
     assert torch.equal(run.best_weights["output.weight"], weights[1])
 
 
-def test_the_learning_rate_falls_to_none_in_the_second_half_with_codebooks(checkerboard: csr_array) -> None:
-    model = pq_vae()
-    assert model.bottleneck is not None
-    model.bottleneck.rules = replace(RULES, start_share=1 / 3)
-    run = training(model, checkerboard, learning_rate=1e-2)
-    rates = [run.optimizer.param_groups[0]["lr"] for _ in run.run(iter)]
+@pytest.mark.parametrize("build", [dae, vae, pq_vae, rq_vae])
+def test_the_learning_rate_falls_over_the_last_share_of_the_epochs(
+    build: Callable[[], AutoEncoder], checkerboard: csr_array
+) -> None:
+    run = training(build(), checkerboard, learning_rate=1e-2, cooldown=1 / 3)
+    rates = [run.optimizer.param_groups[0]["lr"] for _ in run.run(iter)]  # of the last steps
     assert rates[:4] == [1e-2] * 4
     assert 0 < rates[5] < rates[4] < 1e-2
 
@@ -167,7 +169,7 @@ def test_a_loss_that_is_no_number_stops_the_training_at_once(checkerboard: csr_a
 def test_weights_that_are_no_numbers_after_the_last_step_are_never_kept(checkerboard: csr_array) -> None:
     run = training(dae(), checkerboard)
     run.batch_size = checkerboard.shape[0]  # one step an epoch: no loss is seen after it
-    run.optimizer.param_groups[0]["lr"] = float("inf")
+    run.learning_rate = float("inf")
     with pytest.raises(UserError, match=r"input_weight is no longer finite in epoch 1, its last step"):
         list(run.run(iter))
     assert run.best_weights == {}
