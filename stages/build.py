@@ -98,7 +98,7 @@ def build_bottleneck(settings: schema.ProductBottleneck | schema.ResidualBottlen
         settings.commitment,
         settings.dead_code_share,
         learn_scores=settings.target == "scores",
-        follow_clean=settings.follow == "clean",
+        follow=settings.follow,
     )
     match settings:
         case schema.ProductBottleneck():

@@ -46,8 +46,8 @@ class Bottleneck(Strict):
     dead_code_share: Share
     target: Literal["items", "scores"]
     """What codes learn: the user's items; or the scores of the float model, which goes on learning the items."""
-    follow: Literal["dropout", "clean"]
-    """The embeddings that the codebooks follow: those that training sees, or those of the whole input."""
+    follow: Literal["dropout", "clean", "parts"]
+    """The embeddings that the codebooks follow: those that training sees, of the whole input, or of parts of it."""
 
 
 class ProductBottleneck(Bottleneck):

@@ -13,6 +13,7 @@ from stages.models.recommender import Interactions, Recommender, UserItems
 from stages.models.sparse import weighted_sum
 from stages.quantizers.codec import Codec, Embeddings, Float32
 
+LEAST_PART = 0.5  # of a user's items, where an embedding is of a random part of them
 BIAS_STD = 0.001  # Liang's notebook: truncated normal
 
 
@@ -71,8 +72,12 @@ class AutoEncoder(Recommender):
         if self.bottleneck is None or not self.bottleneck.started:
             return likelihood(hidden, batch) + penalty
         rules = self.bottleneck.rules
-        clean = self._clean_hidden(batch) if rules.follow_clean or rules.learn_scores else hidden
-        quantized, commitment = self.bottleneck(hidden, clean if rules.follow_clean else hidden, generator)
+        clean = self._clean_hidden(batch) if rules.follow == "clean" or rules.learn_scores else hidden
+        if rules.follow == "parts":
+            followed = self._hidden_of_parts(batch, generator)
+        else:
+            followed = clean if rules.follow == "clean" else hidden
+        quantized, commitment = self.bottleneck(hidden, followed, generator)
         if not rules.learn_scores:
             return likelihood(quantized, batch) + commitment + penalty
         # The float model goes on learning the items, and the codes learn what it then says of the whole input.
@@ -83,12 +88,28 @@ class AutoEncoder(Recommender):
         self, batch: UserItems, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | float]:
         """The last hidden layer (n_users, d) with dropout and noise, and what is added to the loss; as of `loss`."""
-        return self._last_hidden(self._first_layer(batch, generator), progress, generator)
+        kept = torch.rand(len(batch.items), generator=generator, device=batch.items.device) >= self.dropout
+        factors = _unit_norm(batch) * kept / (1 - self.dropout)
+        return self._last_hidden(self._first_layer(batch, factors), progress, generator)
 
     @torch.no_grad()
     def embed(self, fold_in: csr_array) -> np.ndarray:
         """(n_users, d) float32: the last hidden layer, before any quantization."""
         return self._clean_hidden(Interactions(fold_in, self.output.weight.device).all()).cpu().numpy()
+
+    @torch.no_grad()
+    def embed_parts(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:
+        """(n_users, d) float32: embeddings of a random part of each user's items, as if they had no others.
+
+        Codes of whole histories that the model was trained on fit held-out users worse: those are shorter, and new.
+
+        Parameters
+        ----------
+        histories : (n_users, n_items) 0/1
+        generator : on the model's device
+        """
+        batch = Interactions(histories, self.output.weight.device).all()
+        return self._hidden_of_parts(batch, generator).cpu().numpy()
 
     @torch.no_grad()
     def score(self, embeddings: Embeddings) -> Tensor:
@@ -104,14 +125,20 @@ class AutoEncoder(Recommender):
     @torch.no_grad()
     def _clean_hidden(self, batch: UserItems) -> Tensor:
         """The last hidden layer (n_users, d), without dropout and noise."""
-        return self._last_hidden(self._first_layer(batch, None), 1.0, None)[0]
+        return self._last_hidden(self._first_layer(batch, _unit_norm(batch)), 1.0, None)[0]
 
-    def _first_layer(self, batch: UserItems, generator: torch.Generator | None) -> Tensor:
-        """(n_users, hidden[0]) before its tanh; with a generator the input has dropout."""
-        factors = batch.lengths.float().rsqrt()[batch.users]  # rows of L2 norm 1
-        if generator is not None:
-            kept = torch.rand(len(factors), generator=generator, device=factors.device) >= self.dropout
-            factors = factors * kept / (1 - self.dropout)
+    @torch.no_grad()
+    def _hidden_of_parts(self, batch: UserItems, generator: torch.Generator) -> Tensor:
+        """The last hidden layer (n_users, d), as of users with some of these items only; without noise."""
+        device = batch.items.device
+        shares = LEAST_PART + (1 - LEAST_PART) * torch.rand(len(batch.lengths), generator=generator, device=device)
+        kept = torch.rand(len(batch.items), generator=generator, device=device) < shares[batch.users]
+        lengths = torch.zeros_like(shares).index_add_(0, batch.users, kept.float())
+        factors = kept * lengths.rsqrt()[batch.users].nan_to_num(posinf=0.0)  # no item is kept of some
+        return self._last_hidden(self._first_layer(batch, factors), 1.0, None)[0]
+
+    def _first_layer(self, batch: UserItems, factors: Tensor) -> Tensor:
+        """(n_users, hidden[0]) before its tanh; factors : float32 (n_interactions,) of the input."""
         return weighted_sum(self.input_weight, batch, factors) + self.input_bias
 
     def _last_hidden(
@@ -162,6 +189,11 @@ class VariationalAutoEncoder(AutoEncoder):
             else:
                 hidden = layer(hidden).tanh()
         return hidden, self.kl_cap * min(1.0, progress / self.kl_anneal) * kl
+
+
+def _unit_norm(batch: UserItems) -> Tensor:
+    """Of each interaction, so that rows of the input have L2 norm 1."""
+    return batch.lengths.float().rsqrt()[batch.users]
 
 
 def _linear(width: int, following: int) -> nn.Linear:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,8 +35,8 @@ class Rules:
     """A code used less than this share of the average is replaced."""
     learn_scores: bool
     """Whether codes learn the scores of the float model, which is trained on, or the user's items."""
-    follow_clean: bool
-    """Whether codebooks follow the embeddings of whole inputs, as they come after training, or those with dropout."""
+    follow: Literal["dropout", "clean", "parts"]
+    """The embeddings that codebooks follow: of inputs with dropout, of whole inputs, or of random parts of inputs."""
 
 
 class Bottleneck(nn.Module, ABC):
@@ -123,13 +124,13 @@ class Bottleneck(nn.Module, ABC):
         self.ema_sum.copy_(self.codebooks * self.ema_count[..., None])
         self.started.fill_(True)
 
-    def forward(self, vectors: Tensor, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def forward(self, vectors: Tensor, followed: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Quantize, then, in training, move the codebooks.
 
         Parameters
         ----------
         vectors : float32 (n, width)
-        clean : float32 (m, width), what the codebooks follow
+        followed : float32 (m, width), what the codebooks follow
         generator : on the vectors' device; draws those that replace dead codes
 
         Returns
@@ -146,7 +147,7 @@ class Bottleneck(nn.Module, ABC):
                 quantized = quantized @ self.back
         loss = self.rules.commitment * (vectors - quantized).square().sum(1).mean()
         if self.training:
-            self._update(self._transformed(clean.detach().float()), generator)
+            self._update(self._transformed(followed.detach().float()), generator)
         return vectors + (quantized - vectors).detach(), loss
 
     def _transformed(self, vectors: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array
 
@@ -16,6 +17,7 @@ from stages.models.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss
 from stages.models.recommender import Interactions
 
+MOST_PARTS_TO_START = 10  # of each user's history
 MOST_VECTORS_TO_START = 65_536  # 256 per code: faiss's own limit for k-means
 
 
@@ -187,6 +189,11 @@ class Training:
         self.model.eval()
         device = self.generator.device
         users = torch.randperm(len(self.interactions), generator=self.generator, device=device)[:MOST_VECTORS_TO_START]
-        vectors = self.model.embed(self.train[users.cpu().numpy()])
+        histories = self.train[users.cpu().numpy()]
+        if bottleneck.rules.follow == "parts":
+            n_parts = min(MOST_PARTS_TO_START, MOST_VECTORS_TO_START // len(users))
+            vectors = np.concatenate([self.model.embed_parts(histories, self.generator) for _ in range(n_parts)])
+        else:
+            vectors = self.model.embed(histories)
         bottleneck.start(vectors, self.model.output, self.seed, self.batch_size)
         self._keep_if_best(self.validate())  # as if quantized after training

@@ -64,16 +64,41 @@ def test_vae_embeds_with_the_mean_and_without_noise(checkerboard: csr_array) -> 
     np.testing.assert_allclose(model.embed(checkerboard), model.layers[1](mean).tanh().detach(), atol=1e-6)
 
 
-def test_dropout_hides_its_share_of_the_input_and_scales_the_rest(checkerboard: csr_array) -> None:
-    model = AutoEncoder(40, [40], dropout=0.25)
+def shows_its_input(dropout: float) -> AutoEncoder:
+    """A model whose embedding is the tanh of its input."""
+    model = AutoEncoder(40, [40], dropout)
     torch.nn.init.eye_(model.input_weight)
     torch.nn.init.zeros_(model.input_bias)
+    return model
+
+
+def test_dropout_hides_its_share_of_the_input_and_scales_the_rest(checkerboard: csr_array) -> None:
+    model = shows_its_input(dropout=0.25)
     batch = Interactions(checkerboard, torch.device("cpu")).all()
-    seen = model._first_layer(batch, torch.Generator().manual_seed(0))[batch.users, batch.items]
-    clean = model._first_layer(batch, None)[batch.users, batch.items]
+    seen = model.last_hidden(batch, 0.0, torch.Generator().manual_seed(0))[0][batch.users, batch.items].atanh()
+    clean = torch.from_numpy(model.embed(checkerboard))[batch.users, batch.items].atanh()
     kept = seen != 0
     assert 1 - kept.float().mean() == pytest.approx(0.25, abs=0.02)
     torch.testing.assert_close(seen[kept], clean[kept] / 0.75)
+
+
+def test_parts_of_histories_are_embedded_as_histories_of_their_own(checkerboard: csr_array) -> None:
+    model = shows_its_input(dropout=0.5)
+    parts = np.arctanh(model.embed_parts(checkerboard, torch.Generator().manual_seed(0)))
+    assert not parts[checkerboard.toarray() == 0].any()
+    np.testing.assert_allclose(np.linalg.norm(parts, axis=1), 1, rtol=1e-5)
+    kept = (parts > 0).sum(1) / np.diff(checkerboard.indptr)
+    assert kept.mean() == pytest.approx(0.75, abs=0.02)
+    assert kept.min() < 0.6
+    assert kept.max() > 0.9
+
+
+def test_a_part_without_items_is_embedded_as_no_history() -> None:
+    model = shows_its_input(dropout=0.5)
+    one_each = csr_array(np.eye(40, dtype=np.float32))
+    parts = model.embed_parts(one_each, torch.Generator().manual_seed(0))
+    assert np.isfinite(parts).all()
+    assert 0 < (parts == 0).all(1).sum() < 40
 
 
 def test_first_weights_are_glorot_uniform_and_biases_near_zero() -> None:

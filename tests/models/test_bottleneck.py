@@ -12,7 +12,7 @@ from stages.quantizers.clustering import CODES
 
 
 def rules(ema_decay: float = 0.9, dead_code_share: float = 0.0) -> Rules:
-    return Rules(0.5, ema_decay, 0.25, dead_code_share, learn_scores=False, follow_clean=True)
+    return Rules(0.5, ema_decay, 0.25, dead_code_share, learn_scores=False, follow="clean")
 
 
 def bottleneck(ema_decay: float = 0.9, dead_code_share: float = 0.0) -> ProductBottleneck:

@@ -17,7 +17,7 @@ from stages.models.training import Training
 from stages.quantizers.codec import Codec
 
 WIDTHS = {"popularity": 0, "ease": None, "dae": 8, "vae": 12, "pq-vae": 8, "rq-vae": 8}
-RULES = Rules(0.2, 0.99, 0.25, 0.05, learn_scores=True, follow_clean=True)
+RULES = Rules(0.2, 0.99, 0.25, 0.05, learn_scores=True, follow="clean")
 
 
 def build(name: str, n_items: int) -> Recommender:

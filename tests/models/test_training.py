@@ -15,7 +15,7 @@ from stages.models.bottleneck import ProductBottleneck, ResidualBottleneck, Rule
 from stages.models.training import Training
 
 EPOCHS = 6
-RULES = Rules(0.5, 0.9, 0.25, 0.05, learn_scores=False, follow_clean=False)
+RULES = Rules(0.5, 0.9, 0.25, 0.05, learn_scores=False, follow="dropout")
 
 
 def dae(dropout: float = 0.5) -> AutoEncoder:
@@ -31,7 +31,7 @@ def pq_vae() -> AutoEncoder:
 
 
 def rq_vae() -> AutoEncoder:
-    rules = replace(RULES, learn_scores=True, follow_clean=True)
+    rules = replace(RULES, learn_scores=True, follow="parts")
     return AutoEncoder(40, [8], 0.5, ResidualBottleneck(8, 3, rules, beam=2, training_beam=1, metric=True))
 
 
