@@ -17,7 +17,7 @@ from stages.models.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss
 from stages.models.recommender import Interactions
 
-MOST_PARTS_TO_START = 10  # of each user's history
+MOST_PARTS_TO_START = 4  # of each user's history
 MOST_VECTORS_TO_START = 65_536  # 256 per code: faiss's own limit for k-means
 
 
