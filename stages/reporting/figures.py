@@ -93,6 +93,7 @@ def draw_frontier(table: pd.DataFrame, path: Path) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     low, high = axes.get_xlim()
     axes.set_xlim(low / 1.2, high * 1.5)
+    axes.margins(y=0.12)  # room for names above one another
     figure.draw_without_rendering()
     best = stored.loc[stored.groupby("family")["ndcg@100"].idxmax()]
     _name_points(axes, pd.concat([front, best]).drop_duplicates("row"))
@@ -266,11 +267,12 @@ def _name_points(axes: Axes, table: pd.DataFrame) -> None:
     """Write each row's name beside its point, moved up where names would lie on one another."""
     taken: list[tuple[float, float]] = []
     for _, row in table.sort_values("ndcg@100").iterrows():
+        colour, _, side = STYLE[row["family"]]
         x, y = axes.transData.transform((row["drawn_at"], row["ndcg@100"]))
+        x += side * NAME_WIDTH / 2  # the middle of its name
         near = [other_y for other_x, other_y in taken if abs(x - other_x) < NAME_WIDTH and other_y + NAME_HEIGHT > y]
         height = max([y, *(other_y + NAME_HEIGHT for other_y in near)])
         taken.append((x, height))
-        colour, _, side = STYLE[row["family"]]
         axes.annotate(
             row["row"], (row["drawn_at"], row["ndcg@100"]), xytext=(9 * side, (height - y) * 72 / DPI),
             textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=8, color=colour,
