@@ -3,6 +3,7 @@ PYTHON ?= python3
 DATASET ?= ml-latest-small
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV) # or uv would sync the one that is active
 
 .PHONY: report test lint lock
 
