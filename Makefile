@@ -3,7 +3,8 @@ PYTHON ?= python3
 DATASET ?= ml-latest-small
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export VIRTUAL_ENV := $(CURDIR)/$(VENV) # or uv would sync the one that is active
+# Or uv would sync the environment that is active.
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .PHONY: report test lint lock
 
