@@ -6,7 +6,7 @@ log_softmax over all items times the row, and the metrics are taken from NumPy m
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -67,25 +67,29 @@ def build(hidden: list[int], is_vae: bool, n_items: int) -> nn.Module:
     return Vae(n_items, hidden) if is_vae else Dae(n_items, hidden)
 
 
-def optimizer_of(model: nn.Module, l2: float) -> torch.optim.Optimizer:
-    """Adam; l2 in Liang's convention for batches of 500, biases excluded."""
+def optimizer_of(model: nn.Module, l2: float, batch_size: int = 500) -> torch.optim.Optimizer:
+    """Adam; l2 in Liang's convention, biases excluded."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
     biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
-    groups = [{"params": weights, "weight_decay": 2 * l2 / 500}, {"params": biases, "weight_decay": 0.0}]
+    groups = [{"params": weights, "weight_decay": 2 * l2 / batch_size}, {"params": biases, "weight_decay": 0.0}]
     return torch.optim.Adam(groups, lr=1e-3)
 
 
 def train(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterable[sparse.csr_array], drop: Dropout = dropout
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[sparse.csr_array],
+    drop: Dropout = dropout,
+    kl_weights: Iterable[float] = repeat(0.1),
 ) -> Iterator[float]:
     """Yield the loss of each batch."""
     device = next(model.parameters()).device
     model.train()
-    for batch in batches:
+    for batch, kl_weight in zip(batches, kl_weights, strict=False):
         users = torch.FloatTensor(batch.toarray()).to(device)
         optimizer.zero_grad()
         logits, kl = model(users, drop)
-        loss = -torch.mean(torch.sum(functional.log_softmax(logits, 1) * users, -1)) + 0.1 * kl
+        loss = -torch.mean(torch.sum(functional.log_softmax(logits, 1) * users, -1)) + kl_weight * kl
         loss.backward()
         optimizer.step()
         yield loss.item()
