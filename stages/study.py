@@ -42,6 +42,7 @@ def study(dataset: Dataset, study: Study) -> None:
     params = read_params()
     variants = params.variants(study)
     split = load_split(paths.split(dataset))
+    params.check_split(*split.train.shape)
     device = choose_device(params.device)
     keep_freed_memory()
     results = [

@@ -36,6 +36,7 @@ def sweep(dataset: Dataset, model: Model) -> None:
     params = read_params()
     settings = params.model(model)
     split = load_split(paths.split(dataset))
+    params.check_split(*split.train.shape)
     device = choose_device(params.device)
     keep_freed_memory()
     study = _open(params, dataset, model, settings, device)

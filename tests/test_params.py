@@ -262,6 +262,24 @@ def test_an_unknown_name_says_the_known_ones() -> None:
         read_params().dataset("ml-2m")
 
 
+@pytest.mark.parametrize(
+    ("n_users", "n_items", "complaint"),
+    [
+        (255, 1000, "models.rq-vae-200: 256 codes need as many train users, there are 255"),
+        (255, 1000, "quantizers.pq-20x10: 256 codes need as many train users, there are 255"),
+        (1000, 255, "quantizers.pq-20x10: 256 codes need as many items, there are 255"),
+    ],
+)
+def test_a_split_that_is_too_small_is_said_by_entry(n_users: int, n_items: int, complaint: str) -> None:
+    with pytest.raises(UserError) as raised:
+        read_params().check_split(n_users, n_items)
+    assert complaint in str(raised.value)
+
+
+def test_a_split_as_large_as_a_codebook_will_do() -> None:
+    read_params().check_split(256, 256)
+
+
 def test_a_row_is_named_after_its_model_and_quantizer() -> None:
     assert Row("dae-200", None).name == "dae-200"
     assert Row("dae-200", "pq-40x5").name == "dae-200-pq-40x5"

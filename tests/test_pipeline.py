@@ -157,13 +157,23 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
 
 
-@pytest.mark.parametrize("stage", ["train", "quantize"])
-def test_more_centroids_than_train_users_are_said_before_any_work(clone: Clone, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "option", "name"),
+    [
+        ("train", "--model", "dae-8"),
+        ("quantize", "--model", "dae-8"),
+        ("sweep", "--model", "dae-8"),
+        ("study", "--study", "ablation"),
+    ],
+)
+def test_more_centroids_than_train_users_are_said_before_any_work(
+    clone: Clone, stage: str, option: str, name: str
+) -> None:
     clone.repro()
     before = sorted((clone.folder / "data/tiny/codecs").rglob("*.npz"))
     clone.params["quantizers"]["kmeans"]["codes"] = [65536, 4]
     clone.write_params()
-    complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny", "--model", "dae-8")
+    complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny", option, name)
     assert "quantizers.kmeans: 65,536 codes need as many train users, there are 290" in complaint
     assert sorted((clone.folder / "data/tiny/codecs").rglob("*.npz")) == before
     clone.params["quantizers"]["kmeans"]["codes"] = [16, 4, 2]
