@@ -10,23 +10,28 @@ import copy
 import sys
 from itertools import count
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+import typer
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from stages.command_line import run
 from stages.interactions.storage import load_split
 from tests.benchmarks import textbook
 
 ANNEALING_STEPS = 200_000
 KL_CAP = 0.2
 
+Count = Annotated[int, typer.Argument(min=1)]
 
-def main(folder: str, kind: str, epochs: str, batch_size: str) -> None:
+
+def main(folder: Path, kind: Literal["dae", "vae"], epochs: Count, batch_size: Count) -> None:
     """Train for as many epochs, and score the test users with the weights of the best one."""
-    split, is_vae, at_once = load_split(Path(folder)), kind == "vae", int(batch_size)
+    split, is_vae = load_split(folder), kind == "vae"
     torch.manual_seed(0)
     model = textbook.build([600, 200, 600] if is_vae else [200], is_vae, split.train.shape[1])
     for parameter in model.parameters():
@@ -34,21 +39,20 @@ def main(folder: str, kind: str, epochs: str, batch_size: str) -> None:
             nn.init.xavier_uniform_(parameter)
         else:
             nn.init.trunc_normal_(parameter, std=0.001, a=-0.002, b=0.002)
-    optimizer = textbook.optimizer_of(model, 0.0 if is_vae else 0.01, at_once)
+    optimizer = textbook.optimizer_of(model, 0.0 if is_vae else 0.01, batch_size)
     kl_weights = (min(KL_CAP, step / ANNEALING_STEPS) for step in count())
     best, weights = -np.inf, model.state_dict()
-    for epoch in range(int(epochs)):
-        order = np.random.default_rng(epoch).permutation(split.train.shape[0])
-        batches = (split.train[order[start : start + at_once]] for start in range(0, len(order), at_once))
+    for epoch in range(epochs):
+        batches = textbook.batches_of(split.train, batch_size, epoch)
         loss = np.mean(list(textbook.train(model, optimizer, batches, kl_weights=kl_weights)))
-        ndcg = textbook.evaluate(model, split.validation, at_once)["ndcg@100"].mean()
+        ndcg = textbook.evaluate(model, split.validation, batch_size)["ndcg@100"].mean()
         if ndcg > best:
             best, weights = ndcg, copy.deepcopy(model.state_dict())
         print(f"epoch {epoch + 1}  loss {loss:.2f}  validation NDCG@100 {ndcg:.4f} (best {best:.4f})", flush=True)
     model.load_state_dict(weights)
-    test = textbook.evaluate(model, split.test, at_once)["ndcg@100"]
+    test = textbook.evaluate(model, split.test, batch_size)["ndcg@100"]
     print(f"test NDCG@100 {test.mean():.4f} of {len(test):,} users, at the best epoch")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(main)

@@ -62,8 +62,7 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
     else:
         settings = settings_of(model)
         network = textbook.build(settings.hidden, isinstance(settings, schema.Vae), split.train.shape[1]).to(device)
-        order = np.random.default_rng(0).permutation(split.train.shape[0])
-        batches = (split.train[order[start : start + at_once]] for start in range(0, len(order), at_once))
+        batches = textbook.batches_of(split.train, at_once, 0)
         list(textbook.train(network, textbook.optimizer_of(network, settings.l2), timed(batches)))
     step = median(np.diff(ends)[WARM_UP - 1 :])
     return {

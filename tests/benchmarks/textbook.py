@@ -75,6 +75,12 @@ def optimizer_of(model: nn.Module, l2: float, batch_size: int = 500) -> torch.op
     return torch.optim.Adam(groups, lr=1e-3)
 
 
+def batches_of(users: sparse.csr_array, batch_size: int, seed: int) -> Iterator[sparse.csr_array]:
+    """All users once, in an order drawn by the seed."""
+    order = np.random.default_rng(seed).permutation(users.shape[0])
+    return (users[order[start : start + batch_size]] for start in range(0, len(order), batch_size))
+
+
 def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -154,9 +160,7 @@ def main(folder: str, epochs: str) -> None:
     optimizer = optimizer_of(model, l2=0.01)
     for epoch in range(int(epochs)):
         started = perf_counter()
-        order = np.random.default_rng(epoch).permutation(split.train.shape[0])
-        batches = (split.train[order[start : start + 500]] for start in range(0, len(order), 500))
-        loss = np.mean(list(train(model, optimizer, batches)))
+        loss = np.mean(list(train(model, optimizer, batches_of(split.train, 500, epoch))))
         ndcg = evaluate(model, split.validation, 500)["ndcg@100"].mean()
         print(f"epoch {epoch + 1}  loss {loss:.2f}  NDCG@100 {ndcg:.4f}  {perf_counter() - started:.0f} s", flush=True)
 
