@@ -8,18 +8,18 @@ import json
 import numpy as np
 import pandas as pd
 
-from stages import paths
-from stages.build import build_model, choose_device, describe, load_weights
-from stages.command_line import Dataset, Model, run
-from stages.interactions.split import HeldOutUsers
-from stages.interactions.storage import load_split
+from stages.codebooks.residual import ResidualCodec
+from stages.config.params import read_params
+from stages.interactions.protocol.strong_generalization import HeldOutUsers
+from stages.interfaces.batches import keep_freed_memory
+from stages.interfaces.split import load_split
 from stages.models.autoencoder import AutoEncoder
-from stages.models.memory import keep_freed_memory
-from stages.params import read_params
-from stages.quantizers.residual import ResidualCodec
-from stages.ranking.activity import TIER_BYTES, allocate, quarter_bounds, quarters_of
+from stages.models.build import build_model, choose_device, describe, load_weights
 from stages.ranking.evaluation import evaluate
-from stages.records import recorded
+from stages.run import paths
+from stages.run.command_line import Dataset, Model, run
+from stages.run.records import recorded
+from stages.statistics.activity import TIER_BYTES, allocate, quarter_bounds, quarters_of
 
 
 def budget(dataset: Dataset, model: Model) -> None:

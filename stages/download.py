@@ -7,14 +7,14 @@ import filecmp
 import shutil
 from pathlib import Path
 
-from stages import paths
-from stages.catalogue import FileSource, SyntheticSource, WebSource
-from stages.command_line import Dataset, run
-from stages.errors import UserError
-from stages.interactions.archive import fetch, sha256_of, what_is_wrong
-from stages.interactions.synthetic import write_synthetic
-from stages.params import read_params
-from stages.records import recorded
+from stages.config.dataset import FileSource, SyntheticSource, WebSource
+from stages.config.params import read_params
+from stages.interactions.sources.archive import fetch, sha256_of, what_is_wrong
+from stages.interactions.sources.synthetic import write_synthetic
+from stages.run import paths
+from stages.run.command_line import Dataset, run
+from stages.run.errors import UserError
+from stages.run.records import recorded
 
 
 def download(dataset: Dataset) -> None:

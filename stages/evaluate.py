@@ -11,17 +11,17 @@ import pandas as pd
 import torch
 import typer
 
-from stages import paths
-from stages.build import build_model, build_reference, choose_device, describe, in_form, load_codec, load_weights
-from stages.command_line import Dataset, ModelOrReference, run
-from stages.evaluations import Result, evaluate_row, microseconds_of, write_results
-from stages.interactions.storage import load_split
-from stages.models.memory import keep_freed_memory
-from stages.models.recommender import Recommender
-from stages.params import Params, Row, read_params
-from stages.quantizers.codec import Codec
+from stages.config.params import Params, Row, read_params
+from stages.evaluation.measurements import Result, evaluate_row, microseconds_of, write_results
+from stages.interfaces.batches import keep_freed_memory
+from stages.interfaces.codec import Codec
+from stages.interfaces.recommender import Recommender
+from stages.interfaces.split import load_split
+from stages.models.build import build_model, build_reference, choose_device, describe, in_form, load_codec, load_weights
 from stages.ranking.evaluation import METRICS
-from stages.records import recorded
+from stages.run import paths
+from stages.run.command_line import Dataset, ModelOrReference, run
+from stages.run.records import recorded
 
 Quantized = Annotated[bool, typer.Option("--quantized", help="Its users quantized after training.")]
 

@@ -3,12 +3,12 @@
 python -m stages.fit --dataset ml-latest-small --reference ease
 """
 
-from stages import paths
-from stages.build import build_reference, choose_device, describe, save_state
-from stages.command_line import Dataset, Reference, run
-from stages.interactions.storage import load_split
-from stages.params import read_params
-from stages.records import recorded
+from stages.config.params import read_params
+from stages.interfaces.split import load_split
+from stages.models.build import build_reference, choose_device, describe, save_state
+from stages.run import paths
+from stages.run.command_line import Dataset, Reference, run
+from stages.run.records import recorded
 
 
 def fit(dataset: Dataset, reference: Reference) -> None:

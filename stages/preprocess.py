@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stages import catalogue, paths
-from stages.command_line import Dataset, run
-from stages.errors import UserError
-from stages.interactions.csv_file import read_csv
-from stages.interactions.movielens import layout_of, read_titles
-from stages.interactions.parquet_file import read_parquet
-from stages.interactions.protocol import describe
-from stages.interactions.ratings import read_interactions
-from stages.interactions.split import split_strong_generalization
-from stages.interactions.storage import save_split
-from stages.params import read_params
-from stages.records import recorded
+from stages.config import dataset as catalogue
+from stages.config.params import read_params
+from stages.interactions.formats.csv import read_csv
+from stages.interactions.formats.movielens import layout_of, read_titles
+from stages.interactions.formats.parquet import read_parquet
+from stages.interactions.protocol.description import describe
+from stages.interactions.protocol.interactions import read_interactions
+from stages.interactions.protocol.strong_generalization import split_strong_generalization
+from stages.interfaces.split import save_split
+from stages.run import paths
+from stages.run.command_line import Dataset, run
+from stages.run.errors import UserError
+from stages.run.records import recorded
 
 
 def preprocess(dataset: Dataset) -> None:

@@ -5,14 +5,14 @@ python -m stages.quantize --dataset ml-latest-small --model dae-200
 
 from time import perf_counter
 
-from stages import paths
-from stages.build import build_model, choose_device, describe, fit_codecs, load_weights
-from stages.command_line import Dataset, Model, run
-from stages.interactions.storage import load_split
-from stages.params import Row, read_params
-from stages.quantizers.cost import variance_lost
-from stages.quantizers.history import SomeHistory
-from stages.records import recorded
+from stages.codecs.history import SomeHistory
+from stages.config.params import Row, read_params
+from stages.evaluation.cost import variance_lost
+from stages.interfaces.split import load_split
+from stages.models.build import build_model, choose_device, describe, fit_codecs, load_weights
+from stages.run import paths
+from stages.run.command_line import Dataset, Model, run
+from stages.run.records import recorded
 
 
 def quantize(dataset: Dataset, model: Model) -> None:

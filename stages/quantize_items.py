@@ -11,20 +11,20 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from stages import paths
-from stages.build import build_model, choose_device, describe, fit_codecs, load_codec, load_weights
-from stages.command_line import Dataset, Model, run
-from stages.evaluations import Result, microseconds_of, no_code_usage, write_results
-from stages.interactions.split import Split
-from stages.interactions.storage import load_split
+from stages.codebooks.fitted import FittedCodec
+from stages.config.params import TABLES, ItemRow, Params, read_params
+from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
+from stages.evaluation.measurements import Result, microseconds_of, no_code_usage, write_results
+from stages.interactions.protocol.strong_generalization import Split
+from stages.interfaces.batches import keep_freed_memory
+from stages.interfaces.codec import Float32
+from stages.interfaces.split import load_split
 from stages.models.autoencoder import AutoEncoder
-from stages.models.memory import keep_freed_memory
-from stages.params import TABLES, ItemRow, Params, read_params
-from stages.quantizers.codec import Float32
-from stages.quantizers.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
-from stages.quantizers.fitted import FittedCodec
+from stages.models.build import build_model, choose_device, describe, fit_codecs, load_codec, load_weights
 from stages.ranking.evaluation import evaluate
-from stages.records import recorded
+from stages.run import paths
+from stages.run.command_line import Dataset, Model, run
+from stages.run.records import recorded
 
 
 class Quantized(NamedTuple):

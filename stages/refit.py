@@ -8,17 +8,25 @@ import json
 
 import pandas as pd
 
-from stages import paths
-from stages.build import build_model, choose_device, choose_precision, describe, load_codec, load_weights, save_state
-from stages.command_line import Dataset, Model, run
-from stages.interactions.split import Split
-from stages.interactions.storage import load_split
-from stages.models.memory import keep_freed_memory
-from stages.models.refit import Refit
+from stages.assembly.decoder_refit import Refit
+from stages.config.params import Params, Row, read_params
+from stages.interactions.protocol.strong_generalization import Split
+from stages.interfaces.batches import keep_freed_memory
+from stages.interfaces.split import load_split
+from stages.models.build import (
+    build_model,
+    choose_device,
+    choose_precision,
+    describe,
+    load_codec,
+    load_weights,
+    save_state,
+)
 from stages.models.training import Training
-from stages.params import Params, Row, read_params
 from stages.ranking.evaluation import evaluate
-from stages.records import recorded
+from stages.run import paths
+from stages.run.command_line import Dataset, Model, run
+from stages.run.records import recorded
 
 
 def refit(dataset: Dataset, model: Model) -> None:

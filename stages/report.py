@@ -15,11 +15,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 
-from stages import catalogue, paths, schema
-from stages.command_line import Dataset, run
-from stages.errors import UserError
-from stages.params import Params, read_params
-from stages.ranking.paired import Bootstrap
+from stages.config import dataset as catalogue
+from stages.config import model as schema
+from stages.config.params import Params, read_params
 from stages.reporting import figures, tables
 from stages.reporting.budgets import budget_lines, budget_table
 from stages.reporting.comparisons import Comparison, compare_with_twins
@@ -35,6 +33,10 @@ from stages.reporting.reading import (
     warn_of_leftovers,
 )
 from stages.reporting.results import METRICS, RowResult
+from stages.run import paths
+from stages.run.command_line import Dataset, run
+from stages.run.errors import UserError
+from stages.statistics.bootstrap import Bootstrap
 
 TEMPLATES = Path(__file__).parent / "reporting"
 OWN = ("reference", "float", "trained")  # families that are not quantized after training

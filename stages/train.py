@@ -8,14 +8,14 @@ from dataclasses import asdict
 import pandas as pd
 import torch
 
-from stages import paths
-from stages.build import choose_device, describe, save_state
-from stages.command_line import Dataset, Model, run
-from stages.interactions.storage import load_split
-from stages.models.memory import keep_freed_memory
-from stages.params import read_params
-from stages.records import recorded
-from stages.trainings import fingerprint_of, new_training, run_to_the_end
+from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end
+from stages.config.params import read_params
+from stages.interfaces.batches import keep_freed_memory
+from stages.interfaces.split import load_split
+from stages.models.build import choose_device, describe, save_state
+from stages.run import paths
+from stages.run.command_line import Dataset, Model, run
+from stages.run.records import recorded
 
 
 def train(dataset: Dataset, model: Model) -> None:

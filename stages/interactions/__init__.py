@@ -1,1 +1,1 @@
-"""Ratings: fetched, read, filtered, and split into sparse matrices."""
+"""From files of ratings to interactions and their split."""

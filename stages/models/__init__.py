@@ -1,1 +1,1 @@
-"""Recommenders: auto-encoders with their bottlenecks and training loop, popularity, EASE."""
+"""Auto-encoders: one module a kind, with their likelihood and training loop."""

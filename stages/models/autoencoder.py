@@ -7,11 +7,11 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from stages.models.bottleneck import Bottleneck
+from stages.interfaces.codec import Codec, Embeddings, Float32
+from stages.interfaces.recommender import Interactions, Recommender, UserItems
+from stages.models.bottleneck.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss, SoftTarget
-from stages.models.recommender import Interactions, Recommender, UserItems
 from stages.models.sparse import weighted_sum
-from stages.quantizers.codec import Codec, Embeddings, Float32
 
 LEAST_PART = 0.5  # of a user's items, where an embedding is of a random part of them
 BIAS_STD = 0.001  # Liang's notebook: truncated normal

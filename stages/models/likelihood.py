@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.models.memory import Blocks, users_at_once
-from stages.models.recommender import UserItems
+from stages.interfaces.batches import Blocks, users_at_once
+from stages.interfaces.recommender import UserItems
 
 
 @dataclass(frozen=True)

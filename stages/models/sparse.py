@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stages.models.recommender import UserItems
+from stages.interfaces.recommender import UserItems
 
 
 class _WeightedSum(torch.autograd.Function):

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from stages.errors import DivergedError
+from stages.interfaces.recommender import Interactions
 from stages.models.autoencoder import AutoEncoder
-from stages.models.bottleneck import Bottleneck
+from stages.models.bottleneck.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss
-from stages.models.recommender import Interactions
+from stages.run.errors import DivergedError
 
 MOST_PARTS_TO_START = 4  # of each user's history
 MOST_VECTORS_TO_START = 65_536  # 256 per code: faiss's own limit for k-means

@@ -1,1 +1,1 @@
-"""Ranking metrics and the one evaluation that scores every row."""
+"""Ranking of all items for held-out users, and NDCG."""

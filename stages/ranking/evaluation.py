@@ -8,13 +8,13 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from stages.interactions.split import HeldOutUsers
-from stages.models.memory import Blocks
-from stages.models.recommender import Interactions, Recommender
-from stages.quantizers.codec import Codec
-from stages.ranking.groups import group_column
+from stages.interactions.protocol.strong_generalization import HeldOutUsers
+from stages.interfaces.batches import Blocks
+from stages.interfaces.codec import Codec
+from stages.interfaces.recommender import Interactions, Recommender
 from stages.ranking.metrics import f1, ndcg, precision, recall
 from stages.ranking.top import top_items
+from stages.statistics.groups import group_column
 
 METRICS = {
     "ndcg@100": (ndcg, 100),

@@ -1,1 +1,1 @@
-"""Tables, figures and the report's template."""
+"""The report: one module a section."""

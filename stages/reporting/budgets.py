@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.ranking.paired import Bootstrap
+from stages.statistics.bootstrap import Bootstrap
 
 
 def budget_lines(users: pd.DataFrame, model: str, bootstrap: Bootstrap) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stages.ranking.paired import Bootstrap, Interval
 from stages.reporting.results import RowResult
+from stages.statistics.bootstrap import Bootstrap, Interval
 
 NDCG = "ndcg@100"
 

@@ -6,11 +6,11 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from stages import quantizer_schema
-from stages.params import Params
-from stages.ranking.paired import Bootstrap
+from stages.config import quantizer as quantizer_schema
+from stages.config.params import Params
 from stages.reporting.comparisons import NDCG, Comparison
 from stages.reporting.results import RowResult
+from stages.statistics.bootstrap import Bootstrap
 
 FRONT, TIE, BEHIND = "front", "tie", ""
 

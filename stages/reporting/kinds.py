@@ -1,7 +1,8 @@
 """What params.yaml says of a row: its family, what it stores, and which rows it is compared with."""
 
-from stages import quantizer_schema, schema
-from stages.params import ItemRow, Params, Row
+from stages.config import model as schema
+from stages.config import quantizer as quantizer_schema
+from stages.config.params import ItemRow, Params, Row
 
 KINDS = {
     "kmeans": "whole",

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import paths
-from stages.errors import UserError
-from stages.params import Params, Row
+from stages.config.params import Params, Row
 from stages.reporting.kinds import family_of, item_tables_in_words, stored_in_words, twins
 from stages.reporting.results import METRICS, RowResult
+from stages.run import paths
+from stages.run.errors import UserError
 
 POINTS_OF_A_TAIL = 200
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.ranking.groups import group_column
-from stages.ranking.paired import Bootstrap, Interval
 from stages.reporting.comparisons import NDCG, Comparison
 from stages.reporting.paper import TABLE_1, VECTORS
 from stages.reporting.results import RowResult
+from stages.statistics.bootstrap import Bootstrap, Interval
+from stages.statistics.groups import group_column
 
 
 def rows_of_the_paper(rows: list[RowResult]) -> list[RowResult]:

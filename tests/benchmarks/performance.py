@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 
-from stages import paths
-from stages.records import machine
+from stages.run import paths
+from stages.run.records import machine
 
 PATH = paths.REPORTS / "performance.json"
 README = Path("README.md")

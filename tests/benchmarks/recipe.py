@@ -19,8 +19,8 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stages.command_line import run
-from stages.interactions.storage import load_split
+from stages.interfaces.split import load_split
+from stages.run.command_line import run
 from tests.benchmarks import textbook
 
 ANNEALING_STEPS = 200_000

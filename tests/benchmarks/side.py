@@ -21,16 +21,16 @@ import stages  # noqa: F401, I001 (before torch: how its threads wait)
 import torch
 from torch import Tensor
 
-from stages import schema
-from stages import paths
-from stages.build import build_model
-from stages.interactions.split import Split
-from stages.interactions.storage import load_split
+from stages.config import model as schema
+from stages.run import paths
+from stages.models.build import build_model
+from stages.interactions.protocol.strong_generalization import Split
+from stages.interfaces.split import load_split
 from stages.models.autoencoder import AutoEncoder
-from stages.models.memory import keep_freed_memory
+from stages.interfaces.batches import keep_freed_memory
 from stages.models.training import Training
-from stages.params import read_params
-from stages.quantizers.codec import Float32
+from stages.config.params import read_params
+from stages.interfaces.codec import Float32
 from stages.ranking.evaluation import encode_users, evaluate
 from tests.benchmarks import textbook
 

@@ -19,8 +19,8 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stages.interactions.split import HeldOutUsers
-from stages.interactions.storage import load_split
+from stages.interactions.protocol.strong_generalization import HeldOutUsers
+from stages.interfaces.split import load_split
 
 Dropout = Callable[[Tensor], Tensor]
 

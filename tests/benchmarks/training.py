@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stages import paths
+from stages.run import paths
 from tests.benchmarks.performance import HEAD, record
 from tests.benchmarks.preprocess import measure
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stages.interactions.ratings import Interactions, read_interactions
+from stages.interactions.protocol.interactions import Interactions, read_interactions
 from tests.interactions.literal import Rating
 
 

@@ -8,9 +8,9 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from stages.interfaces.recommender import Interactions, UserItems
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
 from stages.models.likelihood import MultinomialLoss
-from stages.models.recommender import Interactions, UserItems
 
 
 def initialised(model: AutoEncoder) -> AutoEncoder:

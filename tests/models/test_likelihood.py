@@ -5,8 +5,8 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from stages.interfaces.recommender import Interactions, UserItems
 from stages.models.likelihood import MultinomialLoss, SoftTarget
-from stages.models.recommender import Interactions, UserItems
 
 WIDTH = 8
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from stages.errors import UserError
+from stages.interfaces.codec import Codec
+from stages.interfaces.recommender import Interactions, Recommender
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
-from stages.models.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
-from stages.models.ease import Ease
-from stages.models.popularity import Popularity
-from stages.models.recommender import Interactions, Recommender
+from stages.models.bottleneck.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
 from stages.models.training import Training
-from stages.quantizers.codec import Codec
+from stages.references.ease import Ease
+from stages.references.popularity import Popularity
+from stages.run.errors import UserError
 
 WIDTHS = {"popularity": 0, "ease": None, "dae": 8, "vae": 12, "pq-vae": 8, "rq-vae": 8}
 RULES = Rules(0.2, 0.99, 0.25, 0.05, learn_scores=True, follow="clean")

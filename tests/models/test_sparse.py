@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from stages.models.recommender import Interactions, UserItems
+from stages.interfaces.recommender import Interactions, UserItems
 from stages.models.sparse import weighted_sum
 
 

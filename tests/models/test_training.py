@@ -9,10 +9,10 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from stages.errors import UserError
 from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
-from stages.models.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
+from stages.models.bottleneck.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
 from stages.models.training import Training
+from stages.run.errors import UserError
 
 EPOCHS = 6
 RULES = Rules(0.5, 0.9, 0.25, 0.05, learn_scores=False, follow="dropout")

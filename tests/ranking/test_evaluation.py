@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from stages.interactions.split import HeldOutUsers
-from stages.models.ease import Ease
-from stages.models.popularity import Popularity
-from stages.models.recommender import Recommender
-from stages.quantizers.codec import Float32, History, stored_bytes
+from stages.interactions.protocol.strong_generalization import HeldOutUsers
+from stages.interfaces.codec import Float32, History, stored_bytes
+from stages.interfaces.recommender import Recommender
 from stages.ranking.evaluation import METRICS, encode_users, evaluate
-from stages.ranking.groups import group_column, quarters_of_interactions
+from stages.references.ease import Ease
+from stages.references.popularity import Popularity
+from stages.statistics.groups import group_column, quarters_of_interactions
 
 
 def random_users(n_users: int, n_items: int, seed: int) -> HeldOutUsers:

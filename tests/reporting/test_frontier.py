@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.ranking.paired import Bootstrap
 from stages.reporting.comparisons import compare_with_twins
 from stages.reporting.frontier import BEHIND, FRONT, TIE, all_rows, frontier_table, knee_of, standings
+from stages.statistics.bootstrap import Bootstrap
 from tests.reporting.test_tables import row
 
 BOOTSTRAP = Bootstrap(resamples=500, seed=0)

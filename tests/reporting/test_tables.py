@@ -6,8 +6,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.ranking.groups import group_column
-from stages.ranking.paired import Bootstrap
 from stages.reporting.comparisons import compare_with_twins
 from stages.reporting.results import RowResult
 from stages.reporting.tables import (
@@ -24,6 +22,8 @@ from stages.reporting.tables import (
     protocol_table,
     rows_of_the_paper,
 )
+from stages.statistics.bootstrap import Bootstrap
+from stages.statistics.groups import group_column
 
 BOOTSTRAP = Bootstrap(resamples=500, seed=0)
 

@@ -1,0 +1,1 @@
+"""From settings to trainings and refits."""

@@ -1,0 +1,1 @@
+"""Codebooks that training needs too: k-means, product and residual quantization, linear transforms."""

@@ -1,0 +1,40 @@
+"""K-means with faiss: what every fit of codebooks has in common."""
+
+import faiss
+import numpy as np
+
+from stages.run.errors import UserError
+
+CODES = 256  # per codebook: 8 bits a code, which the sizes in the paper's Table 1 imply (faiss: ksub)
+
+
+def check_vectors(vectors: np.ndarray, least: int) -> None:
+    """Whether a quantizer can be fitted on these vectors, float32 (n, d).
+
+    Parameters
+    ----------
+    least : of vectors that it needs: as many as codes
+
+    Raises
+    ------
+    UserError
+        where there are fewer, all are the same, or one is not finite.
+    """
+    if not len(vectors):
+        raise UserError("there are no vectors to fit a quantizer on; lower held_out_users")
+    if len(vectors) < least:
+        raise UserError(
+            f"{least:,} codes need at least as many vectors, and there are {len(vectors):,}; "
+            "take a quantizer of fewer codes, or lower held_out_users"
+        )
+    if not np.isfinite(vectors).all():
+        raise UserError("the vectors hold NaN or infinite values: the training went wrong; lower learning_rate")
+    if (vectors == vectors[0]).all() and len(vectors) > 1:
+        raise UserError("all vectors are the same: the model has learnt nothing to quantize; train it longer")
+
+
+def quiet_clustering(parameters: faiss.ClusteringParameters, n: int, seed: int) -> None:
+    """Have faiss's k-means use all `n` vectors, and not warn of few: the report says how many there are."""
+    parameters.seed = seed
+    parameters.min_points_per_centroid = 1
+    parameters.max_points_per_centroid = -(-n // CODES)  # faiss drops all beyond 256 unless told

@@ -1,0 +1,132 @@
+"""Numbers of a vector one by one, each in few bits, with faiss; and their signs alone."""
+
+from typing import Any
+
+import faiss
+import numpy as np
+from scipy.sparse import csr_array
+
+from stages.codebooks.clustering import check_vectors
+from stages.codebooks.fitted import FittedCodec
+from stages.codebooks.transform import Transform
+from stages.interfaces.codec import Embeddings
+
+TYPES = {
+    "float16": faiss.ScalarQuantizer.QT_fp16,
+    "bfloat16": faiss.ScalarQuantizer.QT_bf16,
+    "8bit": faiss.ScalarQuantizer.QT_8bit,
+    "6bit": faiss.ScalarQuantizer.QT_6bit,
+    "4bit": faiss.ScalarQuantizer.QT_4bit,
+}
+
+
+class ScalarCodec(FittedCodec):
+    """Every dimension rounded: to a shorter float, or to steps between its lowest and highest value.
+
+    Parameters
+    ----------
+    type : one of `TYPES`
+    ranges : float32 (2, width), lowest value and range of each dimension; (0,) for floats
+    width : of what is rounded
+    transform : to fewer dimensions (PCA), if any
+    """
+
+    def __init__(self, type: str, ranges: np.ndarray, width: int, transform: Transform | None = None) -> None:  # noqa: A002
+        self.type = type
+        self.ranges = np.ascontiguousarray(ranges, dtype=np.float32)
+        self.width = width
+        self.transform = transform
+        self._quantizer = faiss.ScalarQuantizer(width, TYPES[type])
+        faiss.copy_array_to_vector(self.ranges.ravel(), self._quantizer.trained)
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bits of all dimensions, in whole bytes."""
+        return int(self._quantizer.code_size)
+
+    @property
+    def shared_bytes(self) -> int:
+        """Of the ranges, and of the transform."""
+        return self.ranges.nbytes + (self.transform.nbytes if self.transform else 0)
+
+    def encode(self, embeddings: Embeddings) -> np.ndarray:
+        """(n, d) float32 → (n, bytes_per_vector) uint8."""
+        vectors = np.asarray(embeddings)
+        if self.transform:
+            vectors = self.transform.apply(vectors)
+        return self._quantizer.compute_codes(np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def decode(self, codes: np.ndarray | csr_array) -> np.ndarray:
+        """(n, bytes_per_vector) uint8 → (n, d) float32."""
+        vectors = self._quantizer.decode(np.ascontiguousarray(codes))
+        return self.transform.undo(vectors) if self.transform else vectors
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"type": self.type, "ranges": self.ranges, "width": self.width, "transform": self.transform}
+
+
+class SignCodec(FittedCodec):
+    """One bit a dimension: whether it is above its mean; decoded as the mean of such values.
+
+    Parameters
+    ----------
+    middle : float32 (d,)
+    levels : float32 (2, d), what 0 and 1 stand for
+    """
+
+    def __init__(self, middle: np.ndarray, levels: np.ndarray) -> None:
+        self.middle, self.levels = middle, levels
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """An eighth of the width."""
+        return -(-len(self.middle) // 8)
+
+    @property
+    def shared_bytes(self) -> int:
+        """Of the means and levels."""
+        return self.middle.nbytes + self.levels.nbytes
+
+    def encode(self, embeddings: Embeddings) -> np.ndarray:
+        """(n, d) float32 → (n, bytes_per_vector) uint8."""
+        return np.packbits(np.asarray(embeddings) > self.middle, axis=1)
+
+    def decode(self, codes: np.ndarray | csr_array) -> np.ndarray:
+        """(n, bytes_per_vector) uint8 → (n, d) float32."""
+        bits = np.unpackbits(np.asarray(codes), axis=1, count=len(self.middle)).astype(bool)
+        return np.where(bits, self.levels[1], self.levels[0])
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"middle": self.middle, "levels": self.levels}
+
+
+def fit_scalar(vectors: np.ndarray, type: str, transform: Transform | None = None) -> ScalarCodec:  # noqa: A002
+    """The range of each dimension, where the type needs it.
+
+    Parameters
+    ----------
+    vectors : float32 (n, d)
+    type : one of `TYPES`
+
+    Raises
+    ------
+    UserError
+        where there are no vectors, all are the same, or one is not finite.
+    """
+    check_vectors(vectors, 1)
+    if transform:
+        vectors = transform.apply(vectors)
+    quantizer = faiss.ScalarQuantizer(vectors.shape[1], TYPES[type])
+    quantizer.train(np.ascontiguousarray(vectors, dtype=np.float32))
+    return ScalarCodec(type, faiss.vector_to_array(quantizer.trained), vectors.shape[1], transform)
+
+
+def fit_signs(vectors: np.ndarray) -> SignCodec:
+    """The mean of each dimension, and those of the values below and above it; errors as of `fit_scalar`."""
+    check_vectors(vectors, 1)
+    middle = vectors.mean(0)
+    above = vectors > middle
+    counts = np.stack([(~above).sum(0), above.sum(0)]).clip(1)
+    sums = np.stack([np.where(above, 0, vectors).sum(0), np.where(above, vectors, 0).sum(0)])
+    levels = np.where(above.any(0), sums / counts, middle)  # a constant dimension has nothing above its mean
+    return SignCodec(middle.astype(np.float32), levels.astype(np.float32))

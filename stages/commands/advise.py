@@ -1,0 +1,80 @@
+"""Which codec for so many users in so many gigabytes? Answered from a report that is there.
+
+python -m stages.commands.advise --dataset ml-latest-small --users 50_000_000 --gigabytes 1
+"""
+
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from stages.config.params import read_params
+from stages.reporting.comparisons import NDCG
+from stages.reporting.tables import markdown
+from stages.run import paths
+from stages.run.command_line import Dataset, run
+from stages.run.errors import UserError
+
+GIGABYTE = 1e9
+Users = Annotated[int, typer.Option(min=1, help="To be stored.")]
+Gigabytes = Annotated[float, typer.Option(min=0, help="Of 10⁹ bytes, for all of them, codebooks included.")]
+
+
+def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
+    """Name the row with the highest NDCG@100 that fits, references aside, and what is best in less."""
+    title = read_params().dataset(dataset).title
+    table = _read(dataset)
+    table["gigabytes"] = (table["bytes_per_user"] * users + table["shared_bytes"]) / GIGABYTE
+    fitting = table[table["gigabytes"] <= gigabytes].sort_values([NDCG, "gigabytes"], ascending=[False, True])
+    if fitting.empty:
+        smallest = table.nsmallest(1, "gigabytes").iloc[0]
+        raise UserError(
+            f"no row fits {users:,} users into {gigabytes:g} GB; the smallest, {smallest['row']}, takes "
+            f"{smallest['gigabytes']:.6g} GB: give as much, or add a quantizer of fewer bytes to params.yaml"
+        )
+    best = fitting.iloc[0]
+    print(
+        f"{best['row']}: {best['stored']}, {best['bytes_per_user']:g} bytes per user, {_room(best)} for {users:,} users"
+    )
+    print(f"expected on users like those of {title}: {_accuracy(best)}")
+    front = fitting.sort_values("gigabytes")
+    front = front[front[NDCG] > front[NDCG].cummax().shift(fill_value=-1)].iloc[::-1].iloc[1:]
+    if len(front):
+        print("\nin less:\n")
+        print(markdown(pd.DataFrame(
+            {
+                "row": front["row"],
+                "bytes per user": front["bytes_per_user"].map("{:g}".format),
+                "all users": [_room(row) for _, row in front.iterrows()],
+                "NDCG@100": [_accuracy(row) for _, row in front.iterrows()],
+            }
+        )))  # fmt: skip
+
+
+def _read(dataset: str) -> pd.DataFrame:
+    """The rows of the report that store something per user; those of references aside, which are no codecs."""
+    path = paths.report(dataset) / "figures" / "frontier.csv"
+    if not path.exists():
+        raise UserError(f"there is no report at {path}; run: dvc repro report@{dataset}")
+    try:
+        table = pd.read_csv(path)
+        return table[(table["bytes_per_user"] > 0) & (table["family"] != "reference")]
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path} is damaged; run: dvc repro --force --single-item report@{dataset}") from error
+
+
+def _room(row: pd.Series) -> str:
+    return f"{row['gigabytes']:.3g} GB"
+
+
+def _accuracy(row: pd.Series) -> str:
+    """NDCG@100 with its 95 % interval over users, and what that keeps of floats with its own."""
+    low, high = (row[NDCG] + sign * 1.96 * row["standard_error"] for sign in (-1, 1))
+    text = f"{row[NDCG]:.4f} (95 % CI {low:.4f} to {high:.4f})"
+    if pd.notna(row["kept"]):
+        text += f", {row['kept'] * 100:.1f} % of its floats ({row['kept_low'] * 100:.1f}–{row['kept_high'] * 100:.1f})"
+    return text
+
+
+if __name__ == "__main__":
+    run(advise)

@@ -1,0 +1,1 @@
+"""params.yaml: its schema block by block, its reader and its messages."""

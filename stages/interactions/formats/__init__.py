@@ -1,0 +1,1 @@
+"""File formats: each module reads one into batches of ratings."""

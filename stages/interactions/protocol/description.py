@@ -1,0 +1,50 @@
+"""Whether a split is the published one: its counts, and digests of what the counts cannot show."""
+
+import hashlib
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from stages.interactions.protocol.interactions import Interactions
+from stages.interactions.protocol.strong_generalization import Split
+
+Found = dict[str, int | str]
+
+
+def describe(n_ratings: int, n_superseded: int, interactions: Interactions, split: Split) -> Found:
+    """Counts of a split, and digests of the order of items and of the held-out pairs, by name.
+
+    The digests are those that can be taken from the files which the notebook of Liang et al. 2018 writes:
+    unique_sid.txt, and columns uid and sid of validation_te.csv and test_te.csv, sorted.
+
+    Parameters
+    ----------
+    n_ratings : before any filter
+    n_superseded : of these, left out as the same user rated the same item later
+    """
+    n_train, n_validation = split.train.shape[0], split.validation.held_out.shape[0]
+    return {
+        "ratings": n_ratings,
+        "superseded_ratings": n_superseded,
+        "interactions": len(interactions),
+        "users": len(split.users),
+        "items": int(np.count_nonzero(np.bincount(interactions.item))),
+        "train_users": n_train,
+        "train_interactions": split.train.nnz,
+        "items_in_train": len(split.items),
+        "validation_held_out_pairs": split.validation.held_out.nnz,
+        "test_held_out_pairs": split.test.held_out.nnz,
+        "items_in_train_sha256": _sha256("\n".join(map(str, split.items.tolist()))),
+        "validation_held_out_pairs_sha256": _digest_of_pairs(split.validation.held_out, n_train),
+        "test_held_out_pairs_sha256": _digest_of_pairs(split.test.held_out, n_train + n_validation),
+    }
+
+
+def _digest_of_pairs(matrix: csr_array, first_user: int) -> str:
+    rows, columns = matrix.nonzero()  # sorted by row, then column
+    lines = (f"{row},{column}\n" for row, column in zip((rows + first_user).tolist(), columns.tolist(), strict=True))
+    return _sha256("".join(lines))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Where ratings come from: downloads, and made-up ones."""

@@ -1,0 +1,1 @@
+"""Quantization inside training (PQ-VAE, RQ-VAE): codebooks by moving averages, schemes of codes."""

@@ -1,0 +1,1 @@
+"""References without seed or epochs: one module a kind."""

@@ -1,0 +1,1 @@
+"""Codes in use: look-up layers."""

@@ -1,0 +1,1 @@
+"""Bootstrap intervals, and groups of users and of items."""

@@ -1,0 +1,320 @@
+"""What every codec has to do, whatever its family."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from stages.codebooks.fitted import FittedCodec
+from stages.codebooks.product import ProductCodec, fit_product
+from stages.codebooks.residual import ResidualCodec, fit_residual
+from stages.codebooks.transform import decoder_metric, fit_principal, fit_rotation
+from stages.codecs.additive import fit_additive
+from stages.codecs.history import SomeHistory
+from stages.codecs.kmeans import fit_kmeans, fit_tree
+from stages.codecs.scalar import fit_scalar, fit_signs
+from stages.evaluation.cost import variance_lost
+from stages.interfaces.codec import Codec, Float16, Float32, History, stored_bytes
+from stages.run.errors import UserError
+
+WIDTH = 12
+VECTORS = np.random.default_rng(0).normal(size=(3000, WIDTH)).astype(np.float32)
+BYTES = {
+    "float32": 4 * WIDTH,
+    "float16": 2 * WIDTH,
+    "product-3": 3,
+    "product-12": 12,
+    "rotated product-3": 3,
+    "residual-4": 4,
+    "residual-8, first 3": 3,
+    "residual-4 in the decoder's metric": 4,
+    "additive-4": 4,
+    "kmeans-256": 1,
+    "kmeans-257": 2,
+    "tree-16-2": 1,
+    "tree-8-3": 2,
+    "scalar-float16": 2 * WIDTH,
+    "scalar-bfloat16": 2 * WIDTH,
+    "scalar-8bit": WIDTH,
+    "scalar-6bit": 9,
+    "scalar-4bit": WIDTH // 2,
+    "signs": 2,
+    "principal-8": 8,
+}
+
+
+def make(name: str) -> Codec:
+    family, *numbers = name.split("-")
+    match name:
+        case "float32":
+            return Float32()
+        case "float16":
+            return Float16()
+        case "rotated product-3":
+            rotation = fit_rotation(VECTORS, 3, seed=0)
+            return ProductCodec(fit_product(rotation.apply(VECTORS), 3, seed=0), rotation)
+        case "residual-8, first 3":
+            return ResidualCodec(fit_residual(VECTORS, 8, beam=1, seed=0), beam=1).prefix(3)
+        case "residual-4":
+            return ResidualCodec(fit_residual(VECTORS, 4, beam=5, seed=0), beam=5)
+        case "residual-4 in the decoder's metric":
+            draws = np.random.default_rng(1)
+            metric = decoder_metric(draws.normal(size=(30, WIDTH)).astype(np.float32), np.full(30, 1 / 30, np.float32))
+            return ResidualCodec(fit_residual(metric.apply(VECTORS), 4, beam=5, seed=0), 5, metric)
+        case "signs":
+            return fit_signs(VECTORS)
+    match family:
+        case "additive":
+            return fit_additive(VECTORS, int(numbers[0]), beam=5, seed=0)
+        case "kmeans":
+            return fit_kmeans(VECTORS, int(numbers[0]), seed=0)
+        case "tree":
+            return fit_tree(VECTORS, int(numbers[0]), int(numbers[1]), seed=0)
+        case "scalar":
+            return fit_scalar(VECTORS, numbers[0])
+        case "principal":
+            return fit_scalar(VECTORS, "8bit", fit_principal(VECTORS, int(numbers[0])))
+        case _:
+            return ProductCodec(fit_product(VECTORS, int(numbers[0]), seed=0))
+
+
+@pytest.fixture(params=BYTES, scope="module")
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def codec(name: str) -> Codec:
+    return make(name)
+
+
+def test_is_a_codec(codec: Codec) -> None:
+    assert isinstance(codec, Codec)
+
+
+def test_codes_are_bytes_as_many_as_promised(codec: Codec, name: str) -> None:
+    codes = codec.encode(VECTORS)
+    assert codes.dtype == np.uint8
+    assert codes.shape == (len(VECTORS), BYTES[name])
+    assert stored_bytes(codes) == len(VECTORS) * BYTES[name]
+
+
+def test_decoding_gives_back_shape_and_dtype(codec: Codec) -> None:
+    decoded = codec.decode(codec.encode(VECTORS))
+    assert decoded.shape == VECTORS.shape
+    assert decoded.dtype == np.float32
+
+
+def test_decoded_vectors_are_closer_than_the_mean(codec: Codec) -> None:
+    assert variance_lost(codec, VECTORS) < 0.75
+
+
+# Not of sums: another may be as near. Nor of a tree, whose leaves may be nearer to another branch.
+@pytest.mark.parametrize(
+    "name",
+    [name for name in BYTES if not any(family in name for family in ("residual", "additive", "tree"))],
+    indirect=True,
+    scope="module",
+)
+def test_encoding_a_decoded_vector_gives_the_same_codes(codec: Codec) -> None:
+    codes = codec.encode(VECTORS)
+    np.testing.assert_array_equal(codec.encode(codec.decode(codes)), codes)
+
+
+def test_zeros_are_vectors_as_any(codec: Codec, name: str) -> None:
+    zeros = np.zeros((2, WIDTH), dtype=np.float32)
+    codes = codec.encode(zeros)
+    assert codes.shape == (2, BYTES[name])
+    assert np.isfinite(np.asarray(codec.decode(codes))).all()
+
+
+def test_what_is_promised_is_what_is_measured(codec: Codec, name: str) -> None:
+    if isinstance(codec, FittedCodec):
+        assert codec.bytes_per_vector == BYTES[name]
+
+
+def test_batches_are_encoded_as_the_whole(codec: Codec) -> None:
+    parts = [np.asarray(codec.encode(VECTORS[start : start + 133])) for start in range(0, len(VECTORS), 133)]
+    np.testing.assert_array_equal(np.concatenate(parts), codec.encode(VECTORS))
+
+
+def test_a_single_vector_and_none_at_all(codec: Codec, name: str) -> None:
+    assert codec.encode(VECTORS[:1]).shape == (1, BYTES[name])
+    assert codec.encode(VECTORS[:0]).shape == (0, BYTES[name])
+    assert codec.decode(codec.encode(VECTORS[:0])).shape == (0, WIDTH)
+
+
+def test_fitting_twice_gives_the_same_codes(codec: Codec, name: str) -> None:
+    np.testing.assert_array_equal(make(name).encode(VECTORS), codec.encode(VECTORS))
+
+
+def test_float32_loses_nothing() -> None:
+    np.testing.assert_array_equal(Float32().decode(Float32().encode(VECTORS)), VECTORS)
+
+
+def test_float16_keeps_three_digits() -> None:
+    np.testing.assert_allclose(Float16().decode(Float16().encode(VECTORS)), VECTORS, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in BYTES if name not in ("float32", "float16")], indirect=True, scope="module"
+)
+def test_a_codec_survives_the_disk(codec: Codec, tmp_path: Path) -> None:
+    assert isinstance(codec, FittedCodec)
+    codec.save(tmp_path / "codec.npz")
+    loaded = type(codec).load(tmp_path / "codec.npz")
+    codes = codec.encode(VECTORS)
+    np.testing.assert_array_equal(loaded.encode(VECTORS), codes)
+    np.testing.assert_array_equal(loaded.decode(codes), codec.decode(codes))
+    assert loaded.shared_bytes == codec.shared_bytes
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        ["scalar-float16", "scalar-8bit", "scalar-6bit", "scalar-4bit", "signs"],
+        ["product-12", "product-3"],
+        ["principal-12", "principal-8", "principal-4"],
+        ["additive-4", "additive-2"],
+        ["kmeans-1024", "kmeans-256", "kmeans-16"],
+        ["tree-8-3", "tree-8-2", "tree-8-1"],
+    ],
+    ids=lambda family: family[0].split("-")[0],
+)
+def test_fewer_bits_lose_more(family: list[str]) -> None:
+    lost = [variance_lost(make(name), VECTORS) for name in family]
+    assert lost == sorted(lost)
+    assert lost[0] < lost[-1]
+
+
+FITS = {
+    "product": lambda vectors: fit_product(vectors, 3, seed=0),
+    "rotation": lambda vectors: fit_rotation(vectors, 3, seed=0),
+    "residual": lambda vectors: fit_residual(vectors, 2, beam=1, seed=0),
+    "additive": lambda vectors: fit_additive(vectors, 2, beam=1, seed=0),
+    "kmeans": lambda vectors: fit_kmeans(vectors, 256, seed=0),
+    "tree": lambda vectors: fit_tree(vectors, 16, 2, seed=0),
+    "scalar": lambda vectors: fit_scalar(vectors, "8bit"),
+    "signs": fit_signs,
+    "principal": lambda vectors: fit_principal(vectors, 4),
+}
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_vectors_that_are_no_numbers_are_said(fit: str) -> None:
+    with pytest.raises(UserError, match="NaN or infinite"):
+        FITS[fit](np.where(VECTORS > 3, np.nan, VECTORS))
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_a_constant_table_is_said(fit: str) -> None:
+    with pytest.raises(UserError, match="all vectors are the same"):
+        FITS[fit](np.ones((300, WIDTH), dtype=np.float32))
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_an_empty_table_is_said(fit: str) -> None:
+    with pytest.raises(UserError, match="no vectors"):
+        FITS[fit](VECTORS[:0])
+
+
+@pytest.mark.parametrize("fit", ["product", "rotation", "residual", "additive", "kmeans", "tree"])
+def test_fewer_vectors_than_codes_is_said(fit: str) -> None:
+    with pytest.raises(UserError, match="256 codes need at least as many vectors, and there are 255"):
+        FITS[fit](VECTORS[:255])
+
+
+def test_kmeans_stops_when_an_iteration_gains_little() -> None:
+    errors = fit_kmeans(VECTORS, 16, seed=0).errors
+    gains = 1 - errors[1:] / errors[:-1]
+    assert (gains[:-1] > 1e-4).all()
+    assert len(errors) < 100
+
+
+def test_a_tree_compares_with_the_branches_on_the_way_alone() -> None:
+    codec = fit_tree(VECTORS, 4, 2, seed=0)
+    first = np.square(VECTORS[:, None] - codec.inner[None]).sum(2).argmin(1)
+    second = np.square(VECTORS[:, None] - codec.leaves.reshape(4, 4, WIDTH)[first]).sum(2).argmin(1)
+    np.testing.assert_array_equal(codec.encode(VECTORS)[:, 0], 4 * first + second)
+
+
+def test_a_node_with_few_vectors_has_them_as_its_branches() -> None:
+    few = VECTORS[:20]
+    codec = fit_tree(few, 4, 2, seed=0)
+    np.testing.assert_array_equal(codec.decode(codec.encode(few)).shape, few.shape)
+    assert np.isfinite(codec.leaves).all()
+
+
+def test_additive_codes_are_no_worse_than_the_beam_search_that_they_start_with() -> None:
+    codec = fit_additive(VECTORS, 4, beam=5, seed=0)
+    assert variance_lost(codec, VECTORS) <= variance_lost(ResidualCodec(codec.codebooks, beam=5), VECTORS)
+
+
+def test_signs_of_a_constant_dimension() -> None:
+    vectors = VECTORS.copy()
+    vectors[:, 0] = 2.0
+    np.testing.assert_allclose(fit_signs(vectors).decode(fit_signs(vectors).encode(vectors))[:, 0], 2.0)
+
+
+def test_a_transform_is_undone() -> None:
+    draws = np.random.default_rng(1)
+    metric = decoder_metric(draws.normal(size=(30, WIDTH)).astype(np.float32), np.full(30, 1 / 30, np.float32))
+    for transform in (fit_rotation(VECTORS, 3, seed=0), metric):
+        np.testing.assert_allclose(transform.undo(transform.apply(VECTORS)), VECTORS, atol=1e-4)
+
+
+def test_distances_in_the_decoders_metric_are_the_second_order_change_of_the_softmax_loss() -> None:
+    draws = np.random.default_rng(1)
+    weight, softmax = draws.normal(size=(30, WIDTH)), draws.dirichlet(np.ones(30))
+    metric = decoder_metric(weight.astype(np.float32), softmax.astype(np.float32))
+    change = draws.normal(size=WIDTH).astype(np.float32)
+    scores = weight @ change
+    variance = softmax @ np.square(scores) - np.square(softmax @ scores)  # of the scores: the softmax's curvature
+    assert np.square(metric.apply(change[None])).sum() == pytest.approx(variance, rel=0.01)
+
+
+def test_a_prefix_of_a_residual_code_decodes_alone() -> None:
+    codec = ResidualCodec(fit_residual(VECTORS, 8, beam=5, seed=0), beam=5)
+    codes = codec.encode(VECTORS)
+    errors = []
+    for length in range(1, 9):
+        prefix = codec.prefix(length)
+        np.testing.assert_array_equal(prefix.encode(VECTORS), codes[:, :length])
+        np.testing.assert_array_equal(prefix.decode(codes[:, :length]), codec.decode(codes[:, :length]))
+        errors.append(float(np.square(codec.decode(codes[:, :length]) - VECTORS).sum()))
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_histories_take_four_bytes_an_item(checkerboard: csr_array) -> None:
+    codes = History().encode(checkerboard)
+    assert stored_bytes(codes) == 4 * checkerboard.nnz
+    np.testing.assert_array_equal(History().decode(codes).toarray(), checkerboard.toarray())
+
+
+@pytest.mark.parametrize(("n_items", "bytes_per_item"), [(40, 1), (300, 2), (70_000, 3)])
+def test_some_history_is_as_many_items_as_fit(n_items: int, bytes_per_item: int) -> None:
+    histories = np.zeros((3, n_items), dtype=np.float32)
+    histories[0, [3, 7, 39, n_items - 1]] = 1
+    histories[1, :30] = 1
+    codec = SomeHistory(n_items, 13, seed=0)
+    codes = codec.encode(csr_array(histories))
+    assert codes.shape == (3, 13)
+    assert codes.dtype == np.uint8
+    decoded = codec.decode(codes).toarray()
+    assert decoded.sum(1).tolist() == [len({3, 7, 39, n_items - 1}), 13 // bytes_per_item, 0]
+    assert (decoded <= histories).all()
+
+
+def test_a_users_kept_items_depend_on_no_other_user() -> None:
+    histories = csr_array(np.random.default_rng(0).random((20, 300)) < 0.2)
+    codec = SomeHistory(300, 10, seed=0)
+    np.testing.assert_array_equal(codec.encode(histories)[3:7], codec.encode(histories[3:7]))
+
+
+def test_a_choice_of_items_survives_the_disk(tmp_path: Path) -> None:
+    codec = SomeHistory(300, 20, seed=7)
+    codec.save(tmp_path / "codec.npz")
+    histories = csr_array(np.random.default_rng(0).random((20, 300)) < 0.2)
+    loaded = SomeHistory.load(tmp_path / "codec.npz")
+    np.testing.assert_array_equal(loaded.encode(histories), codec.encode(histories))

@@ -1,0 +1,75 @@
+"""Which codec for so many users in so many gigabytes."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages.commands.advise import advise
+from stages.run.errors import UserError
+
+ROWS = pd.DataFrame(
+    {
+        "row": ["ease", "float", "fine", "coarse", "worse"],
+        "family": ["reference", "float", "trained", "trained", "product"],
+        "stored": "codes",
+        "bytes_per_user": [100.0, 800.0, 20.0, 5.0, 20.0],
+        "shared_bytes": [0, 0, 500_000_000, 1000, 0],
+        "ndcg@100": [0.5, 0.4, 0.39, 0.35, 0.3],
+        "standard_error": 0.01,
+        "kept": [None, None, 0.975, 0.875, 0.75],
+        "kept_low": [None, None, 0.96, 0.86, 0.7],
+        "kept_high": [None, None, 0.99, 0.89, 0.8],
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copyfile("params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    path = Path("reports/ml-latest-small/figures/frontier.csv")
+    path.parent.mkdir(parents=True)
+    ROWS.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(("gigabytes", "row"), [(40, "float"), (1.5, "fine"), (1.4, "coarse"), (0.3, "coarse")])
+def test_the_best_row_that_fits_is_named_codebooks_included(
+    gigabytes: float, row: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advise("ml-latest-small", 50_000_000, gigabytes)
+    assert capsys.readouterr().out.startswith(f"{row}: codes, ")
+
+
+def test_its_accuracy_comes_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    advise("ml-latest-small", 50_000_000, 2)
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "fine: codes, 20 bytes per user, 1.5 GB for 50,000,000 users",
+        "expected on users like those of MovieLens latest-small (2018-09): 0.3900 (95 % CI 0.3704 to 0.4096), "
+        "97.5 % of its floats (96.0–99.0)",
+    ]
+
+
+def test_what_is_best_in_less_follows_and_no_row_that_is_worse_for_more(capsys: pytest.CaptureFixture[str]) -> None:
+    advise("ml-latest-small", 50_000_000, 40)
+    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert rows[2:] == ["fine", "coarse"]
+
+
+def test_nothing_that_fits_is_said_with_what_would() -> None:
+    with pytest.raises(UserError, match=r"the smallest, coarse, takes 0\.250001 GB: give as much"):
+        advise("ml-latest-small", 50_000_000, 0.1)
+
+
+def test_no_report_is_said_with_the_command_that_makes_it(report: Path) -> None:
+    report.unlink()
+    with pytest.raises(UserError, match="run: dvc repro report@ml-latest-small"):
+        advise("ml-latest-small", 5, 1)
+
+
+def test_a_damaged_report_is_said(report: Path) -> None:
+    report.write_text("row\nx\n")
+    with pytest.raises(UserError, match="is damaged; run: dvc repro --force"):
+        advise("ml-latest-small", 5, 1)

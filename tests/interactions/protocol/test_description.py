@@ -1,0 +1,37 @@
+"""What a split says of itself, against counting by hand."""
+
+import hashlib
+
+from stages.interactions.protocol.description import describe
+from stages.interactions.protocol.strong_generalization import split_strong_generalization
+from tests.interactions import literal
+from tests.interactions.made_up import awkward_ratings, interactions_of
+
+
+def test_counts_and_digests_are_those_of_the_literal_split() -> None:
+    rows = awkward_ratings(3)
+    users, items, train, parts = literal.split(
+        [(user, item, rating) for user, item, rating, _ in rows], 3.5, 5, 7, 0.2, 98765
+    )
+    interactions = interactions_of(rows)
+    found = describe(len(rows), 0, interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
+    n_train = len(users) - 14
+    held_out = {
+        name: "".join(f"{first + row},{column}\n" for row, column in sorted(pairs))
+        for name, first, (_, pairs) in [("validation", n_train, parts[0]), ("test", n_train + 7, parts[1])]
+    }
+    assert found == {
+        "ratings": len(rows),
+        "superseded_ratings": 0,
+        "interactions": len(interactions),
+        "users": len(users),
+        "items": len(set(interactions.item.tolist())),
+        "train_users": n_train,
+        "train_interactions": len(train),
+        "items_in_train": len(items),
+        "validation_held_out_pairs": len(parts[0][1]),
+        "test_held_out_pairs": len(parts[1][1]),
+        "items_in_train_sha256": hashlib.sha256("\n".join(map(str, items)).encode()).hexdigest(),
+        "validation_held_out_pairs_sha256": hashlib.sha256(held_out["validation"].encode()).hexdigest(),
+        "test_held_out_pairs_sha256": hashlib.sha256(held_out["test"].encode()).hexdigest(),
+    }

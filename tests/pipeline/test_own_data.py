@@ -1,0 +1,244 @@
+"""Bringing data of one's own, in any of its forms; and what is said when it is not as it should be."""
+
+import gzip
+import zipfile
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.pipeline.clone import Clone, tiny_ratings
+
+COLUMNS = {"user": "userId", "item": "movieId", "rating": "rating", "timestamp": "timestamp"}
+CSV = {"kind": "csv", "ids": "integer", "columns": COLUMNS}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    clone = Clone(tmp_path_factory.mktemp("clone"))
+    for stage in ("download", "preprocess"):
+        clone.stage(stage)
+    return clone
+
+
+def add(clone: Clone, path: str, layout: dict[str, Any], **changes: Any) -> None:
+    """An entry `mine` beside the tiny set."""
+    tiny = clone.params["datasets"]["tiny"]
+    clone.params["datasets"]["mine"] = {
+        "title": "Mine",
+        "source": {"kind": "file", "path": path},
+        "format": layout,
+        "split": tiny["split"] | changes,
+        "training": tiny["training"],
+    }
+    clone.write_params()
+
+
+def preprocess(clone: Clone) -> str:
+    clone.stage("download", dataset="mine")
+    return clone.stage("preprocess", dataset="mine")
+
+
+def matrices(clone: Clone, dataset: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (clone.folder / "data" / dataset / "split").glob("*.npz")}
+
+
+def write(clone: Clone, form: str) -> tuple[str, dict[str, Any]]:
+    """The tiny ratings in another form: where they are, and their format entry."""
+    ratings, folder = tiny_ratings(), clone.folder / "mine"
+    folder.mkdir(exist_ok=True)
+    halves = [ratings[: len(ratings) // 2], ratings[len(ratings) // 2 :]]
+    text = ratings.to_csv(index=False)
+    match form:
+        case "csv":
+            (folder / "log.csv").write_text(text)
+            return "mine/log.csv", CSV
+        case "csv, absolute path":
+            (folder / "log.csv").write_text(text)
+            return str(folder / "log.csv"), CSV
+        case "gzip":
+            (folder / "log.csv.gz").write_bytes(gzip.compress(text.encode()))
+            return "mine/log.csv.gz", CSV
+        case "zip":
+            with zipfile.ZipFile(folder / "log.zip", "w") as archive:
+                archive.writestr("a/log.csv", text)
+            return "mine/log.zip", {**CSV, "member": "a/log.csv"}
+        case "without header":
+            (folder / "log.tsv").write_text(ratings.to_csv(index=False, header=False, sep="\t"))
+            positions = {"user": 1, "item": 2, "rating": 3, "timestamp": 4}
+            return "mine/log.tsv", {**CSV, "separator": "\t", "columns": positions}
+        case "folder of csv":
+            (folder / "csv").mkdir(exist_ok=True)
+            (folder / "csv/_SUCCESS").write_text("")
+            (folder / "csv/.part-0.csv.crc").write_text("crc")
+            for number, half in enumerate(halves):
+                half.to_csv(folder / f"csv/part-{number}.csv", index=False)
+            (folder / "csv/part-2.csv").write_text(",".join(ratings.columns) + "\n")
+            return "mine/csv", CSV
+        case "parquet":
+            ratings.astype({"userId": "int32", "rating": "float32"}).to_parquet(folder / "log.parquet")
+            return "mine/log.parquet", {"kind": "parquet", "columns": COLUMNS}
+        case "folder of parquet":
+            for number, half in enumerate(halves):
+                (folder / f"parquet/day={number}").mkdir(parents=True, exist_ok=True)
+                half.to_parquet(folder / f"parquet/day={number}/part.parquet")
+            return "mine/parquet", {"kind": "parquet", "columns": COLUMNS}
+    raise ValueError(form)
+
+
+FORMS = [
+    "csv", "csv, absolute path", "gzip", "zip", "without header", "folder of csv", "parquet", "folder of parquet",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_split(clone: Clone, form: str) -> None:
+    add(clone, *write(clone, form))
+    preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+
+
+def test_text_ids_without_ratings_map_back(clone: Clone) -> None:
+    ratings = tiny_ratings()
+    log = pd.DataFrame(
+        {"who": ratings["userId"].map("user-{:04}".format), "what": ratings["movieId"].map("ä{:02}".format)}
+    )
+    log.to_csv(clone.folder / "log.csv", index=False)
+    layout = {"kind": "csv", "ids": "string", "columns": {"user": "who", "item": "what"}}
+    add(clone, "log.csv", layout, threshold=None)
+    preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")  # padded ids sort as the numbers do
+    items = {
+        name: pd.read_parquet(clone.folder / f"data/{name}/split/items.parquet")["item"] for name in ("tiny", "mine")
+    }
+    assert items["mine"].tolist() == items["tiny"].map("ä{:02}".format).tolist()
+
+
+def test_doubled_rows_are_said(clone: Clone) -> None:
+    ratings = tiny_ratings()
+    earlier = ratings.head(7).assign(rating=1.0, timestamp=-1)
+    pd.concat([ratings, earlier]).to_csv(clone.folder / "log.csv", index=False)
+    add(clone, "log.csv", CSV)
+    assert "note: 7 ratings were left out, as the same user rated the same item later" in preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+
+
+def test_a_file_that_has_changed_is_brought_anew(clone: Clone) -> None:
+    add(clone, *write(clone, "csv"))
+    preprocess(clone)
+    (clone.folder / "mine/log.csv").write_text("other")
+    clone.stage("download", dataset="mine")
+    assert (clone.folder / "data/mine/raw/log.csv").read_text() == "other"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            "userId,movieId,rating,timestamp\n1,2,x,4\n",
+            "log.csv, line 2: 'x' under 'rating' is no number",
+        ),
+        ("userId,movieId,rating,timestamp\n1,2,1.0,4\n", "nothing is left of 1 ratings"),
+        ("", "data/mine/raw/log.csv is empty"),
+    ],
+)
+def test_bad_data_leaves_the_last_split(clone: Clone, content: str, complaint: str) -> None:
+    add(clone, *write(clone, "csv"))
+    preprocess(clone)
+    before = matrices(clone, "mine")
+    (clone.folder / "mine/log.csv").write_text(content)
+    clone.stage("download", dataset="mine")
+    assert complaint in clone.complaint("stages.preprocess", "--dataset", "mine")
+    assert matrices(clone, "mine") == before
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("nowhere.csv", "there is no nowhere.csv, which a source in params.yaml names"),
+        ("nothing", "nothing is an empty folder; put the parts there"),
+    ],
+)
+def test_a_source_that_is_not_there_is_said(clone: Clone, path: str, complaint: str) -> None:
+    (clone.folder / "nothing").mkdir(exist_ok=True)
+    add(clone, path, CSV)
+    assert complaint in clone.complaint("stages.download", "--dataset", "mine")
+
+
+@pytest.fixture(scope="module")
+def own(clone: Clone) -> Clone:
+    """With a report of `mine`."""
+    add(clone, *write(clone, "folder of parquet"))
+    clone.params["run"] = ["mine"]
+    clone.write_params()
+    clone.first_run = clone.repro()
+    clone.params["run"] = ["tiny"]
+    return clone
+
+
+def test_own_data_runs_through_the_pipeline_by_its_entry_and_its_name_under_run(own: Clone) -> None:
+    assert len(own.first_run) == 18
+    text = (own.folder / "reports/mine/report.md").read_text()
+    assert text.startswith("# Bytes per user against accuracy: Mine\n")
+    assert "There are no published values for this split" in text
+
+
+def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_the_report(own: Clone) -> None:
+    clone = own
+    counts = ["ratings", "interactions", "items", "train_users", "items_in_train"]
+    held_out = ["validation_held_out_pairs", "test_held_out_pairs"]
+    digests = [f"{name}_sha256" for name in ("items_in_train", *held_out)]
+    clone.params["datasets"]["mine"]["published"] = {
+        "users": 330, **dict.fromkeys([*counts, *held_out], 1), **dict.fromkeys(digests, "0" * 64),
+    }  # fmt: skip
+    clone.write_params()
+    for stage in ("preprocess", "report"):
+        process = clone.start("python", "-m", f"stages.{stage}", "--dataset", "mine")
+        _, errors = process.communicate()
+        assert process.returncode == 0
+        assert "WARNING: this is not the published split: train_users is 290, published 1" in errors
+        assert "users is 330" not in errors
+    text = (clone.folder / "reports/mine/report.md").read_text()
+    assert "> **WARNING: the split is not the published one" in text
+    assert "> - train_users is 290, published 1" in text
+    lines = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
+    same = {cells[1]: cells[4] for cells in lines if len(cells) == 6}
+    assert (same["users"], same["train users"]) == ("yes", "**NO**")
+    del clone.params["datasets"]["mine"]["published"]
+    clone.write_params()
+
+
+def test_a_synthetic_set_says_so_in_its_title_and_has_no_paper_values(clone: Clone) -> None:
+    tiny = clone.params["datasets"]["tiny"]
+    clone.params["datasets"]["twin"] = {
+        "title": "a small twin",
+        "source": {"kind": "synthetic", "users": 400, "items": 300, "ratings": 20_000, "seed": 1},
+        "format": {"kind": "movielens", "member": "synthetic/ratings.csv"},
+        "split": tiny["split"],
+        "training": tiny["training"],
+    }
+    models = clone.params["models"]
+    clone.params |= {
+        "models": {"dae-8": models["dae-8"]},
+        "quantized_models": {},
+        "quantized_items": {},
+        "refits": {},
+        "budgets": {},
+        "quantizers": {},
+        "studies": {},
+    }
+    clone.write_params()
+    for stage in ("download", "preprocess"):
+        clone.stage(stage, dataset="twin")
+    clone.stage("fit", "--reference", "popularity", dataset="twin")
+    clone.stage("train", "--model", "dae-8", dataset="twin")
+    for row in ("popularity", "dae-8"):
+        clone.stage("evaluate", "--model", row, dataset="twin")
+    clone.stage("report", dataset="twin")
+    text = (clone.folder / "reports/twin/report.md").read_text()
+    assert text.startswith("# Bytes per user against accuracy: synthetic data, a small twin\n")
+    assert "The ratings are made up" in text.splitlines()[2]
+    assert "paper |" not in text
+    assert "Made-up movie" in text
+    assert {line.split("|")[1].strip() for line in text.splitlines() if " GB |" in line} >= {"download", "preprocess"}
+    assert clone.metrics("twin")["popularity"]["ndcg@100"] > 0

@@ -1,0 +1,433 @@
+"""The pipeline as a user runs it, in a clone with a tiny made-up data set; and mistakes on the command line."""
+
+import json
+import math
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from tests.pipeline.clone import NOBODY, Clone
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    clone = Clone(tmp_path_factory.mktemp("clone"))
+    clone.first_run = clone.repro()
+    clone.commit()
+    return clone
+
+
+MODELS = ["dae-8", "dae-2", "pq-vae-4x2", "rq-vae"]
+BYTES = {
+    "popularity": 0,
+    "dae-8": 32,
+    "dae-2-float32": 8,
+    "dae-2-float16": 4,
+    "pq-vae-4x2": 4,
+    "rq-vae-3b": 3,
+    "rq-vae-1b": 1,
+    "dae-8-pq-4x2": 4,
+    "dae-8-rq-3b": 3,
+    "dae-8-rq-1b": 1,
+    "dae-8-lsq-1b": 1,
+    "dae-8-kmeans-k16": 1,
+    "dae-8-kmeans-k4": 1,
+    "dae-8-kmeans-k2": 1,
+    "dae-8-tree": 1,
+    "dae-8-scalar-float16": 16,
+    "dae-8-scalar-8bit": 8,
+    "dae-8-scalar-1bit": 1,
+    "dae-8-pca-4b": 4,
+    "dae-8-pca-2b": 2,
+    "dae-8-history-8b": 8,
+    "dae-8-history-4b": 4,
+}
+
+
+def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
+    assert sorted(clone.first_run) == sorted(
+        [
+            "download@tiny",
+            "preprocess@tiny",
+            "fit@tiny-popularity",
+            *(f"train@tiny-{model}" for model in MODELS),
+            "quantize@tiny-dae-8",
+            "evaluate-reference@tiny-popularity",
+            *(f"evaluate@tiny-{model}" for model in MODELS),
+            "evaluate-quantized@tiny-dae-8",
+            "quantize-items@tiny-dae-8",
+            "refit@tiny-dae-8",
+            "budget@tiny-rq-vae",
+            "report@tiny",
+        ]
+    )
+
+
+def test_the_metrics_hold_every_row_with_its_bytes(clone: Clone) -> None:
+    assert {name: row["bytes_per_user"] for name, row in clone.metrics().items()} == BYTES
+    assert clone.metrics()["dae-8"]["ndcg@100"] > clone.metrics()["popularity"]["ndcg@100"]
+
+
+def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clone: Clone) -> None:
+    folder = clone.folder / "reports/tiny"
+    text = (folder / "report.md").read_text()
+    assert text.splitlines()[2] == "> **Made up.**"
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(links) == 17
+    assert [link for link in links if not (folder / link).is_file()] == []
+
+
+def test_what_a_user_keeps_beside_the_report_stays(clone: Clone) -> None:
+    notes = clone.folder / "reports/tiny/notes.md"
+    notes.write_text("mine")
+    clone.stage("report")
+    assert notes.read_text() == "mine"
+    notes.unlink()
+
+
+def test_a_missing_result_is_said_by_its_file_and_the_old_report_stays(clone: Clone) -> None:
+    record = clone.folder / "data/tiny/records/train-dae-8.json"
+    content = record.read_bytes()
+    before = (clone.folder / "reports/tiny/report.md").read_bytes()
+    record.unlink()
+    complaint = clone.complaint("stages.report", "--dataset", "tiny")
+    assert "data/tiny/records/train-dae-8.json is missing or damaged" in complaint
+    assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
+    record.write_bytes(content)
+
+
+def test_a_second_run_does_nothing(clone: Clone) -> None:
+    assert clone.repro() == []
+    assert json.loads(clone.run("dvc", "status", "--json")) == {}
+
+
+def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Clone) -> None:
+    clone.repro()
+    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02
+    clone.write_params()
+    assert clone.repro() == [
+        "train@tiny-pq-vae-4x2",
+        "evaluate@tiny-pq-vae-4x2",
+        "report@tiny",
+    ]
+    parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
+    assert parameters == {"params.yaml": {"models.pq-vae-4x2.learning_rate": {"old": 0.01, "new": 0.02, "diff": 0.01}}}
+    changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["reports/tiny/metrics.json"]
+    assert changed
+    assert {name.split(".")[1] for name in changed} == {"pq-vae-4x2"}
+    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+    clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.01
+    assert clone.repro() == []  # the run cache has it
+
+
+def test_after_a_failure_the_report_is_there_and_checkout_brings_back_the_rest(clone: Clone) -> None:
+    clone.repro()
+    weights = clone.folder / "data/tiny/models/dae-8/0.pt"
+    before = weights.read_bytes(), clone.metrics()
+    text = (clone.folder / "params.yaml").read_text()
+    (clone.folder / "params.yaml").write_text(text.replace("hidden:", "hiden:"))
+    process = clone.start("dvc", "repro")
+    _, errors = process.communicate()
+    assert process.returncode != 0
+    assert "models.dae-8.hiden: unknown key; did you mean 'hidden'?" in errors
+    assert "Traceback" not in errors
+    clone.write_params()
+    clone.run("dvc", "checkout")
+    assert (weights.read_bytes(), clone.metrics()) == before
+    assert clone.repro() == []
+
+
+def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
+    clone.repro()
+    clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "rotation": False, "seed": 1234}
+    clone.write_params()
+    assert clone.repro() == [
+        "quantize@tiny-dae-8",
+        "evaluate-quantized@tiny-dae-8",
+        "quantize-items@tiny-dae-8",
+        "refit@tiny-dae-8",
+        "report@tiny",
+    ]
+    assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
+    del clone.params["quantizers"]["pq-2x4"]
+    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+
+
+def _written(folder: Path) -> dict[Path, int]:
+    """When each file was written, ns."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("stage", "option", "name"),
+    [
+        ("train", "--model", "dae-8"),
+        ("quantize", "--model", "dae-8"),
+        ("sweep", "--model", "dae-8"),
+        ("study", "--study", "ablation"),
+    ],
+)
+def test_more_centroids_than_train_users_are_said_before_any_work(
+    clone: Clone, stage: str, option: str, name: str
+) -> None:
+    clone.repro()
+    before = _written(clone.folder / "data/tiny")
+    clone.params["quantizers"]["kmeans"]["codes"] = [65536, 4]
+    clone.write_params()
+    complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny", option, name)
+    assert "quantizers.kmeans: 65,536 codes need as many train users, there are 290" in complaint
+    assert _written(clone.folder / "data/tiny") == before
+    clone.params["quantizers"]["kmeans"]["codes"] = [16, 4, 2]
+    clone.write_params()
+
+
+def test_an_experiment_changes_a_parameter_for_one_run(clone: Clone) -> None:
+    clone.repro()
+    clone.run("dvc", "exp", "run", "--name", "slow", "-S", "models.dae-8.learning_rate=0.001", "report@tiny")
+    shown = clone.run("dvc", "exp", "show", "--csv")
+    assert "slow" in shown
+    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+
+
+def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
+    clone.repro()
+    plots = json.loads(clone.run("dvc", "plots", "show", "--json"))
+    assert "errors" not in plots
+    assert {Path(name).name for name in plots["data"]} == {
+        "frontier.csv",
+        "curves.csv",
+        "code_usage.csv",
+        "codebook_size.csv",
+        "by_activity.csv",
+        "by_popularity.csv",
+    }
+
+
+def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
+    clone.repro()
+    names = [
+        "models/rq-vae/0.pt",
+        "models/pq-vae-4x2/0.pt",
+        "curves/pq-vae-4x2.csv",
+        "codecs/dae-8/dae-8-pq-4x2/0.npz",
+        "codecs/dae-8/dae-8-rq-1b/1.npz",
+        "codecs/dae-8/dae-8-tree/1.npz",
+        "codecs/dae-8/dae-8-lsq-1b/1.npz",
+        "split/train.npz",
+    ]
+    first = {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names}
+    clone.stage("preprocess")
+    clone.stage("train", "--model", "pq-vae-4x2")
+    clone.stage("train", "--model", "rq-vae")
+    clone.stage("quantize", "--model", "dae-8")
+    assert {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names} == first
+
+
+CHECKPOINT = "data/tiny/checkpoints/dae-8-0.pt"
+
+
+def kill_after_checkpoint(clone: Clone, checkpoint: Path) -> None:
+    process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: Clone) -> None:
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
+    clone.write_params()
+    weights, checkpoint = clone.folder / "data/tiny/models/dae-8/0.pt", clone.folder / CHECKPOINT
+    clone.stage("train", "--model", "dae-8")
+    unbroken = weights.read_bytes()
+    weights.unlink()
+    kill_after_checkpoint(clone, checkpoint)
+    assert not weights.exists()
+    assert "going on after epoch" in clone.stage("train", "--model", "dae-8")
+    assert weights.read_bytes() == unbroken
+    assert not checkpoint.exists()
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 10
+    clone.write_params()
+
+
+def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoint(clone: Clone) -> None:
+    clone.repro()
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
+    clone.write_params()
+    weights, checkpoint = clone.folder / "data/tiny/models/dae-8/0.pt", clone.folder / CHECKPOINT
+    before = weights.read_bytes()
+    kill_after_checkpoint(clone, checkpoint)
+    import torch
+
+    state = torch.load(checkpoint)
+    state["training"]["optimizer"]["state"][0]["exp_avg"].fill_(math.inf)  # so the next step goes too far
+    torch.save(state, checkpoint)
+    good = checkpoint.read_bytes()
+    epoch = len(state["training"]["curve"]) + 1
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
+    assert re.search(rf"no longer finite in epoch {epoch}, step 2 of 6, at learning rate 0\.01; lower lea", complaint)
+    assert checkpoint.read_bytes() == good
+    assert weights.read_bytes() == before
+    checkpoint.unlink()
+    clone.params["datasets"]["tiny"]["training"]["epochs"] = 10
+    clone.write_params()
+
+
+def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
+    checkpoint = clone.folder / CHECKPOINT
+    import torch
+
+    torch.save({"fingerprint": "of another", "training": {}}, checkpoint)
+    assert "training from the start" in clone.stage("train", "--model", "dae-8")
+
+
+def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> None:
+    clone.repro()
+    weights = clone.folder / "data/tiny/models/dae-8/0.pt"
+    checkpoint = clone.folder / CHECKPOINT
+    checkpoint.write_bytes(weights.read_bytes()[:1000])
+    before = weights.read_bytes()
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
+    assert "data/tiny/checkpoints/dae-8-0.pt is cut short or no checkpoint; remove it" in complaint
+    assert weights.read_bytes() == before
+    checkpoint.unlink()
+
+
+def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
+    clone.repro()
+    before = (clone.folder / "reports/tiny/report.md").read_bytes()
+    kept = {
+        name: clone.params[name]
+        for name in ("models", "quantized_models", "quantized_items", "refits", "budgets", "studies")
+    }
+    clone.params |= {
+        "models": {},
+        "quantized_models": {},
+        "quantized_items": {},
+        "refits": {},
+        "budgets": {},
+        "studies": {},
+    }
+    clone.write_params()
+    assert "params.yaml has no models" in clone.complaint("stages.report", "--dataset", "tiny")
+    assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
+    clone.params |= kept
+    clone.write_params()
+
+
+def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Clone) -> None:
+    first = clone.stage("study", "--study", "ablation")
+    table = pd.read_csv(clone.folder / "reports/tiny/studies/ablation.csv")
+    assert table[["variant", "stored"]].to_numpy().tolist() == [
+        ["rq-vae, as it is", "3 bytes"],
+        ["rq-vae, as it is", "1 bytes"],
+        ["learns the items", "3 bytes"],
+        ["learns the items", "1 bytes"],
+    ]
+    assert "epoch 10/10" in first
+    assert "epoch" not in clone.stage("study", "--study", "ablation")
+
+
+def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -> None:
+    clone.stage("sweep", "--model", "dae-8")
+    folder = clone.folder / "reports/tiny/sweeps/dae-8"
+    unbroken = (folder / "trials.csv").read_bytes()
+    assert len(unbroken.splitlines()) == 1 + 4
+    (clone.folder / "data/tiny/sweeps/dae-8.log").unlink()
+    clone.params["sweep"]["trials"] = 2
+    clone.write_params()
+    clone.stage("sweep", "--model", "dae-8")
+    clone.params["sweep"]["trials"] = 4
+    clone.write_params()
+    assert clone.stage("sweep", "--model", "dae-8").startswith("trial 3 of 4")
+    assert (folder / "trials.csv").read_bytes() == unbroken
+
+
+def test_a_sweeps_patch_puts_the_best_values_into_params_yaml(clone: Clone) -> None:
+    clone.stage("sweep", "--model", "dae-8")
+    best = pd.read_csv(clone.folder / "reports/tiny/sweeps/dae-8/trials.csv").iloc[0]
+    clone.run("git", "apply", "reports/tiny/sweeps/dae-8/params.patch")
+    changed = YAML(typ="safe").load(clone.folder / "params.yaml")
+    for name in ("learning_rate", "l2"):
+        assert changed["models"]["dae-8"][name] == pytest.approx(best[name], rel=0.05)
+        assert changed["models"]["dae-2"][name] == clone.params["models"]["dae-2"][name]
+    clone.write_params()
+
+
+def test_no_network_names_both_addresses_and_where_to_put_the_file(clone: Clone) -> None:
+    complaint = clone.complaint("stages.download", "--dataset", "far").splitlines()
+    assert complaint == [
+        "error: no address gave the file:",
+        f"  {NOBODY}: no connection",
+        f"  {NOBODY}?mirror: no connection",
+        "Get the file by hand, put it at data/far/raw/tiny.zip and run this again",
+    ]
+
+
+def test_an_archive_put_there_by_hand_is_taken_if_it_is_right(clone: Clone) -> None:
+    target = clone.folder / "data/far/raw/tiny.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(clone.archive[:-100])
+    assert "data/far/raw/tiny.zip is cut short" in clone.complaint("stages.download", "--dataset", "far")
+    target.write_bytes(clone.archive)
+    assert "already here and right" in clone.run("python", "-m", "stages.download", "--dataset", "far")
+    target.unlink()
+
+
+def test_wrong_params_stop_every_stage_before_anything_is_touched(clone: Clone) -> None:
+    clone.repro()
+    text = (clone.folder / "params.yaml").read_text()
+    (clone.folder / "params.yaml").write_text(text.replace("held_out_share", "heldout_share"))
+    before = (clone.folder / "data/tiny/split/protocol.json").read_bytes()
+    for stage in ("download", "preprocess", "report"):
+        complaint = clone.complaint(f"stages.{stage}", "--dataset", "tiny")
+        assert "datasets.tiny.split.heldout_share: unknown key; did you mean 'held_out_share'?" in complaint
+    assert (clone.folder / "data/tiny/split/protocol.json").read_bytes() == before
+    clone.write_params()
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: Clone) -> None:
+    clone.repro()
+    curves = clone.folder / "data/tiny/curves"
+    curves.rename(curves.with_name("aside"))
+    curves.write_text("a file where a folder should be")
+    complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
+    assert complaint.startswith("error: cannot write data/tiny/curves/dae-8.csv: ")
+    curves.unlink()
+    curves.with_name("aside").rename(curves)
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (
+            ["stages.preprocess", "--dataset", "far"],
+            "no ratings at data/far/raw/tiny.zip; run the stage download first",
+        ),
+        (
+            ["stages.train", "--dataset", "far", "--model", "dae-8"],
+            "no split at data/far/split; run the stage preproc",
+        ),
+        (
+            ["stages.train", "--dataset", "tiny", "--model", "dae-9"],
+            "no 'dae-9' under models; it has dae-8, dae-2",
+        ),
+        (["stages.fit", "--dataset", "tiny", "--reference", "dae-8"], "no 'dae-8' under references; it has popularity"),
+        (
+            ["stages.quantize", "--dataset", "tiny", "--model", "dae-2"],
+            "no 'dae-2' under quantized_models; it has dae-8",
+        ),
+        (["stages.evaluate", "--dataset", "tiny", "--model", "dae-2", "--quantized"], "no 'dae-2' under quantized_mod"),
+        (
+            ["stages.report", "--dataset", "far"],
+            "no evaluation of popularity at data/far/evaluation/popularity/popularity; run",
+        ),
+    ],
+)
+def test_a_stage_run_too_early_or_by_a_wrong_name_says_so(clone: Clone, command: list[str], complaint: str) -> None:
+    assert complaint in clone.complaint(*command)

@@ -1,0 +1,73 @@
+"""Files and folders are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.run.errors import UserError
+from stages.run.paths import whole_file, whole_folder
+
+
+def write_half(path: Path) -> None:
+    path.write_text("half")
+    raise RuntimeError
+
+
+def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "new" / "file") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "new" / "file").read_text() == "whole"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "file") as temporary:
+        write_half(temporary)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "old"}
+
+
+def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("old")
+    with whole_folder(tmp_path / "folder") as temporary:
+        (temporary / "new").write_text("new")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "folder") as temporary:
+        write_half(temporary / "file")
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("old")
+    with pytest.raises(UserError, match="cannot write"), whole_folder(tmp_path / "folder") as temporary:
+        temporary.rmdir()  # so that there is nothing to put there
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_no_space_left_is_said_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with (
+        pytest.raises(UserError, match=rf"cannot write {path}: No space left on device; what was there before"),
+        whole_file(path),
+        Path("/dev/full").open("w") as full,
+    ):
+        full.write("too much")
+
+
+def test_a_folder_that_is_a_file_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with (
+        pytest.raises(UserError, match=r"cannot write .*: (Not a directory|File exists)"),
+        whole_file(tmp_path / "data" / "x"),
+    ):
+        pass
