@@ -1,20 +1,19 @@
-"""The typed schema of an entry under datasets in params.yaml: where ratings come from, and what becomes of them."""
+"""The entries under datasets in params.yaml: where ratings come from, and what becomes of them."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from stages.config.strict import Strict
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in lower-case hexadecimal digits."""
+
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1)]
-
-
-class Strict(BaseModel):
-    """Unknown keys and wrong types are errors; values never change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+"""A column's name in the file, or its position from 1."""
 
 
 class FileSource(Strict):
@@ -24,12 +23,13 @@ class FileSource(Strict):
     path: Annotated[str, Field(pattern=r"[^/.]")]
     """Absolute, or relative to the repository."""
     size: Annotated[int, Field(gt=0)] | None = None
-    """Bytes; of a file, together with sha256."""
+    """Bytes of the file; None for a folder, or to go unchecked."""
     sha256: Digest | None = None
+    """Of the file; given together with size."""
 
     @property
     def name(self) -> str:
-        """Of the copy."""
+        """The name of the copy here."""
         return PurePath(self.path).name
 
     @model_validator(mode="after")
@@ -46,12 +46,13 @@ class WebSource(Strict):
     urls: Annotated[list[Annotated[str, Field(pattern=r"^https?://.*[^/]$")]], Field(min_length=1)]
     """Tried in this order."""
     size: Annotated[int, Field(gt=0)]
-    """Bytes."""
+    """Bytes of the file."""
     sha256: Digest
+    """Of the file; the same at every address."""
 
     @property
     def name(self) -> str:
-        """Of the file here."""
+        """The name of the file here."""
         return PurePath(urlsplit(self.urls[0]).path).name
 
 
@@ -60,13 +61,17 @@ class SyntheticSource(Strict):
 
     kind: Literal["synthetic"]
     users: Annotated[int, Field(ge=1, lt=2**31)]
+    """How many rate at least one item."""
     items: Annotated[int, Field(ge=10, lt=2**31)]
+    """How many are rated at least once."""
     ratings: Annotated[int, Field(ge=1)]
+    """How many are drawn; at most a quarter of the items per user."""
     seed: Annotated[int, Field(ge=0)]
+    """Of all draws."""
 
     @property
     def name(self) -> str:
-        """Of the archive."""
+        """The name of the archive."""
         return "synthetic.zip"
 
     @model_validator(mode="after")
@@ -92,11 +97,13 @@ class Columns(Strict):
     """The file's names for what we need, or positions from 1 where it has no header."""
 
     user: Column
+    """Who rated."""
     item: Column
+    """What was rated."""
     rating: Column | None = None
     """None where every row is an interaction."""
     timestamp: Column | None = None
-    """None where there is none: then of several rows of a user and item the last one in the file counts."""
+    """Of several ratings of an item by a user the latest counts; None where the last one in the file does."""
 
     @model_validator(mode="after")
     def _alike_and_distinct(self) -> "Columns":
@@ -108,7 +115,7 @@ class Columns(Strict):
         return self
 
     def given(self) -> dict[str, str | int]:
-        """Those that there are: our name → the file's."""
+        """Our name of a column → the file's, without the columns that the file lacks."""
         columns: dict[str, str | int] = self.model_dump(exclude_none=True)
         return columns
 
@@ -118,11 +125,13 @@ class CsvFormat(Strict):
 
     kind: Literal["csv"]
     separator: Annotated[str, Field(pattern=r"^([^\n\r]|::)$")] = ","
+    """Between columns: one character, or ::."""
     member: str | None = None
-    """The file inside a zip archive."""
+    """The file inside a zip archive; None for plain text and gzip."""
     ids: Literal["integer", "string"]
     """What users and items are: integers of 64 bits, or any text."""
     columns: Columns
+    """Names from the header, or positions."""
 
 
 class ParquetFormat(Strict):
@@ -130,6 +139,7 @@ class ParquetFormat(Strict):
 
     kind: Literal["parquet"]
     columns: Columns
+    """Names only."""
 
     @field_validator("columns")
     @classmethod
@@ -142,29 +152,32 @@ class ParquetFormat(Strict):
 Format = Annotated[MovieLensFormat | CsvFormat | ParquetFormat, Field(discriminator="kind")]
 
 
-class Split(Strict):
+class SplitSettings(Strict):
     """The protocol of Liang et al. 2018 (strong generalization)."""
 
     threshold: float | None = None
     """A rating above it is an interaction; None where there are no ratings."""
     min_user_interactions: Annotated[int, Field(ge=1)]
+    """Users with fewer are dropped."""
     held_out_users: Annotated[int, Field(ge=1)]
     """Users for validation, and as many again for test."""
     held_out_share: Annotated[float, Field(gt=0, lt=1)]
     """Share of a held-out user's interactions that is to be predicted."""
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Of the split, by NumPy's legacy generator as in the published notebook."""
 
 
 class DatasetTraining(Strict):
     """What depends on the size of the data set."""
 
     batch_size: Annotated[int, Field(ge=1)]
-    """Users."""
+    """Users per training step."""
     epochs: Annotated[int, Field(ge=1)]
+    """At most: the epoch with the best validation NDCG@100 is what counts."""
 
 
 class Published(Strict):
-    """What a split has to be, where that is known: counts and digests as in `interactions.protocol.describe`."""
+    """What a split has to be, where that is known: counts and digests by their names in protocol.json."""
 
     ratings: int
     interactions: int
@@ -178,32 +191,39 @@ class Published(Strict):
     validation_held_out_pairs_sha256: Digest
     test_held_out_pairs_sha256: Digest
 
-    def differences(self, found: Mapping[str, int | str]) -> list[str]:
-        """A line for everything that is not as published."""
+    def differences(self, counts: Mapping[str, int | str]) -> list[str]:
+        """A line for every count or digest of a split that is not as published."""
         published = self.model_dump()
         return [
-            f"{name} is {found[name]}, published {published[name]}"
+            f"{name} is {counts[name]}, published {published[name]}"
             for name in published
-            if found[name] != published[name]
+            if counts[name] != published[name]
         ]
 
 
-class Dataset(Strict):
+class DatasetSettings(Strict):
     """One entry of the catalogue."""
 
     title: Annotated[str, Field(min_length=1)]
+    """As the report names it."""
     caution: str = ""
     """The report's first line; empty for none."""
     compare_with_paper: bool = False
+    """Whether the paper's Table 1 is printed beside ours: only where it was measured on this set."""
     source: Source
+    """Where the ratings come from."""
     format: Format
-    split: Split
+    """How the ratings are laid out."""
+    split: SplitSettings
+    """What becomes of the ratings."""
     training: DatasetTraining
+    """Of every model on this set."""
     published: Published | None = None
+    """None where no split of this set is published."""
 
     @field_validator("split")
     @classmethod
-    def _threshold_where_there_are_ratings(cls, split: Split, info: ValidationInfo) -> Split:
+    def _threshold_where_there_are_ratings(cls, split: SplitSettings, info: ValidationInfo) -> SplitSettings:
         layout = info.data.get("format")
         if layout is not None:
             has_ratings = isinstance(layout, MovieLensFormat) or layout.columns.rating is not None
@@ -214,7 +234,7 @@ class Dataset(Strict):
         return split
 
     @model_validator(mode="after")
-    def _made_up_is_not_the_papers(self) -> "Dataset":
+    def _made_up_is_not_the_papers(self) -> "DatasetSettings":
         if isinstance(self.source, SyntheticSource):
             if self.compare_with_paper:
                 raise ValueError("compare_with_paper must be false: the source is synthetic")

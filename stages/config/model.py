@@ -1,131 +1,206 @@
-"""The typed schema of the entries under references, models, studies and sweep in params.yaml."""
+"""The entries under references, models, refits, studies and sweep in params.yaml."""
 
-from typing import Annotated, Any, Literal
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationInfo, field_validator
 
-from stages.config.dataset import Strict
-
-Forms = list[int | str | None]
-"""Of what is stored: bytes of a code, the type of floats, or None where there is one form only."""
-Share = Annotated[float, Field(ge=0, lt=1)]
+from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, check_chunks
+from stages.config.strict import Family, Share, Sizes, Strict, Variant
 
 
-def _falling(sizes: list[int]) -> list[int]:
-    if sizes != sorted(set(sizes), reverse=True):
-        raise ValueError("must fall from one to the next, as the first is of the whole code")
-    return sizes
-
-
-Sizes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(_falling)]
-
-
-class Popularity(Strict):
+class PopularitySettings(Strict):
     """Items by their number of interactions in train."""
 
     kind: Literal["popularity"]
 
+    family: ClassVar[Family] = "reference"
 
-class Ease(Strict):
+    def stored(self) -> str:
+        """What is stored per user in words."""
+        return "nothing"
+
+
+class EaseSettings(Strict):
     """Embarrassingly shallow auto-encoder (Steck 2019)."""
 
     kind: Literal["ease"]
     l2: Annotated[float, Field(gt=0)]
+    """Added to the diagonal of the Gram matrix, which counts users."""
+
+    family: ClassVar[Family] = "reference"
+
+    def stored(self) -> str:
+        """What is stored per user in words."""
+        return "items, int32"
 
 
-Reference = Annotated[Popularity | Ease, Field(discriminator="kind")]
+ReferenceSettings = Annotated[PopularitySettings | EaseSettings, Field(discriminator="kind")]
 
 
-class Bottleneck(Strict):
-    """What the quantizers of the last hidden layer during training have in common."""
+class BottleneckSettings(Strict):
+    """What the quantizers of the last hidden layer have in common that learn during training."""
 
     start: Share
-    """Share of the epochs before the codebooks start; float training until then."""
+    """Share of the epochs before the codebooks start; training is float until then."""
     ema_decay: Share
+    """Of the codebooks' moving averages, per step."""
     commitment: Annotated[float, Field(ge=0)]
+    """Weight of the loss that keeps embeddings near their codes."""
     dead_code_share: Share
+    """A code used less than this share of the average code is replaced."""
     target: Literal["items", "scores"]
     """What codes learn: the user's items; or the scores of the float model, which goes on learning the items."""
     follow: Literal["dropout", "clean", "parts"]
     """The embeddings that the codebooks follow: those that training sees, of the whole input, or of parts of it."""
 
+    @property
+    def variants(self) -> list[Variant]:
+        """One for each row of the report."""
+        return [None]
 
-class ProductBottleneck(Bottleneck):
+    @abstractmethod
+    def stored(self, variant: Variant) -> str:
+        """What a variant stores per user in words."""
+
+    @abstractmethod
+    def matches(self, quantizer: QuantizerSettings) -> bool:
+        """Whether a quantizer stores the same codes, but is fitted after training."""
+
+
+class ProductBottleneckSettings(BottleneckSettings):
     """Product quantization (PQ-VAE)."""
 
     kind: Literal["product"]
     chunks: Annotated[int, Field(ge=1)]
+    """Equal parts that the layer is cut into; a codebook of 256 codes each."""
     rotation: bool
-    """Rotate the layer before it is cut, as OPQ finds it when the codebooks start."""
+    """Whether the layer is rotated before it is cut, as OPQ finds it when the codebooks start."""
+
+    def stored(self, variant: Variant) -> str:  # noqa: ARG002
+        """A code for each chunk."""
+        return f"{self.chunks} codes of 8 bits"
+
+    def matches(self, quantizer: QuantizerSettings) -> bool:
+        """Whether it is PQ with as many chunks, rotated or not as here."""
+        return (
+            isinstance(quantizer, ProductSettings)
+            and quantizer.chunks == self.chunks
+            and quantizer.rotation == self.rotation
+        )
 
 
-class ResidualBottleneck(Bottleneck):
+class ResidualBottleneckSettings(BottleneckSettings):
     """Residual quantization (RQ-VAE): additive codebooks over the full width; any prefix of a code is a code."""
 
     kind: Literal["residual"]
     bytes: Sizes
-    """A row each: the whole code, and prefixes of it."""
+    """Of the whole code, then of prefixes of it; a row for each, from one training."""
     beam: Annotated[int, Field(ge=1)]
     """Partial codes that the encoder keeps, validation included; 1 is greedy."""
     training_beam: Annotated[int, Field(ge=1)]
-    """Likewise, within a training step."""
+    """Partial codes that the encoder keeps within a training step."""
     metric: Literal["euclidean", "decoder"]
     """Of the distances to codes; the decoder's is the mean second-order change of the loss."""
 
+    @property
+    def variants(self) -> list[Variant]:
+        """Numbers of bytes."""
+        return list(self.bytes)
 
-class AutoEncoder(Strict):
+    def stored(self, variant: Variant) -> str:
+        """A code for each codebook."""
+        return f"{variant} codes of 8 bits"
+
+    def matches(self, quantizer: QuantizerSettings) -> bool:
+        """Whether it is RQ, with whatever beam."""
+        return isinstance(quantizer, ResidualSettings)
+
+
+class AutoEncoderSettings(Strict):
     """What the auto-encoders have in common."""
 
     hidden: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
     """Widths of the layers between input and output; the last one is what is stored per user."""
     dropout: Share
+    """Of the input."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """Of Adam."""
     l2: Annotated[float, Field(ge=0)]
     """Divided by the batch size, as in Liang's code."""
 
+    @property
+    def variants(self) -> list[Variant]:
+        """One for each row of the report."""
+        return [None]
 
-class Dae(AutoEncoder):
+    @property
+    def family(self) -> Family:
+        """What is stored unless there is a bottleneck."""
+        return "float"
+
+    def stored(self, variant: Variant) -> str:
+        """What a variant stores per user in words."""
+        return f"{self.hidden[-1]} × {variant or 'float32'}"
+
+
+class DaeSettings(AutoEncoderSettings):
     """Mult-DAE; with a bottleneck it is the paper's PQ-VAE, or RQ-VAE."""
 
     kind: Literal["dae"]
-    bottleneck: Annotated[ProductBottleneck | ResidualBottleneck, Field(discriminator="kind")] | None = None
-    stored: Annotated[list[Literal["float32", "float16"]], Field(min_length=1)] | None = None
-    """A row each, named by it; without it the one row has float32 and the model's name."""
+    bottleneck: (
+        Annotated[ProductBottleneckSettings | ResidualBottleneckSettings, Field(discriminator="kind")] | None
+    ) = None
+    """Quantizes the last hidden layer during training; None for float embeddings."""
+    float_types: Annotated[list[Literal["float32", "float16"]], Field(min_length=1)] | None = Field(
+        default=None, alias="stored"
+    )
+    """Of the dimensions of an embedding without bottleneck, a row for each; `stored` in params.yaml.
+
+    None gives one row of float32 with the model's name.
+    """
 
     @field_validator("bottleneck")
     @classmethod
-    def _chunks_divide_the_width(cls, bottleneck: Any, info: ValidationInfo) -> Any:
-        if isinstance(bottleneck, ProductBottleneck) and "hidden" in info.data:
+    def _chunks_divide_the_width(
+        cls, bottleneck: BottleneckSettings | None, info: ValidationInfo
+    ) -> BottleneckSettings | None:
+        if isinstance(bottleneck, ProductBottleneckSettings) and "hidden" in info.data:
             check_chunks(bottleneck.chunks, info.data["hidden"][-1])
         return bottleneck
 
-    @property
-    def forms(self) -> Forms:
-        """In which this model's users are stored, a row each."""
-        if isinstance(self.bottleneck, ResidualBottleneck):
-            return list(self.bottleneck.bytes)
-        return list(self.stored) if self.stored else [None]
-
-    @field_validator("stored")
+    @field_validator("float_types")
     @classmethod
-    def _float_or_codes(cls, stored: Any, info: ValidationInfo) -> Any:
-        if stored and info.data.get("bottleneck"):
+    def _float_or_codes(cls, types: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        if types and info.data.get("bottleneck"):
             raise ValueError("is for models without bottleneck: with one, codes are stored")
-        return stored
+        return types
+
+    @property
+    def variants(self) -> list[Variant]:
+        """One for each row of the report: of the bottleneck, or the types of floats."""
+        if self.bottleneck:
+            return self.bottleneck.variants
+        return list(self.float_types) if self.float_types else super().variants
+
+    @property
+    def family(self) -> Family:
+        """A bottleneck is trained."""
+        return "trained" if self.bottleneck else "float"
+
+    def stored(self, variant: Variant) -> str:
+        """What a variant stores per user in words."""
+        return self.bottleneck.stored(variant) if self.bottleneck else super().stored(variant)
 
 
-class Vae(AutoEncoder):
+class VaeSettings(AutoEncoderSettings):
     """Mult-VAE; the middle layer is the Gaussian latent."""
 
     kind: Literal["vae"]
     kl_cap: Annotated[float, Field(ge=0)]
+    """The weight of the KL term rises to this."""
     kl_anneal: Annotated[float, Field(gt=0, le=1)]
     """Share of the training steps over which the weight of the KL term rises to its cap."""
-
-    @property
-    def forms(self) -> Forms:
-        """The one form."""
-        return [None]
 
     @field_validator("hidden")
     @classmethod
@@ -135,19 +210,23 @@ class Vae(AutoEncoder):
         return hidden
 
 
-Model = Annotated[Dae | Vae, Field(discriminator="kind")]
+ModelSettings = Annotated[DaeSettings | VaeSettings, Field(discriminator="kind")]
+MODEL: TypeAdapter[ModelSettings] = TypeAdapter(ModelSettings)
+"""Checks an entry under models."""
 
 
-class RefitRules(Strict):
+class RefitSettings(Strict):
     """Training on of an output layer for what is stored of users."""
 
     quantizers: Annotated[list[str], Field(min_length=1)]
     """Under quantizers, and fitted on the model's users."""
     epochs: Annotated[int, Field(ge=1)]
+    """The best on the validation users is kept, or none."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """Of Adam."""
 
 
-class Study(Strict):
+class StudySettings(Strict):
     """Variants of a model, compared on the validation users."""
 
     model: str
@@ -155,23 +234,30 @@ class Study(Strict):
     variants: dict[str, dict[str, Any]]
     """Name → what it changes in the model's entry."""
 
+    def entries(self, base: ModelSettings) -> dict[str, dict[str, Any]]:
+        """Name → the model's whole entry with the variant's changes, unchecked."""
+        entry = base.model_dump(exclude_none=True)
+        return {name: _merged(entry, change) for name, change in self.variants.items()}
+
 
 Range = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)]
 
 
-class Sweep(Strict):
+class SweepSettings(Strict):
     """The search for a model's learning rate and L2 on the validation users."""
 
     trials: Annotated[int, Field(ge=1)]
+    """Trainings."""
     startup_trials: Annotated[int, Field(ge=1)]
     """Drawn at random, and trained to their end."""
     warmup_epochs: Annotated[int, Field(ge=0)]
-    """Of a later trial, before it may be stopped."""
+    """Of a later trial, before it may be stopped for being below the median."""
     learning_rate: Range
     """Lowest and highest."""
     l2: Range
-    """Likewise."""
+    """Lowest and highest."""
     seed: Annotated[int, Field(ge=0)]
+    """Of what is drawn."""
 
     @field_validator("learning_rate", "l2")
     @classmethod
@@ -181,7 +267,8 @@ class Sweep(Strict):
         return bounds
 
 
-def check_chunks(chunks: int, width: int) -> None:
-    """ValueError where a layer can't be cut into so many chunks."""
-    if width % chunks:
-        raise ValueError(f"{chunks} chunks do not divide the hidden layer's width {width}")
+def _merged(entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    return entry | {
+        key: _merged(entry[key], value) if isinstance(value, dict) and isinstance(entry.get(key), dict) else value
+        for key, value in change.items()
+    }

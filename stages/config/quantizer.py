@@ -1,41 +1,64 @@
-"""The typed schema of the entries under quantizers in params.yaml."""
+"""The entries under quantizers in params.yaml: what can be fitted on a model's embeddings after training.
 
-from typing import Annotated, Literal
+A new kind is a subclass of `QuantizerSettings` whose `kind` is one literal; params.yaml knows it from then on.
+"""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Literal, get_origin
 
 from pydantic import Field, field_validator
 
-from stages.config.dataset import Strict
-from stages.config.model import Forms, Sizes, check_chunks
+from stages.config.strict import Family, Sizes, Strict, Variant
 
-CODES = 256  # of a codebook: 8 bits each
+CODES = 256
+"""Codes of a codebook, 8 bits each."""
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Beam = Annotated[int, Field(ge=1)]
 
 
-class Entry(Strict):
+class QuantizerSettings(Strict):
     """What all quantizers have in common."""
 
+    kind: str
+    """The name in params.yaml; a subclass that narrows it to one literal is a kind."""
+    family: ClassVar[Family]
+    has_vectors: ClassVar[bool] = True
+    """False where codes are not decoded to vectors, which item tables and refits need."""
+
     @property
-    def forms(self) -> Forms:
-        """That it is fitted in, a row each."""
+    def variants(self) -> list[Variant]:
+        """One for each row of the report."""
         return [None]
 
     @property
     def least_vectors(self) -> int:
-        """That it can be fitted on."""
+        """The fewest vectors that it can be fitted on."""
         return CODES
 
+    @abstractmethod
+    def stored(self, variant: Variant, width: int) -> str:
+        """What a variant stores per user in words, where embeddings have this width."""
+
     def check_width(self, width: int) -> None:
-        """ValueError where it can't quantize vectors of this width."""
+        """Check that vectors of this width can be quantized.
+
+        Raises
+        ------
+        ValueError
+            where they can't.
+        """
 
 
-class KMeans(Entry):
-    """Whole vectors by their nearest centroid."""
+class KMeansSettings(QuantizerSettings):
+    """The number of the nearest of k centroids in place of the vector."""
 
     kind: Literal["kmeans"]
     codes: Annotated[Sizes, Field(max_length=8)]
-    """Centroids, a row each."""
+    """Numbers of centroids, falling; a row for each."""
     seed: Seed
+    """Of the first centroids."""
+
+    family: ClassVar[Family] = "whole"
 
     @field_validator("codes")
     @classmethod
@@ -45,7 +68,7 @@ class KMeans(Entry):
         return codes
 
     @property
-    def forms(self) -> Forms:
+    def variants(self) -> list[Variant]:
         """Named k256 and the like."""
         return [f"k{k}" for k in self.codes]
 
@@ -54,90 +77,125 @@ class KMeans(Entry):
         """As many as centroids."""
         return self.codes[0]
 
+    def stored(self, variant: Variant, width: int) -> str:  # noqa: ARG002
+        """One number."""
+        return f"1 of {int(str(variant).removeprefix('k')):,} centroids"
 
-class Tree(Entry):
-    """Whole vectors by a tree of k-means: every node has as many branches."""
+
+class TreeSettings(QuantizerSettings):
+    """The number of a leaf in a tree of k-means, in which every node has as many branches."""
 
     kind: Literal["tree"]
     branches: Annotated[int, Field(ge=2, le=256)]
+    """Of every node; a byte numbers them."""
     depth: Annotated[int, Field(ge=1, le=8)]
-    """Levels; branches ** depth leaves."""
+    """Levels; the tree has branches ** depth leaves."""
     seed: Seed
+    """Of the first centroids of every node."""
+
+    family: ClassVar[Family] = "whole"
 
     @property
     def least_vectors(self) -> int:
         """As many as leaves."""
         return self.branches**self.depth
 
+    def stored(self, variant: Variant, width: int) -> str:  # noqa: ARG002
+        """One number."""
+        return f"1 of {self.least_vectors:,} leaves"
 
-class Product(Entry):
-    """Chunks, each with a codebook of 256 codes (PQ)."""
+
+class ProductSettings(QuantizerSettings):
+    """Chunks of the vector, each with a codebook of 256 codes (PQ)."""
 
     kind: Literal["product"]
     chunks: Annotated[int, Field(ge=1)]
+    """Equal parts that the vector is cut into; a byte each."""
     rotation: bool
-    """Rotate the vectors before they are cut (OPQ)."""
+    """Whether vectors are rotated before they are cut (OPQ)."""
     seed: Seed
+    """Of the first codes."""
+
+    family: ClassVar[Family] = "product"
+
+    def stored(self, variant: Variant, width: int) -> str:  # noqa: ARG002
+        """A code for each chunk."""
+        return f"{self.chunks} codes of 8 bits"
 
     def check_width(self, width: int) -> None:
-        """Chunks have to divide it."""
+        """Check that the chunks divide the width."""
         check_chunks(self.chunks, width)
 
 
-class Summed(Entry):
-    """A sum of codes, each of a codebook of 256."""
+class SumSettings(QuantizerSettings):
+    """What quantizers have in common that sum codes, each from a codebook of 256."""
 
     bytes: Sizes
-    """Codebooks, a row each."""
-    beam: Beam
+    """Codebooks, and so bytes per user, falling; a row for each."""
+    beam: Annotated[int, Field(ge=1)]
     """Partial codes that the encoder keeps in its search; 1 is greedy."""
     seed: Seed
+    """Of the first codes."""
+
+    family: ClassVar[Family] = "additive"
 
     @property
-    def forms(self) -> Forms:
+    def variants(self) -> list[Variant]:
         """Numbers of bytes."""
         return list(self.bytes)
 
+    def stored(self, variant: Variant, width: int) -> str:  # noqa: ARG002
+        """A code for each codebook."""
+        return f"{variant} codes of 8 bits"
 
-class Residual(Summed):
-    """Each code is of what those before have left (RQ); fewer bytes are a prefix of the whole code."""
+
+class ResidualSettings(SumSettings):
+    """Each code is of what the codes before have left (RQ); fewer bytes are a prefix of the longest code."""
 
     kind: Literal["residual"]
 
 
-class Additive(Summed):
-    """All codebooks are fitted together, by local search (LSQ), and anew for each row."""
+class AdditiveSettings(SumSettings):
+    """All codebooks are fitted together, by local search (LSQ), and anew for each number of bytes."""
 
     kind: Literal["additive"]
 
 
-class Scalar(Entry):
-    """Every dimension rounded."""
+class ScalarSettings(QuantizerSettings):
+    """Every dimension is rounded by itself."""
 
     kind: Literal["scalar"]
     types: Annotated[list[Literal["float16", "bfloat16", "8bit", "6bit", "4bit", "1bit"]], Field(min_length=1)]
-    """A row each; 1bit tells whether a dimension is above its mean."""
+    """Of a dimension; a row for each. 1bit says whether the dimension is above its mean."""
+
+    family: ClassVar[Family] = "scalar"
 
     @property
-    def forms(self) -> Forms:
+    def variants(self) -> list[Variant]:
         """The types."""
         return list(self.types)
 
     @property
     def least_vectors(self) -> int:
-        """Any."""
+        """One will do: a range is fitted on however many there are."""
         return 1
 
+    def stored(self, variant: Variant, width: int) -> str:
+        """A number for each dimension."""
+        return f"{width} × {variant}"
 
-class Principal(Entry):
-    """The directions of the greatest variance, rounded to a byte each (PCA)."""
+
+class PrincipalSettings(QuantizerSettings):
+    """The directions of the greatest variance (PCA), rounded to a byte each."""
 
     kind: Literal["principal"]
     bytes: Sizes
-    """Directions, a row each."""
+    """Directions, falling; a row for each."""
+
+    family: ClassVar[Family] = "scalar"
 
     @property
-    def forms(self) -> Forms:
+    def variants(self) -> list[Variant]:
         """Numbers of bytes."""
         return list(self.bytes)
 
@@ -146,20 +204,27 @@ class Principal(Entry):
         """As many as directions."""
         return self.bytes[0]
 
+    def stored(self, variant: Variant, width: int) -> str:  # noqa: ARG002
+        """A number for each direction."""
+        return f"{variant} × 8bit"
+
     def check_width(self, width: int) -> None:
-        """There are no more directions than dimensions."""
+        """Check that there are no more directions than dimensions."""
         if self.bytes[0] > width:
             raise ValueError(f"there are no {self.bytes[0]} directions in the hidden layer's width {width}")
 
 
-class History(Entry):
+class HistorySettings(QuantizerSettings):
     """As many item numbers of a user's history as fit; the model embeds them again at query time."""
 
     kind: Literal["history"]
     bytes: Sizes
-    """A row each."""
+    """Per user, falling; a row for each."""
     seed: Seed
-    """Of which items are kept."""
+    """Of the choice of items."""
+
+    family: ClassVar[Family] = "history"
+    has_vectors: ClassVar[bool] = False
 
     @field_validator("bytes")
     @classmethod
@@ -169,16 +234,36 @@ class History(Entry):
         return sizes
 
     @property
-    def forms(self) -> Forms:
+    def variants(self) -> list[Variant]:
         """Numbers of bytes."""
         return list(self.bytes)
 
     @property
     def least_vectors(self) -> int:
-        """Any: nothing is fitted."""
+        """One will do: nothing is fitted."""
         return 1
 
+    def stored(self, variant: Variant, width: int) -> str:  # noqa: ARG002
+        """Item numbers."""
+        return "some items"
 
-Quantizer = Annotated[
-    KMeans | Tree | Product | Residual | Additive | Scalar | Principal | History, Field(discriminator="kind")
-]
+
+def quantizer_kinds() -> tuple[type[QuantizerSettings], ...]:
+    """Every class of quantizers that one `kind` in params.yaml names, in the order in which they were defined."""
+    return tuple(
+        settings
+        for settings in QuantizerSettings.descendants()
+        if get_origin(settings.model_fields["kind"].annotation) is Literal
+    )
+
+
+def check_chunks(chunks: int, width: int) -> None:
+    """Check that a layer of this width can be cut into equal chunks.
+
+    Raises
+    ------
+    ValueError
+        where the chunks do not divide the width.
+    """
+    if width % chunks:
+        raise ValueError(f"{chunks} chunks do not divide the hidden layer's width {width}")

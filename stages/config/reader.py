@@ -1,0 +1,93 @@
+"""The only reader of params.yaml."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.config.checks import cross_check
+from stages.config.messages import describe, unknown_key
+from stages.config.params import Params
+from stages.run.errors import UserError
+
+PATH = Path("params.yaml")
+
+
+def read_params(path: Path = PATH) -> Params:
+    """Read and check the whole file.
+
+    Raises
+    ------
+    UserError
+        where the file is missing or is no YAML, or with *all* wrong entries, one a line, by their paths.
+    """
+    try:
+        # YAML 1.2, as DVC reads it: PyYAML would take 1e-3 for a string.
+        content = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise UserError(f"there is no {path} in {Path.cwd()}; run stages from the top of the repository") from None
+    except (YAMLError, ValueError) as error:  # ValueError: bytes that are no UTF-8, or a date that there is not
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    return check(content, path)
+
+
+def check(content: object, path: Path = PATH) -> Params:
+    """Check the content of a file block by block, then what blocks say of each other.
+
+    Parameters
+    ----------
+    content : as YAML gives it
+    path : of the file, for messages
+
+    Raises
+    ------
+    UserError
+        with all wrong entries, one a line, by their paths.
+    """
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no keys; restore it, for example with: git checkout {path}")
+    problems = [f"{key}: {unknown_key(str(key))}" for key in content if key not in Params.model_fields]
+    blocks: dict[str, Any] = {}
+    wrong: set[str] = set()
+    for block in Params.model_fields:
+        blocks[block], faults = _check_block(block, content)
+        problems += [line for _, line in faults]
+        wrong |= {entry for entry, _ in faults}
+    # Each block was validated by itself; the cross-checks see the valid entries only.
+    params = Params.model_construct(**blocks)
+    problems += cross_check(params, wrong)
+    if problems:
+        count = "a wrong entry" if len(problems) == 1 else f"{len(problems)} wrong entries"
+        raise UserError(f"{path} has {count}; nothing was run:\n" + "\n".join(f"  {line}" for line in problems))
+    return params
+
+
+def _check_block(block: str, content: dict[Any, Any]) -> tuple[Any, list[tuple[str, str]]]:
+    """A block's valid entries, or its value; and for each fault the path of the wrong entry or block, and a line."""
+    has_entries = get_origin(Params.model_fields[block].annotation) is dict
+    valid: Any = {} if has_entries else []
+    faults: list[tuple[str, str]] = []
+    if block not in content:
+        faults.append((block, f"{block}: is missing"))
+    elif has_entries and isinstance(content[block], dict):
+        for name, entry in content[block].items():
+            try:
+                valid |= _adapter(block).validate_python({name: entry})
+            except ValidationError as error:
+                faults += [(f"{block}.{name}", line) for line in describe(error, {name: entry}, block)]
+    else:
+        try:
+            valid = _adapter(block).validate_python(content[block])
+        except ValidationError as error:
+            faults += [(block, line) for line in describe(error, content[block], block)]
+    return valid, faults
+
+
+@cache
+def _adapter(block: str) -> TypeAdapter[Any]:
+    field = Params.model_fields[block]
+    annotated: Any = Annotated[field.annotation, field]  # with the field's own limits
+    return TypeAdapter(annotated)

@@ -1,0 +1,54 @@
+"""The rows of the report: what is stored of users, and which item tables are quantized."""
+
+from typing import NamedTuple
+
+from stages.config.strict import Variant
+
+TABLES = ("output", "input", "both", "users-too")
+"""Item tables that are quantized: the decoder's last layer, the encoder's first, both, or both and the users."""
+
+
+class Row(NamedTuple):
+    """A row of the report: what is stored of users, from which model."""
+
+    model: str
+    """Under models or references."""
+    quantizer: str | None = None
+    """Fitted after training; None where the model itself says what is stored."""
+    variant: Variant = None
+    """Which of the entry's rows: bytes of a code, or the type of floats; None where there is one only."""
+
+    @property
+    def base(self) -> str:
+        """The name that all variants share; they are evaluated together."""
+        return self.model if self.quantizer is None else f"{self.model}-{self.quantizer}"
+
+    @property
+    def name(self) -> str:
+        """The row's name in the report and in metrics.json."""
+        if self.variant is None:
+            return self.base
+        return f"{self.base}-{self.variant}b" if isinstance(self.variant, int) else f"{self.base}-{self.variant}"
+
+
+class ItemRow(NamedTuple):
+    """A model whose item tables are quantized."""
+
+    model: str
+    """Under models."""
+    quantizer: str
+    """Fitted on the item tables after training."""
+    variant: Variant
+    """As in `Row`."""
+    tables: str
+    """One of `TABLES`."""
+
+    @property
+    def users(self) -> Row:
+        """The row whose users are quantized in the same way."""
+        return Row(self.model, self.quantizer, self.variant)
+
+    @property
+    def name(self) -> str:
+        """The row's name in the report."""
+        return f"{self.users.name}-{self.tables}"

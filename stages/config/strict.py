@@ -1,0 +1,44 @@
+"""What every entry of params.yaml is built from: the strict base, and the types that several blocks share."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""From 0 to below 1."""
+
+Variant = int | str | None
+"""Which of an entry's rows: 20 (bytes of a code), "float16" or "k256"; None where the entry has one row only."""
+
+Family = Literal["reference", "float", "trained", "product", "additive", "whole", "scalar", "history"]
+"""How a row stores users; "trained" is quantized in training, the last five are quantized after it."""
+
+
+class Strict(BaseModel):
+    """Unknown keys and wrong types are errors; values never change once read."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        serialize_by_alias=True,  # a dump has the keys of params.yaml
+    )
+
+    @classmethod
+    def descendants(cls) -> Iterator[type[Self]]:
+        """All subclasses, each before its own ones, in the order in which they were defined."""
+        for subclass in cls.__subclasses__():
+            yield subclass
+            yield from subclass.descendants()
+
+
+def _falling(sizes: list[int]) -> list[int]:
+    if sizes != sorted(set(sizes), reverse=True):
+        raise ValueError("must fall from one to the next, as the first is of the whole code")
+    return sizes
+
+
+Sizes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(_falling)]
+"""Falling numbers from 1 up, such as the bytes of a code and of its prefixes."""

@@ -1,0 +1,145 @@
+"""What blocks say of each other, and what entries ask of a split."""
+
+from collections.abc import Callable
+
+import pytest
+
+from stages.config.checks import check_split
+from stages.config.params import Params
+from stages.run.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("\n    chunks: 40\n", "\n    chunks: 30\n", "quantizers.pq-40x5: 30 chunks do not divide"),
+        ("  - ml-20m\n", "  - ml-21m\n", "run: 'ml-21m' is not under datasets"),
+        ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
+        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: 1 is there more than once"),
+        (
+            "no commitment: { bottleneck: { commitment: 0.0 } }",
+            "no commitment: { bottleneck: { comitment: 0.0 } }",
+            "variants.no commitment.bottleneck.comitment: unknown key; did you mean 'commitment'",
+        ),
+        (
+            "    model: rq-vae-200 #",
+            "    model: rq-vae-300 #",
+            "studies.ablation.model: 'rq-vae-300' is not under models",
+        ),
+        ("  rq-vae-200: #", "  ease: #", "two rows are named 'ease'; rename an entry"),
+        (
+            "  history: #",
+            "  rq-20b: {kind: product, chunks: 4, rotation: false, seed: 1}\n  history: #",
+            "two rows are named 'dae-200-rq-20b'",
+        ),
+        ("  dae-200: all\n", "  ease: all\n", "quantized_models: 'ease' is not an auto-encoder"),
+        ("  dae-200: all\n", "  rq-vae-200: all\n", "quantized_models: 'rq-vae-200' is not an auto-encoder"),
+        ("[pq-40x5, pq-20x10] #", "[pq-40x5, pq] #", "quantized_models.dae-200-200-200: 'pq' is not under quantizers"),
+        ("bytes: [40, 20, 10]\n", "bytes: [400]\n", "quantizers.pca: there are no 400 directions in the hidden layer"),
+        ("  rq-vae-200: [10, 5]", "  dae-200: [10, 5]", "budgets: 'dae-200' is not a model with a residual bottleneck"),
+        ("  rq-vae-200: [10, 5]", "  rq-vae-200: [21]", "budgets.rq-vae-200: must be from 2 to 20, the bytes of the"),
+        ("[pq-20x10, rq-greedy, scalar]", "[pq]", "quantized_items.dae-200: 'pq' is not fitted on the model's users"),
+        ("[pq-20x10, rq-greedy, scalar]", "[history]", "quantized_items.dae-200: 'history' keeps histories, and has"),
+        ("  dae-200: [pq-20x10, rq-gr", "  dae-5: [pq-20x10, rq-gr", "quantized_items: 'dae-5' is not under quantized"),
+        (
+            "quantizers: [pq-20x10, kmeans] #",
+            "quantizers: [pq] #",
+            "refits.dae-200: 'pq' is not fitted on the model's users",
+        ),
+        ("  rq-vae-200: dae-200\n", "  rq-vae: dae-200\n", "float_twins: 'rq-vae' is not a model with a bottleneck"),
+        ("  rq-vae-200: dae-200\n", "  dae-20: dae-200\n", "float_twins: 'dae-20' is not a model with a bottleneck"),
+        (
+            "  rq-vae-200: dae-200\n",
+            "",
+            "float_twins: 'rq-vae-200' is quantized in training and has no float twin; name the row of a float model",
+        ),
+        (
+            "  rq-vae-200: dae-200\n",
+            "  rq-vae-200: dae-20\n",
+            "float_twins.rq-vae-200: 'dae-20' is not the row of a model without bottleneck",
+        ),
+        (
+            "  rq-vae-200: dae-200\n",
+            "  rq-vae-200: opq-vae-200-40x5\n",
+            "float_twins.rq-vae-200: 'opq-vae-200-40x5' is not the row of a model without bottleneck",
+        ),
+    ],
+)
+def test_a_fault_between_blocks_is_said_by_its_path(
+    complaint_after: Callable[[str, str], str], old: str, new: str, expected: str
+) -> None:
+    assert expected in complaint_after(old, new)
+
+
+def test_a_twin_may_be_one_of_several_rows_of_its_model(committed: str, read: Callable[[str], Params]) -> None:
+    params = read(committed.replace("  rq-vae-200: dae-200\n", "  rq-vae-200: dae-20-float16\n"))
+    twin = params.float_twin_of(params.rows_of("rq-vae-200")[0])
+    assert twin is not None
+    assert twin.name == "dae-20-float16"
+    assert params.post_hoc_twin_of(params.rows_of("rq-vae-200")[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  dae-200: # the", "  dae-200:\n    wide: 1 # the"),  # named by quantized_models, refits, float_twins, …
+        ("  rq-vae-200: # beyond", "  rq-vae-200:\n    wide: 1 # beyond"),  # by float_twins, budgets, studies
+        ("  dae-20: # as", "  dae-20:\n    wide: 1 # as"),
+        ("    title: MovieLens-20M\n", "    title: 7\n"),  # by run
+        ("  scalar: # every", "  scalar:\n    wide: 1 # every"),  # by quantized_items
+        ("  dae-200: all\n", "  dae-200: some\n"),  # by quantized_items, refits
+        ("  rq-vae-200: dae-200\n", "  rq-vae-200: 7\n"),
+    ],
+)
+def test_what_names_a_wrong_entry_is_no_further_fault(
+    complaint_after: Callable[[str, str], str], old: str, new: str
+) -> None:
+    assert "params.yaml has a wrong entry" in complaint_after(old, new)
+
+
+def test_a_missing_block_is_the_only_fault(committed: str, complaint: Callable[[str], str]) -> None:
+    before, _, rest = committed.partition("quantizers: # rows")
+    assert complaint(before + "refits: #" + rest.partition("refits: #")[2]).splitlines()[1:] == [
+        "  quantizers: is missing"
+    ]
+
+
+def test_a_wrong_block_hides_no_fault_between_others(committed: str, complaint: Callable[[str], str]) -> None:
+    text = committed.replace("digits: 5", "digits: 50").replace("- ml-20m\n", "- ml\n").replace("[10, 5]\n", "[21]\n")
+    lines = complaint(text.replace("lsq: #", "LSQ: #")).splitlines()
+    assert len(lines) == 5
+    assert lines[1].startswith("  quantizers.LSQ: String should match")
+    assert lines[2].startswith("  report.digits: ")
+    assert lines[3] == "  run: 'ml' is not under datasets"
+    assert lines[4].startswith("  budgets.rq-vae-200: ")
+
+
+@pytest.mark.parametrize(
+    ("n_users", "n_items", "models", "expected"),
+    [
+        (255, 1000, ["rq-vae-200"], "models.rq-vae-200: 256 codes need as many train users, there are 255"),
+        (255, 1000, ["dae-200"], "quantizers.pq-20x10: 256 codes need as many train users, there are 255"),
+        (1000, 255, ["dae-200"], "quantizers.pq-20x10: 256 codes need as many items, there are 255"),
+    ],
+)
+def test_a_split_that_is_too_small_is_said_by_entry(
+    params: Params, n_users: int, n_items: int, models: list[str], expected: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        check_split(params, n_users, n_items, models)
+    assert expected in str(raised.value)
+
+
+def test_only_entries_of_the_given_models_are_named(params: Params) -> None:
+    check_split(params, 10, 10, ["dae-5", "vae-600-200-600"])
+    with pytest.raises(UserError) as raised:
+        check_split(params, 10, 10, ["rq-vae-200"])
+    assert len(str(raised.value).splitlines()) == 2
+    with pytest.raises(UserError) as raised:
+        check_split(params, 255, 10, ["dae-200-200-200"])
+    lines = str(raised.value).splitlines()[1:]
+    assert [line.split(":")[0] for line in lines] == ["  quantizers.pq-40x5", "  quantizers.pq-20x10"]
+
+
+def test_a_split_as_large_as_a_codebook_will_do(params: Params) -> None:
+    check_split(params, 256, 256, params.models)

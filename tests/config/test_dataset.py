@@ -1,0 +1,86 @@
+"""Entries under datasets: a wrong one is said by its path."""
+
+from collections.abc import Callable
+
+import pytest
+
+from stages.config.params import Params
+
+OWN = """
+  mine:
+    title: Mine
+    source: {kind: file, path: log.csv}
+    format: {kind: csv, ids: string, columns: {user: u, item: i}}
+    split: {min_user_interactions: 5, held_out_users: 10, held_out_share: 0.2, seed: 98765}
+    training: {batch_size: 100, epochs: 10}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("threshold: 3.5 #", "threshold: high #", "datasets.ml-latest-small.split.threshold: Input should be a valid"),
+        ("      kind: file #", "      kind: files #", "datasets.ml-latest-small.source.kind: 'files' is none of"),
+        ("      path: data", "      urls: [https://x]\n      path: data", "source.urls: does not belong here"),
+        ("      size: 972389 # bytes\n", "", "datasets.ml-latest-small.source: give both size and sha256, or neither"),
+        ("kind: movielens #", "kind: excel #", "datasets.ml-latest-small.format.kind: 'excel' is none of"),
+        ("ratings.csv #", "scores.csv #", "datasets.ml-latest-small.format.member: String should match"),
+        ("threshold: 3.5 #", "threshold: null #", "datasets.ml-latest-small.split: threshold is missing"),
+        ("ratings: 20000263\n      seed", "ratings: 2\n      seed", "source: ratings must be from 138,493 to"),
+        (
+            "    title: a rehearsal of MovieLens-20M\n",
+            "    title: a rehearsal\n    compare_with_paper: true\n",
+            "ml-20m-rehearsal: compare_with_paper must be false: the source is synthetic",
+        ),
+    ],
+)
+def test_a_wrong_entry_is_said_by_its_path(
+    complaint_after: Callable[[str, str], str], old: str, new: str, expected: str
+) -> None:
+    assert expected in complaint_after(old, new)
+
+
+def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Params]) -> None:
+    assert read(with_own_data(committed)).dataset("mine").split.threshold is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("user: u,", "user: u, rating: r,", "datasets.mine.split: threshold is missing"),
+        (
+            "split: {",
+            "split: {threshold: 3.0, ",
+            "datasets.mine.split: threshold is given, but format.columns names no",
+        ),
+        ("user: u,", "user: 1,", "datasets.mine.format.columns: give names for all columns, or positions for all"),
+        ("user: u,", "user: i,", "datasets.mine.format.columns: a column is named twice"),
+        ("user: u,", "", "datasets.mine.format.columns.user: is missing"),
+        ("user: u,", "user: u, when: t,", "datasets.mine.format.columns.when: unknown key"),
+        ("kind: csv, ids: string,", "kind: parquet, ids: string,", "datasets.mine.format.ids: does not belong here"),
+        (
+            "kind: csv, ids: string, columns: {user: u, item: i}",
+            "kind: parquet, columns: {user: 1, item: 2}",
+            "datasets.mine.format.columns: Parquet has names for columns, no positions",
+        ),
+        ("ids: string", "ids: words", "datasets.mine.format.ids: Input should be 'integer' or 'string'"),
+        ("kind: csv,", "kind: csv, separator: ab,", "datasets.mine.format.separator: "),
+    ],
+)
+def test_a_wrong_entry_for_own_data_is_said_by_its_path(
+    committed: str, complaint: Callable[[str], str], old: str, new: str, expected: str
+) -> None:
+    assert old in OWN
+    assert expected in complaint(with_own_data(committed, OWN.replace(old, new)))
+
+
+def with_own_data(committed: str, entry: str = OWN) -> str:
+    return committed.replace("\ndevice: auto", entry + "\ndevice: auto")
+
+
+def test_a_split_that_is_not_as_published_differs_by_name(params: Params) -> None:
+    published = params.dataset("ml-20m").published
+    assert published is not None
+    counts = published.model_dump()
+    assert published.differences(counts) == []
+    assert published.differences(counts | {"items": 5}) == [f"items is 5, published {published.items}"]
