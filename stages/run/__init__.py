@@ -1,1 +1,1 @@
-"""The ground of every stage: its command line, its errors, where files lie and how they are written, run facts."""
+"""Shared by all stages: command line, errors, paths, writing of files, memory settings, run facts."""

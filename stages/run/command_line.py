@@ -1,4 +1,4 @@
-"""How every stage is run from the command line."""
+"""The command line of all stages and commands."""
 
 import os
 import sys
@@ -9,17 +9,15 @@ import typer
 
 from stages.run.errors import UserError
 
-# Options select an entry of params.yaml; none carries a value that changes a result.
+# Options only select entries of params.yaml; no option sets a value that changes a result.
 Dataset = Annotated[str, typer.Option(help="A name under datasets in params.yaml.")]
 Model = Annotated[str, typer.Option(help="A name under models in params.yaml.")]
 Reference = Annotated[str, typer.Option(help="A name under references in params.yaml.")]
-ModelOrReference = Annotated[str, typer.Option("--model", help="A name under models or references in params.yaml.")]
 Study = Annotated[str, typer.Option(help="A name under studies in params.yaml.")]
-Quantizer = Annotated[str, typer.Option(help="A name under quantizers in params.yaml.")]
 
 
 def run(stage: Callable[..., None]) -> None:
-    """Run a stage's function as a command; what the user can mend ends in one sentence and status 1."""
+    """Run a stage's function as a command; errors that the user can fix end with one sentence and status 1."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(stage)
     try:
@@ -29,12 +27,12 @@ def run(stage: Callable[..., None]) -> None:
     except FileNotFoundError as error:
         sys.exit(f"error: there is no {error.filename}; run the stages before this one, as dvc repro does")
     except OSError as error:
-        # A bug is no operating-system error, so this hides none: it is the disk or a right.
+        # An operating-system error is a problem with the disk or with permissions, so this hides no bug.
         reason = os.strerror(error.errno) if error.errno else str(error)
         where = f" at {error.filename}" if error.filename else ""
         sys.exit(f"error: {reason}{where}; make room or give access, then run the stage again")
     except (MemoryError, RuntimeError) as error:
-        # PyTorch's, which not every stage takes seconds to import, are RuntimeErrors of two kinds: of a GPU, of a CPU.
+        # PyTorch raises RuntimeErrors: its own class for a GPU, a message for a CPU. Not all stages import PyTorch.
         if type(error).__name__ == "OutOfMemoryError":
             sys.exit("error: the GPU is out of memory; free some of it, or set device in params.yaml to cpu")
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):

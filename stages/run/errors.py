@@ -1,12 +1,12 @@
-"""The one kind of error that is meant for the user."""
+"""Errors that the user can fix."""
 
 
 class UserError(Exception):
-    """Something the user can mend, in one sentence: what is wrong, where, and what to do.
+    """An error that the user can fix; its message says in one sentence what is wrong, where, and what to do.
 
     A stage prints it without a traceback and exits with status 1.
     """
 
 
 class DivergedError(UserError):
-    """A training whose loss or weights are no longer finite."""
+    """Raised when the loss or a weight of a training is no longer finite."""

@@ -1,11 +1,13 @@
 """Files and folders are written whole or not at all."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from stages.run.errors import UserError
-from stages.run.paths import whole_file, whole_folder
+from stages.run.files import whole_file, whole_folder
 
 
 def write_half(path: Path) -> None:
@@ -71,3 +73,13 @@ def test_a_folder_that_is_a_file_is_said_in_one_sentence(tmp_path: Path) -> None
         whole_file(tmp_path / "data" / "x"),
     ):
         pass
+
+
+@pytest.mark.parametrize("write", [whole_file, whole_folder])
+def test_a_read_that_fails_inside_is_no_failed_write(
+    tmp_path: Path, write: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    with pytest.raises(FileNotFoundError) as raised, write(tmp_path / "file"):
+        (tmp_path / "of another stage").read_bytes()
+    assert raised.value.filename == str(tmp_path / "of another stage")
+    assert list(tmp_path.iterdir()) == []
