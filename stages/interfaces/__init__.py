@@ -1,1 +1,1 @@
-"""What the other packages hand each other: the split, recommenders, codecs, users in batches."""
+"""What the other packages exchange: the split, recommenders, codecs, and users in batches."""

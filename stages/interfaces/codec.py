@@ -1,39 +1,52 @@
-"""The protocol of all codecs, and those with nothing to fit."""
+"""The protocol of all codecs, and the codecs that need no fitting."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_array
 
-# What a model tells of its users: vectors (n_users, d) float32, or their interactions (n_users, n_items).
+# What a model computes from its users: vectors (n_users, d) float32, or the interactions (n_users, n_items) 0/1.
 Embeddings = np.ndarray | csr_array
 
 
 @runtime_checkable
 class Codec(Protocol):
-    """Turns embeddings into what is stored, and back.
+    """Encodes embeddings into stored codes, and decodes them.
 
-    faiss's vocabulary: `bytes_per_vector` is its code_size, a codebook's codes are its ksub centroids.
+    In faiss's vocabulary, bytes per user are `code_size`, and the codes of a codebook are its `ksub` centroids.
     """
 
     @property
     def shared_bytes(self) -> int:
-        """Bytes stored once for all users: the codebooks."""
+        """Bytes stored once for all users, such as the codebooks."""
+        ...
+
+    @property
+    def n_codebooks(self) -> int:
+        """Number of codebooks, where a code has one byte per codebook; else 0."""
+        ...
+
+    @property
+    def fit_errors(self) -> Sequence[float]:
+        """Mean squared error before each iteration of an iterative fit; empty for other fits."""
         ...
 
     def encode(self, embeddings: Embeddings) -> np.ndarray | csr_array:
-        """Codes : uint8 (n_users, bytes_per_vector); a sparse matrix of histories where those are stored."""
+        """Codes : uint8 (n_users, bytes per user), or a sparse (n_users, n_items) matrix of whole histories."""
         ...
 
     def decode(self, codes: np.ndarray | csr_array) -> Embeddings:
-        """Embeddings of the same shape and dtype as `encode` was given."""
+        """Reconstructed embeddings, of the shape and dtype that `encode` takes."""
         ...
 
 
 class Float32:
-    """Vectors as they are: 4 bytes a dimension."""
+    """Stores vectors unchanged: 4 bytes per dimension."""
 
     shared_bytes = 0
+    n_codebooks = 0
+    fit_errors: Sequence[float] = ()
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n_users, d) float32 → (n_users, 4·d) uint8: the same bytes."""
@@ -45,9 +58,11 @@ class Float32:
 
 
 class Float16:
-    """Vectors rounded: 2 bytes a dimension."""
+    """Stores vectors rounded to float16: 2 bytes per dimension."""
 
     shared_bytes = 0
+    n_codebooks = 0
+    fit_errors: Sequence[float] = ()
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n_users, d) float32 → (n_users, 2·d) uint8."""
@@ -58,13 +73,15 @@ class Float16:
         return np.ascontiguousarray(codes).view(np.float16).astype(np.float32)
 
 
-class History:
-    """Interactions as they are: 4 bytes an item."""
+class WholeHistory:
+    """Stores all interactions of a user: 4 bytes per item."""
 
     shared_bytes = 0
+    n_codebooks = 0
+    fit_errors: Sequence[float] = ()
 
     def encode(self, embeddings: Embeddings) -> csr_array:
-        """(n_users, n_items) 0/1 → the same with int32 item numbers; its values are not stored."""
+        """(n_users, n_items) 0/1 → the same matrix with int32 item numbers; only these count as stored."""
         history = csr_array(embeddings)
         history.indices = history.indices.astype(np.int32)
         return history
@@ -75,5 +92,5 @@ class History:
 
 
 def stored_bytes(codes: np.ndarray | csr_array) -> int:
-    """Bytes that codes take: of the whole array, or of the item numbers where histories are stored."""
+    """Bytes of the codes: of the whole array, or of the item numbers where histories are stored."""
     return codes.nbytes if isinstance(codes, np.ndarray) else codes.indices.nbytes

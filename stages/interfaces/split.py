@@ -1,6 +1,7 @@
-"""A split on disk: matrices as SciPy's NPZ, tables as Parquet."""
+"""The split of one experiment, and its files: matrices as SciPy's NPZ, tables as Parquet."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -9,60 +10,88 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array, load_npz, save_npz
 
-from stages.interactions.protocol.interactions import Interactions
-from stages.interactions.protocol.strong_generalization import HeldOutUsers, Split
 from stages.run.errors import UserError
 
-PARTS = ("validation", "test")
+HELD_OUT_SETS = ("validation", "test")
 
 
-def save_split(folder: Path, split: Split, interactions: Interactions, titles: Mapping[int, str]) -> None:
-    """Write the matrices (train, and fold-in and held-out of validation and test), users and items.
+@dataclass(frozen=True)
+class HeldOutUsers:
+    """Users that training never sees. Row u of both matrices is the same user."""
 
-    users.parquet and items.parquet map rows and columns back to the original ids.
+    fold_in: csr_array
+    """(n_users, n_items) float32, 0/1: interactions that the model is shown."""
+    held_out: csr_array
+    """(n_users, n_items) float32, 0/1: interactions that it has to predict; means leave out users without any."""
+
+    def scored(self) -> np.ndarray:
+        """Rows of the users with held-out interactions, int64, ascending."""
+        return np.flatnonzero(np.diff(self.held_out.indptr))
+
+
+@dataclass(frozen=True)
+class Split:
+    """The data of one experiment."""
+
+    train: csr_array
+    """(n_train_users, n_items) float32, 0/1: interactions of the train users."""
+    validation: HeldOutUsers
+    test: HeldOutUsers
+    users: np.ndarray
+    """Original ids of all users: train, then validation, then test, each in the order of its rows."""
+    items: np.ndarray
+    """(n_items,) original ids of the items, in the order of the columns."""
+
+
+def save_split(
+    folder: Path,
+    split: Split,
+    interactions_of_users: np.ndarray,
+    interactions_of_items: np.ndarray,
+    titles: Mapping[int, str],
+) -> None:
+    """Write the matrices of a split, and users.parquet and items.parquet.
+
+    The matrices are train.npz and, for validation and test, fold-in and held-out. The tables map rows and columns back
+    to the original ids.
 
     Parameters
     ----------
-    interactions : all that the split was made from, to be counted per user and item
-    titles : of items, by original id
+    folder : an existing folder
+    interactions_of_users : int64 (n_users,), number of interactions of each user, including held-out ones and those
+        with items outside the split
+    interactions_of_items : int64 (n_items,), number of interactions of each item, including held-out ones
+    titles : titles of items, by original id; may be empty
     """
     _save(folder / "train.npz", split.train)
-    for name in PARTS:
-        part: HeldOutUsers = getattr(split, name)
-        _save(folder / f"{name}_fold_in.npz", part.fold_in)
-        _save(folder / f"{name}_held_out.npz", part.held_out)
+    for name in HELD_OUT_SETS:
+        users: HeldOutUsers = getattr(split, name)
+        _save(folder / f"{name}_fold_in.npz", users.fold_in)
+        _save(folder / f"{name}_held_out.npz", users.held_out)
     sizes = [split.train.shape[0], split.validation.fold_in.shape[0], split.test.fold_in.shape[0]]
-    users = {
-        "user": split.users,
-        "part": np.repeat(["train", *PARTS], sizes),
-        "interactions": _count(interactions.user, interactions.users, split.users),
-    }
-    items = {"item": split.items, "interactions": _count(interactions.item, interactions.items, split.items)}
+    set_of_user = np.repeat(["train", *HELD_OUT_SETS], sizes)
+    user_table = {"user": split.users, "part": set_of_user, "interactions": interactions_of_users}
+    item_table = {"item": split.items, "interactions": interactions_of_items}
     if titles:
-        items["title"] = np.array([titles.get(item, "") for item in split.items.tolist()], dtype=object)
-    pq.write_table(pa.table(users), folder / "users.parquet")
-    pq.write_table(pa.table(items), folder / "items.parquet")
-
-
-def _count(numbers: np.ndarray, ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """How often each of the chosen ids is there; numbers : positions in ids, which are sorted."""
-    return np.bincount(numbers, minlength=len(ids))[np.searchsorted(ids, chosen)]
+        item_table["title"] = np.array([titles.get(item, "") for item in split.items.tolist()], dtype=object)
+    pq.write_table(pa.table(user_table), folder / "users.parquet")
+    pq.write_table(pa.table(item_table), folder / "items.parquet")
 
 
 def load_split(folder: Path) -> Split:
-    """Read what `save_split` wrote.
+    """Read a split that `save_split` wrote.
 
     Raises
     ------
     UserError
-        where the split is not there, or not whole.
+        where the split is missing or incomplete.
     """
     if not folder.is_dir():
         raise UserError(f"there is no split at {folder}; run the stage preprocess first")
     try:
         validation, test = (
             HeldOutUsers(_load(folder / f"{name}_fold_in.npz"), _load(folder / f"{name}_held_out.npz"))
-            for name in PARTS
+            for name in HELD_OUT_SETS
         )
         return Split(
             train=_load(folder / "train.npz"),

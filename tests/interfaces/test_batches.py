@@ -1,12 +1,49 @@
-"""Work in blocks, and what happens when the device's memory is too small for one."""
+"""Batches of users from a sparse matrix; work in blocks, and what happens where memory is too small for one."""
 
 import logging
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
-from stages.interfaces.batches import Blocks
+from stages.interfaces.batches import BLOCK_BYTES, Blocks, SparseRows, UserItems, users_at_once
 from stages.run.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def dense(batch: UserItems, n_items: int) -> np.ndarray:
+    """(n_users, n_items) 0/1."""
+    matrix = np.zeros((len(batch.lengths), n_items))
+    matrix[batch.users, batch.items] = 1
+    return matrix
+
+
+def test_all_rows_are_the_matrix(checkerboard: csr_array) -> None:
+    batch = SparseRows(checkerboard, CPU).all()
+    np.testing.assert_array_equal(dense(batch, checkerboard.shape[1]), checkerboard.toarray())
+
+
+def test_gathered_rows_are_the_matrix_rows(checkerboard: csr_array) -> None:
+    rows = np.array([7, 0, 7, 299])
+    batch = SparseRows(checkerboard, CPU).rows(torch.from_numpy(rows))
+    np.testing.assert_array_equal(dense(batch, checkerboard.shape[1]), checkerboard[rows].toarray())
+
+
+def test_a_block_of_a_batch_is_those_users(checkerboard: csr_array) -> None:
+    block = SparseRows(checkerboard, CPU).rows(torch.tensor([7, 0, 299])).block(1, 3)
+    np.testing.assert_array_equal(dense(block, checkerboard.shape[1]), checkerboard[[0, 299]].toarray())
+
+
+def test_offsets_of_a_block_start_from_zero(checkerboard: csr_array) -> None:
+    block = SparseRows(checkerboard, CPU).rows(torch.tensor([7, 0, 299])).block(1, 3)
+    assert block.offsets.tolist() == [0, block.lengths[0]]
+
+
+def test_as_many_users_at_once_as_fit_and_at_least_one() -> None:
+    assert users_at_once(BLOCK_BYTES["cpu"] // 10, CPU) == 10
+    assert users_at_once(2 * BLOCK_BYTES["cpu"], CPU) == 1
 
 
 def run(most_users: int, n_users: int, fitting: int = 10**9) -> list[tuple[int, int]]:

@@ -1,6 +1,5 @@
 """A split comes back from disk as it was written."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from stages.interactions.protocol.interactions import Interactions
-from stages.interactions.protocol.strong_generalization import HeldOutUsers, Split
-from stages.interfaces.split import load_split, save_split
+from stages.interfaces.split import HeldOutUsers, Split, load_split, save_split
 from stages.run.errors import UserError
 
 N_USERS, N_ITEMS = 300, 40
@@ -27,9 +25,12 @@ def split_of(board: csr_array, users: np.ndarray = INTERACTIONS.users) -> Split:
     return Split(train, HeldOutUsers(shown, wanted), HeldOutUsers(wanted, shown), users, INTERACTIONS.items[::-1])
 
 
+COUNTS = INTERACTIONS.count_of_users(INTERACTIONS.users), INTERACTIONS.count_of_items(INTERACTIONS.items[::-1])
+
+
 def test_a_split_survives_the_disk(tmp_path: Path, checkerboard: csr_array) -> None:
     split = split_of(checkerboard)
-    save_split(tmp_path, split, INTERACTIONS, {})
+    save_split(tmp_path, split, *COUNTS, {})
     loaded = load_split(tmp_path)
     for ours, theirs in [
         (loaded.train, split.train),
@@ -45,12 +46,12 @@ def test_a_split_survives_the_disk(tmp_path: Path, checkerboard: csr_array) -> N
 
 def test_text_ids_survive_the_disk(tmp_path: Path, checkerboard: csr_array) -> None:
     users = np.array([f"ü{number:03}" for number in range(N_USERS)], dtype=object)
-    save_split(tmp_path, split_of(checkerboard, users), replace(INTERACTIONS, users=users), {})
+    save_split(tmp_path, split_of(checkerboard, users), *COUNTS, {})
     assert load_split(tmp_path).users.tolist() == users.tolist()
 
 
 def test_tables_map_rows_and_columns_back_to_ids_counts_and_titles(tmp_path: Path, checkerboard: csr_array) -> None:
-    save_split(tmp_path, split_of(checkerboard), INTERACTIONS, {10**12 + 39: "The last"})
+    save_split(tmp_path, split_of(checkerboard), *COUNTS, {10**12 + 39: "The last"})
     items, users = (pd.read_parquet(tmp_path / name) for name in ("items.parquet", "users.parquet"))
     assert items.iloc[0].to_dict() == {"item": 10**12 + 39, "interactions": 15, "title": "The last"}
     assert items.iloc[1].to_dict() == {"item": 10**12 + 38, "interactions": 15, "title": ""}

@@ -1,4 +1,4 @@
-"""Ratings as delimited text: plain, compressed, or inside a zip archive."""
+"""Ratings in delimited text files: plain, compressed, or inside a zip archive."""
 
 import csv
 import io
@@ -16,6 +16,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.csv
 
+from stages.config.dataset import CsvFormat
 from stages.interactions.formats.values import find_bad_value
 from stages.interactions.formats.zip_archive import open_member
 from stages.run.errors import UserError
@@ -29,27 +30,39 @@ TYPES = {"rating": pa.float64(), "timestamp": pa.int64()}
 WORDS = {pa.int64(): "no integer of 64 bits", pa.float64(): "no number"}
 
 
+def reader(layout: CsvFormat) -> Callable[[Path], Iterator[pa.RecordBatch]]:
+    """The function that reads a file of this layout."""
+    return partial(
+        read_csv,
+        columns=layout.columns.given(),
+        separator=layout.separator,
+        id_type=pa.int64() if layout.ids == "integer" else pa.string(),
+        member=layout.member,
+    )
+
+
 def read_csv(
     path: Path, columns: dict[str, str | int], separator: str, id_type: pa.DataType, member: str | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Read a file's columns, some rows at a time, in order.
+    """Read a file's columns in batches of rows, in file order.
 
     Parameters
     ----------
-    columns : our name (user, item, and rating and timestamp where there are such) → the file's name for it, or its
-        position from 1 where the file has no header
+    columns : our name (user, item, and optionally rating and timestamp) → the file's name for the column, or its
+        position from 1 if the file has no header
     separator : one character, or `::`
-    id_type : int64 or string, of user and item
-    member : of a zip archive
+    id_type : type of user and item, int64 or string
+    member : name of the file inside a zip archive, or None
 
     Yields
     ------
-    The columns under our names: user and item of `id_type`, rating float64, timestamp int64; or int32 for int64
+    The columns under our names: user and item of `id_type`, rating float64, timestamp int64. Where all values of a
+    block fit, int32 replaces int64.
 
     Raises
     ------
     UserError
-        where the file is not whole, lacks a column, or holds something that does not belong there; with the line.
+        where the file is incomplete, lacks a column, or has an invalid value; with its line number.
     """
     where = f"{path}:{member}" if member else str(path)
     with _open(path, member) as stream:
@@ -66,7 +79,7 @@ def read_csv(
     types = {number: TYPES.get(name, id_type) for name, number in numbers.items()}
     types |= {name: pa.null() for name in names if int(name) % step}
     parse = partial(_parse, names=names, separator=separator[0], types=types)
-    lines = 0  # that are behind us
+    lines = 0  # lines already read
     try:
         with _open(path, member) as stream:
             for table in _in_order(parse, _blocks(stream), int(has_header)):
@@ -78,14 +91,14 @@ def read_csv(
                     lines += len(batch)
                     yield batch
     except pa.ArrowInvalid as error:
-        said = {number: (str(columns[name]), types[number]) for name, number in numbers.items()}
-        problem, row = _explain(str(error), said)
+        named = {number: (str(columns[name]), types[number]) for name, number in numbers.items()}
+        problem, row = _explain(str(error), named)
         line = f", line {_line(path, member, lines + row)}" if row else ""
         raise UserError(f"{where}{line}: {problem}") from error
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """The stream in pieces that end where a line does."""
+    """Blocks of the stream that end at the end of a line."""
     rest = [b""]
     while piece := stream.read(BLOCK):
         end = piece.rfind(b"\n") + 1
@@ -98,8 +111,8 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _parse(block: bytes, skip: int, names: list[str], separator: str, types: dict[str, pa.DataType]) -> pa.Table:
-    """The columns in `types`; integers in 32 bits where all of the block fit, which halves what is moved."""
-    # No threads within a block: only then does Arrow know the row of what is wrong.
+    """Parse the columns in `types`; integers have 32 bits if all in the block fit, which halves memory traffic."""
+    # No threads within a block: with threads, Arrow's errors lack the row number.
     read = pa.csv.ReadOptions(use_threads=False, column_names=names, skip_rows=skip, block_size=len(block))
     parse = pa.csv.ParseOptions(delimiter=separator)
     narrow = {name: pa.int32() if dtype == pa.int64() else dtype for name, dtype in types.items()}
@@ -117,7 +130,7 @@ def _parse(block: bytes, skip: int, names: list[str], separator: str, types: dic
 
 
 def _in_order(parse: Callable[..., pa.Table], blocks: Iterator[bytes], skip: int) -> Iterator[pa.Table]:
-    """Parse some blocks at once, while the next is unpacked; skip : rows at the beginning of the first."""
+    """Parse several blocks in parallel, and yield them in order; skip : rows to skip in the first block."""
     with ThreadPoolExecutor(PARSERS) as pool:
         ahead: deque[Future[pa.Table]] = deque()
         for block in blocks:
@@ -140,7 +153,7 @@ def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
     if zipfile.is_zipfile(path):
         raise UserError(f"{path} is a zip archive; name the file inside it under format.member in params.yaml")
     with path.open("rb") as file:
-        compression = "gzip" if file.read(len(GZIP)) == GZIP else "detect"  # from the name
+        compression = "gzip" if file.read(len(GZIP)) == GZIP else "detect"  # by the file name
     try:
         with pa.input_stream(str(path), compression=compression) as stream:
             yield stream
@@ -160,7 +173,7 @@ def _first_line(start: bytes, where: str) -> str:
 
 
 def _position(column: str | int, fields: list[str], first_line: str, where: str) -> int:
-    """From 0."""
+    """Position of a column in the file, from 0."""
     if isinstance(column, int):
         if column > len(fields):
             raise UserError(
@@ -176,17 +189,17 @@ def _position(column: str | int, fields: list[str], first_line: str, where: str)
     return fields.index(column)
 
 
-def _explain(error: str, said: dict[str, tuple[str, pa.DataType]]) -> tuple[str, int]:
-    """Arrow's complaint in the file's own words, and the row it is about (from 1, without empty lines; 0: unknown)."""
+def _explain(error: str, named: dict[str, tuple[str, pa.DataType]]) -> tuple[str, int]:
+    """Arrow's error in terms of the file, and its row (from 1, empty lines not counted; 0 if unknown)."""
     if match := re.search(r"column #(\d+): Row #(\d+): .*invalid value '(.*)'", error, re.DOTALL):
         row, value = int(match[2]), match[3][:100]
-        if match[1] not in said:
+        if match[1] not in named:
             return f"'{value}' between two colons, which separate columns only as '::'", row
-        column, dtype = said[match[1]]
+        column, dtype = named[match[1]]
         hint = "; is this a second header?" if value == column else ""
         return f"'{value}' under '{column}' is {WORDS[dtype]}{hint}", row
     if match := re.search(r"column #(\d+): Row #(\d+): .*invalid UTF8", error):
-        column, _ = said[match[1]]
+        column, _ = named[match[1]]
         return f"what is under '{column}' is not UTF-8; convert the file, for example with iconv", int(match[2])
     if match := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", error):
         return f"{match[3]} columns instead of {match[2]}", int(match[1])
@@ -194,7 +207,7 @@ def _explain(error: str, said: dict[str, tuple[str, pa.DataType]]) -> tuple[str,
 
 
 def _line(path: Path, member: str | None, row: int) -> int:
-    """The line of a row: both count from 1, but rows leave out empty lines."""
+    """Line number of a row; both count from 1, but empty lines are not rows."""
     with _open(path, member) as stream, io.TextIOWrapper(stream, "utf-8", errors="replace") as lines:
         full = (number for number, line in enumerate(lines, 1) if line.strip("\r\n"))
         return next(itertools.islice(full, row - 1, None), row)

@@ -1,22 +1,28 @@
-"""How the archives of the MovieLens family are laid out."""
+"""Ratings and titles in the archives of the MovieLens family."""
 
 import csv
 import io
 import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+
+from stages.config.dataset import MovieLensFormat
+from stages.interactions.formats.csv import read_csv
 from stages.interactions.formats.zip_archive import open_member
 
 
 class Layout(NamedTuple):
-    """Of one file of ratings, and of the one with the titles beside it."""
+    """Layout of a file of ratings, and of the file of titles next to it."""
 
     columns: dict[str, str | int]
-    """Our name → the file's, or its position from 1."""
+    """Our name of a column → the file's name, or its position from 1."""
     separator: str
     titles: str
-    """Name of the file with the titles: item and title are its first two columns."""
+    """Name of the file of titles, whose first two columns are item and title."""
     titles_separator: str
 
 
@@ -29,18 +35,36 @@ LAYOUTS = {
 }
 
 
+def reader(archive: MovieLensFormat) -> Callable[[Path], Iterator[pa.RecordBatch]]:
+    """The function that reads the ratings of such an archive."""
+    layout = layout_of(archive.member)
+    return partial(
+        read_csv, columns=layout.columns, separator=layout.separator, id_type=pa.int64(), member=archive.member
+    )
+
+
+def titles(archive: MovieLensFormat, path: Path) -> dict[int, str]:
+    """Titles of the movies, by their ids; empty if the archive has no file of titles."""
+    return read_titles(path, archive.member)
+
+
 def layout_of(member: str) -> Layout:
-    """The layout of a ratings file, known by its name."""
+    """The layout of a ratings file, by its name."""
     return LAYOUTS[member.rpartition("/")[2]]
 
 
 def read_titles(path: Path, member: str) -> dict[int, str]:
-    """Titles of the movies, by their ids, from beside the ratings; none where the archive has no such file.
+    """Titles of the movies, by their ids, from the file next to the ratings; empty if there is none.
 
     Parameters
     ----------
-    path : of the archive
-    member : the ratings
+    path : path of the archive
+    member : name of the ratings file inside the archive
+
+    Raises
+    ------
+    UserError
+        as in `stages.interactions.formats.zip_archive.open_member`.
     """
     layout = layout_of(member)
     beside = member.removesuffix(member.rpartition("/")[2]) + layout.titles

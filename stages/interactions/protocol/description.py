@@ -1,4 +1,4 @@
-"""Whether a split is the published one: its counts, and digests of what the counts cannot show."""
+"""Counts and digests of a split, by which it can be compared with the published one."""
 
 import hashlib
 
@@ -6,21 +6,21 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from stages.interactions.protocol.interactions import Interactions
-from stages.interactions.protocol.strong_generalization import Split
+from stages.interfaces.split import Split
 
-Found = dict[str, int | str]
+Description = dict[str, int | str]
 
 
-def describe(n_ratings: int, n_superseded: int, interactions: Interactions, split: Split) -> Found:
-    """Counts of a split, and digests of the order of items and of the held-out pairs, by name.
+def describe(n_ratings: int, n_superseded: int, interactions: Interactions, split: Split) -> Description:
+    """Counts of a split, and SHA-256 digests of its items in order and of its held-out pairs, by name.
 
-    The digests are those that can be taken from the files which the notebook of Liang et al. 2018 writes:
-    unique_sid.txt, and columns uid and sid of validation_te.csv and test_te.csv, sorted.
+    The same digests can be computed from files that the notebook of Liang et al. 2018 writes: unique_sid.txt, and
+    columns uid and sid of validation_te.csv and test_te.csv, sorted.
 
     Parameters
     ----------
-    n_ratings : before any filter
-    n_superseded : of these, left out as the same user rated the same item later
+    n_ratings : number of ratings before any filter
+    n_superseded : number of these that were left out because the same user rated the same item later
     """
     n_train, n_validation = split.train.shape[0], split.validation.held_out.shape[0]
     return {

@@ -1,4 +1,4 @@
-"""From files of ratings to interactions: the last rating of each pair, if it is good, of users who have enough."""
+"""From files of ratings to interactions: last ratings above the threshold, of users with enough of them."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,31 +11,39 @@ import pyarrow as pa
 
 from stages.run.errors import UserError
 
-NARROW = 4  # bytes of a number, where it fits
-DENSE_IDS = 100_000_000  # integers below it are numbered by a table
+NARROW = 4  # bytes of a number that fits
+DENSE_IDS = 100_000_000  # integers below this are numbered with a look-up table
 
-Parts = list[np.ndarray]
-"""A column in pieces that stay in the processor's cache, as the files were read."""
+Pieces = list[np.ndarray]
+"""A column in pieces, as the files were read; each fits the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Who took what, in the order of the files, no pair twice.
+    """Distinct pairs of user and item, in the order of the files.
 
-    Users and items are numbered in the sorted order of their ids, so that what follows depends on no kind of id.
+    Users and items are numbered in the sorted order of their ids, so that later steps do not depend on the type of id.
     """
 
     users: np.ndarray
-    """Original ids, int64 or str, sorted; some may have no interaction."""
+    """Original ids of the users, int64 or str, sorted; a user may have no interaction."""
     items: np.ndarray
-    """As users."""
+    """Original ids of the items, likewise."""
     user: np.ndarray
-    """int32 (n_interactions,), position in users."""
+    """int32 (n_interactions,), position in `users`."""
     item: np.ndarray
-    """int32 (n_interactions,), position in items."""
+    """int32 (n_interactions,), position in `items`."""
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def count_of_users(self, ids: np.ndarray) -> np.ndarray:
+        """Number of interactions of each of these users, int64; ids : original ids."""
+        return _count(self.user, self.users, ids)
+
+    def count_of_items(self, ids: np.ndarray) -> np.ndarray:
+        """Number of interactions of each of these items, int64; ids : original ids."""
+        return _count(self.item, self.items, ids)
 
 
 def read_interactions(
@@ -44,37 +52,38 @@ def read_interactions(
     threshold: float | None,
     min_user_interactions: int,
 ) -> tuple[Interactions, int, int]:
-    """Read files of ratings as one, and keep what is an interaction (protocol, step 1), in the order of the files.
+    """Read files of ratings as one, and filter them to interactions (protocol, step 1), in the order of the files.
 
-    Where a user rated an item more than once, only the last rating by timestamp is looked at; without timestamps, and
-    where they are the same, the last one in the files.
+    If a user rated an item more than once, only the last rating by timestamp counts. Without timestamps, and for equal
+    ones, the last rating in the files counts.
 
     Parameters
     ----------
-    read : gives a file's columns user, item (integers or string, nothing missing), and rating (float64) and timestamp
-        (integers) where there are such, some rows at a time
-    threshold : a rating above it is an interaction; None where there are no ratings, and every row is one
-    min_user_interactions : users with fewer are dropped
+    files : files of one format
+    read : function that yields a file's columns in batches: user and item (integers or strings, without nulls), and
+        optionally rating (float64) and timestamp (integers)
+    threshold : a rating above it is an interaction; None if there are no ratings, and every row is an interaction
+    min_user_interactions : users with fewer interactions are dropped
 
     Returns
     -------
-    The interactions, how many ratings were read, and how many of them a later one of the same pair superseded
+    The interactions, the number of ratings, and the number of ratings superseded by a later one of the same pair
 
     Raises
     ------
     UserError
-        where there is no rating, nothing is left, or ids are numbers in one file and text in another.
+        where there are no ratings, no interactions are left, or ids are numbers in one file and text in another.
     """
     columns = _read_columns(files, read)
     words = {name: _number_words(columns, name) for name in ("user", "item") if isinstance(columns[name][0], pa.Array)}
     n_ratings = sum(map(len, columns["user"]))
     chosen, n_superseded = _last_of_each_pair(columns)
     if threshold is not None:
-        good = [part > np.float64(threshold) for part in columns["rating"]]
-        chosen = good if chosen is None else [last & part for last, part in zip(chosen, good, strict=True)]
+        good = [piece > np.float64(threshold) for piece in columns["rating"]]
+        chosen = good if chosen is None else [last & piece for last, piece in zip(chosen, good, strict=True)]
     if chosen is not None:
         for name in ("user", "item"):
-            columns[name] = [part[here] for part, here in zip(columns[name], chosen, strict=True)]
+            columns[name] = [piece[here] for piece, here in zip(columns[name], chosen, strict=True)]
     n_chosen = sum(map(len, columns["user"]))
     with ThreadPoolExecutor(2) as pool:
         (users, user), (items, item) = pool.map(_number, (columns["user"], columns["item"]))
@@ -89,9 +98,9 @@ def read_interactions(
     return Interactions(users, items, user[enough], item[enough]), n_ratings, n_superseded
 
 
-def _read_columns(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBatch]]) -> dict[str, Parts]:
-    """Text stays pyarrow.Array."""
-    columns: dict[str, Parts] = {}
+def _read_columns(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBatch]]) -> dict[str, Pieces]:
+    """The columns of all files; a column of text stays a list of pyarrow.Array."""
+    columns: dict[str, Pieces] = {}
     kinds: dict[str, tuple[str, Path]] = {}
     for file in files:
         for batch in filter(len, read(file)):
@@ -109,45 +118,45 @@ def _read_columns(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBa
 
 
 def _compact(values: pa.Array) -> np.ndarray:
-    """The same numbers in half the bytes, where they fit."""
-    wide = np.from_dlpack(values)  # where to_numpy would import pandas
+    """The same numbers in 32 bits, if they fit."""
+    wide = np.from_dlpack(values)  # to_numpy would import pandas
     if wide.itemsize == NARROW:
         return wide
     narrow = wide.astype(np.float32 if wide.dtype == np.float64 else np.int32)
     return narrow if (narrow == wide).all() else wide
 
 
-def _number_words(columns: dict[str, Parts], name: str) -> np.ndarray:
-    """Put numbers in the place of text; return the distinct words in their order, which the numbers point at."""
+def _number_words(columns: dict[str, Pieces], name: str) -> np.ndarray:
+    """Replace text ids by numbers, in place; return the distinct ids, sorted, which the numbers index."""
     encoded = pa.chunked_array(columns[name], pa.string()).cast(pa.large_string()).combine_chunks().dictionary_encode()
     words, number = _sorted(encoded)
-    ends = np.cumsum([len(part) for part in columns[name]])
+    ends = np.cumsum([len(piece) for piece in columns[name]])
     columns[name] = np.split(number, ends[:-1])
     return words
 
 
-def _number(ids: Parts) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct ids, sorted, and for each row its id's position among them, int32."""
-    full = [part for part in ids if len(part)]
+def _number(ids: Pieces) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ids, sorted, and the position of each row's id among them, int32."""
+    full = [piece for piece in ids if len(piece)]
     if not full:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-    largest = max(part.max() for part in full)
-    if largest >= DENSE_IDS or min(part.min() for part in full) < 0:
+    largest = max(piece.max() for piece in full)
+    if largest >= DENSE_IDS or min(piece.min() for piece in full) < 0:
         return _sorted(pa.array(np.concatenate(full, dtype=np.int64)).dictionary_encode())
     is_there = np.zeros(largest + 1, dtype=bool)  # several times faster than hashing
-    for part in full:
-        is_there[part] = True
+    for piece in full:
+        is_there[piece] = True
     numbers = np.cumsum(is_there, dtype=np.int32) - 1
     position = np.empty(sum(map(len, full)), dtype=np.int32)
     start = 0
-    for part in full:
-        numbers.take(part, out=position[start : start + len(part)], mode="clip")  # "raise" would copy
-        start += len(part)
+    for piece in full:
+        numbers.take(piece, out=position[start : start + len(piece)], mode="clip")  # "raise" would copy
+        start += len(piece)
     return np.flatnonzero(is_there), position
 
 
 def _sorted(encoded: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
-    """The dictionary in order, and for each row its position there, int32."""
+    """The dictionary, sorted, and the position of each row's id in it, int32."""
     distinct = encoded.dictionary.to_numpy(zero_copy_only=False)
     order = np.argsort(distinct, kind="stable")
     position = np.empty(len(order), dtype=np.int32)
@@ -155,10 +164,10 @@ def _sorted(encoded: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
     return distinct[order], position[encoded.indices.to_numpy()]
 
 
-def _last_of_each_pair(columns: dict[str, Parts]) -> tuple[Parts | None, int]:
-    """Which ratings count, bool, None for all; and how many do not."""
+def _last_of_each_pair(columns: dict[str, Pieces]) -> tuple[Pieces | None, int]:
+    """A mask of the last rating of each pair, None for all, and the number of superseded ratings."""
     users, items = columns["user"], columns["item"]
-    if _in_order(users, items):  # as MovieLens is
+    if _in_order(users, items):  # as in MovieLens
         return None, 0
     user, (distinct, item) = _number(users)[1], _number(items)
     pair = user.astype(np.int64) * len(distinct) + item
@@ -166,12 +175,12 @@ def _last_of_each_pair(columns: dict[str, Parts]) -> tuple[Parts | None, int]:
     order = np.lexsort((np.concatenate(columns["timestamp"]), pair) if "timestamp" in columns else (pair,))
     is_last = np.ones(len(pair), dtype=bool)
     is_last[order[:-1]] = pair[order[1:]] != pair[order[:-1]]
-    ends = np.cumsum([len(part) for part in users])
+    ends = np.cumsum([len(piece) for piece in users])
     return np.split(is_last, ends[:-1]), int((~is_last).sum())
 
 
-def _in_order(users: Parts, items: Parts) -> bool:
-    """Whether each row comes after the one before, by user and then item; so no pair can be there twice."""
+def _in_order(users: Pieces, items: Pieces) -> bool:
+    """Whether rows ascend strictly by user, then item; then no pair occurs twice."""
     for user, item in zip(users, items, strict=True):
         if not ((user[1:] > user[:-1]) | ((user[1:] == user[:-1]) & (item[1:] > item[:-1]))).all():
             return False
@@ -179,3 +188,8 @@ def _in_order(users: Parts, items: Parts) -> bool:
         (int(user[0]), int(item[0]), int(user[-1]), int(item[-1])) for user, item in zip(users, items, strict=True)
     )
     return all(before[2:] < after[:2] for before, after in pairwise(edges))
+
+
+def _count(positions: np.ndarray, ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Number of occurrences of each chosen id; positions : indices into `ids`, which are sorted."""
+    return np.bincount(positions, minlength=len(ids))[np.searchsorted(ids, chosen)]

@@ -1,1 +1,1 @@
-"""Where ratings come from: downloads, and made-up ones."""
+"""Sources of ratings: downloads, and synthetic ratings."""

@@ -1,4 +1,4 @@
-"""A file that is known by its size and digest, and downloaded from where it can be had."""
+"""Downloads of files that are verified by size and digest."""
 
 import hashlib
 from pathlib import Path
@@ -10,48 +10,49 @@ from tqdm import tqdm
 from stages.run.errors import UserError
 
 SECONDS_WITHOUT_AN_ANSWER = 30
-BREAKS_IN_A_ROW = 3  # without a byte between them, before the next address is tried
+BREAKS_IN_A_ROW = 3  # without a byte received, before the next address is tried
 CHUNK = 2**20  # bytes
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal digest of a file."""
+    """Hexadecimal SHA-256 digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def what_is_wrong(path: Path, size: int, sha256: str) -> str | None:
-    """Say how a file differs from the expected one; None where it does not.
+    """Describe how a file differs from the expected one; None if it does not.
 
     Parameters
     ----------
-    size : bytes
-    sha256 : hexadecimal digest
+    size : expected size in bytes
+    sha256 : expected hexadecimal digest
     """
-    found = path.stat().st_size
-    if found != size:
-        return f"{'cut short' if found < size else 'another file'} ({found:,} bytes, expected {size:,})"
+    size_here = path.stat().st_size
+    if size_here != size:
+        return f"{'cut short' if size_here < size else 'another file'} ({size_here:,} bytes, expected {size:,})"
     if (digest := sha256_of(path)) != sha256:
         return f"damaged or another file (sha256 {digest}, expected {sha256})"
     return None
 
 
 def fetch(urls: list[str], target: Path, size: int, sha256: str) -> str:
-    """Download a file from the first address that gives the expected one; return that address.
+    """Download a file from the first address that serves the expected file, and return that address.
 
-    A transfer that breaks off goes on where it stopped, also at the next address and in a later call. Progress goes
-    to the terminal; certificates are verified.
+    An interrupted transfer is resumed where it stopped, even from another address or in a later call. Progress is shown
+    on the terminal; certificates are verified.
 
     Parameters
     ----------
-    target : what is there already is taken for the beginning of the file, and is left there on failure
-    size : bytes
-    sha256 : hexadecimal digest
+    urls : addresses, in the order in which they are tried
+    target : file to write; existing content is taken as the start of the file, and stays there after an interruption
+    size : expected size in bytes
+    sha256 : expected hexadecimal digest
 
     Raises
     ------
     UserError
-        where no address gives it, with what failed at each.
+        where no address serves the file; with the reason for each address.
     """
     failures = []
     for url in urls:
@@ -63,7 +64,7 @@ def fetch(urls: list[str], target: Path, size: int, sha256: str) -> str:
 
 
 def _fetch_from(url: str, target: Path, size: int, sha256: str) -> str | None:
-    """Say why this address did not give the file; None where it did."""
+    """Reason why this address did not serve the file; None if it did."""
     breaks = 0
     while True:
         start = _size(target)
@@ -80,10 +81,10 @@ def _fetch_from(url: str, target: Path, size: int, sha256: str) -> str | None:
             return _reason(error)
         if problem is None:
             return None
-        target.unlink()  # no beginning of the right file
+        target.unlink()  # not a start of the expected file
         if not start:
             return problem
-        # What was there before may have been of another file: once more, from the start.
+        # The content from before may belong to another file: retry from the start.
 
 
 def _size(path: Path) -> int:
@@ -91,7 +92,7 @@ def _size(path: Path) -> int:
 
 
 def _transfer(url: str, target: Path, size: int) -> None:
-    """Append what is missing; a server that can't send a part sends all, which replaces what is there."""
+    """Append the missing bytes; a server without range requests sends the whole file, which replaces the target."""
     start = _size(target)
     asked = {"Range": f"bytes={start}-"} if start else {}
     with requests.get(url, headers=asked, stream=True, timeout=SECONDS_WITHOUT_AN_ANSWER) as answer:
@@ -104,7 +105,7 @@ def _transfer(url: str, target: Path, size: int) -> None:
             for chunk in answer.iter_content(CHUNK):
                 progress.update(file.write(chunk))
                 if file.tell() > size:
-                    return  # another file, perhaps an endless one
+                    return  # not the expected file, and perhaps endless
 
 
 def _reason(error: http.RequestException) -> str:

@@ -5,7 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from stages.interactions.protocol.interactions import Interactions
-from stages.interactions.protocol.strong_generalization import Split, split_strong_generalization
+from stages.interactions.protocol.strong_generalization import split_strong_generalization
+from stages.interfaces.split import Split
 from stages.run.errors import UserError
 from tests.interactions import literal
 from tests.interactions.made_up import awkward_ratings, interactions_of

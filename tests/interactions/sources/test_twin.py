@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.interactions.test_split import pairs
 
 from stages.interactions.formats.csv import read_csv
 from stages.interactions.formats.movielens import layout_of
 from stages.interactions.protocol.interactions import read_interactions
-from stages.interactions.protocol.strong_generalization import Split, split_strong_generalization
+from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from stages.interactions.sources.synthetic import write_synthetic
-from stages.interfaces.split import load_split
+from stages.interfaces.split import Split, load_split
 from tests.interactions import literal
+from tests.interactions.protocol.test_strong_generalization import pairs
 
 MEMBER = "synthetic/ratings.csv"
 DATA = Path(__file__).parents[2] / "data/ml-20m-rehearsal"
