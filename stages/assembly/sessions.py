@@ -1,50 +1,59 @@
-"""A training of an entry under models in params.yaml: how it is set up, run to its end, and resumed."""
+"""Training sessions of models in params.yaml: set up, run to the end, resumed from checkpoints."""
 
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from stages.codebooks.codebook_codec import CodebookCodec
-from stages.config import model as schema
+from stages.config.model import ModelSettings
 from stages.config.params import Params
-from stages.interactions.protocol.strong_generalization import Split
-from stages.models.autoencoder import AutoEncoder
-from stages.models.build import build_model, choose_precision, in_form, save_state
-from stages.models.training import Training
-from stages.ranking.evaluation import evaluate
+from stages.config.strict import Variant
+from stages.interfaces.split import Split
+from stages.interfaces.weights import save_state
+from stages.models.autoencoder import AutoEncoder, in_variant
+from stages.models.build import build_model
+from stages.models.device import choose_precision
+from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.errors import UserError
+from stages.run.files import whole_file
+from stages.training.loop import Training
 
-DECISIVE = ("models", "quantizers", "ranking")  # packages whose code decides the weights
-SECONDS_BETWEEN_LINES = 1.0  # of progress; small sets have many short epochs
+DECISIVE_CODE = ("assembly/sessions.py", "codebooks", "interfaces", "models", "ranking", "training")
+"""Code under stages/ that decides the weights. The DVC stage train depends on it and on its own module only."""
+DECISIVE_PACKAGES = ("torch", "numpy", "scipy", "faiss-cpu")
+SECONDS_BETWEEN_LINES = 1.0  # lines of progress; small data sets have many short epochs
 
 
 def new_training(
-    params: Params, dataset: str, settings: schema.Model, seed: int, split: Split, device: torch.device
-) -> Training:
-    """A training that has not begun.
+    params: Params, dataset: str, settings: ModelSettings, seed: int, split: Split, device: torch.device
+) -> Training[AutoEncoder]:
+    """Set up a training from its first epoch.
 
     Parameters
     ----------
-    dataset : whose batch size and epochs are taken
-    settings : of the model
+    dataset : data set whose batch size and number of epochs are used
+    settings : settings of the model
+    seed : seed of the training
 
     Raises
     ------
     UserError
-        where the device has no instructions for the precision that params.yaml asks for.
+        where the device does not support the precision in params.yaml.
     """
     size = params.dataset(dataset).training
     network = build_model(settings, split.train.shape[1]).to(device)
     return Training(
         network,
         split.train,
-        validate=lambda: validation_ndcg(network, settings.forms, split, params.evaluation.batch_size),
+        validate=lambda: validation_ndcg(network, settings.variants, split, params.evaluation.batch_size),
         epochs=size.epochs,
         batch_size=size.batch_size,
         learning_rate=settings.learning_rate,
@@ -55,32 +64,45 @@ def new_training(
     )
 
 
-def validation_ndcg(network: AutoEncoder, forms: schema.Forms, split: Split, batch_size: int) -> float:
-    """NDCG@100, the mean of all forms that this training is for; of the one form there is until codebooks start."""
+def validation_ndcg(network: AutoEncoder, variants: list[Variant], split: Split, batch_size: int) -> float:
+    """NDCG@100 of the validation users: the mean over all stored variants, or of float32 until codebooks start."""
     codec = network.codec()
-    codecs = [in_form(codec, form) for form in forms] if isinstance(codec, CodebookCodec) else [codec]
-    return fmean(evaluate(network, form, split.validation, batch_size)["ndcg@100"].mean() for form in codecs)
+    codecs = [in_variant(codec, variant) for variant in variants] if isinstance(codec, CodebookCodec) else [codec]
+    return fmean(float(ndcg_of_users(network, codec, split.validation, batch_size).mean()) for codec in codecs)
 
 
-def run_to_the_end(training: Training, checkpoint: Path, fingerprint: str, checkpoint_epochs: int) -> dict[str, object]:
-    """Go on from a checkpoint if there is one, print how it goes, and keep a checkpoint of every few epochs.
+def run_to_the_end(
+    training: Training[AutoEncoder], checkpoint: Path, fingerprint: str, checkpoint_epochs: int
+) -> dict[str, Any]:
+    """Train from the checkpoint, if there is one, to the last epoch; print progress, and write checkpoints.
 
-    The last epoch has one too: while other seeds are trained, a finished training must not be lost.
+    The last checkpoint is of the finished training and stays on disk. So nothing is trained twice when a seed is added,
+    or when a stage was killed while it trained another seed.
+
+    Parameters
+    ----------
+    fingerprint : digest from `fingerprint_of`; a checkpoint with another fingerprint is ignored
+    checkpoint_epochs : number of epochs from one checkpoint to the next
 
     Returns
     -------
-    for the record: seed, seconds, users_per_second (median of the epochs; None where nothing was left to do), and
-    resumed_after_epoch where it was
+    run facts: seed, seconds, users_per_second (median of the epochs), and resumed_after_epoch if the training was
+    resumed; for a training that was finished before, the facts of the run that finished it
 
     Raises
     ------
     UserError
-        where the checkpoint is cut short, or the loss is no longer finite.
+        where the checkpoint is damaged, or (`DivergedError`) the loss or a weight is no longer finite.
     """
     n_users = training.train.shape[0]
     started = printed = perf_counter()
-    facts: dict[str, object] = {"seed": training.seed}
-    if _resume(training, checkpoint, fingerprint):
+    state = _resume(training, checkpoint, fingerprint)
+    if state and state["facts"]:
+        print(f"{checkpoint} is finished")
+        return state["facts"]
+    facts: dict[str, Any] = {"seed": training.seed}
+    if state:
+        print(f"going on after epoch {len(training.curve)}, from {checkpoint}")
         facts["resumed_after_epoch"] = len(training.curve)
     speeds = []
     for epoch in training.run(lambda batches: tqdm(batches, leave=False, disable=None, unit="batch")):
@@ -94,43 +116,46 @@ def run_to_the_end(training: Training, checkpoint: Path, fingerprint: str, check
                 flush=True,
             )
             printed = now
-        if epoch.epoch % checkpoint_epochs == 0 or epoch.epoch == training.epochs:
-            with paths.whole_file(checkpoint) as temporary:
-                save_state({"fingerprint": fingerprint, "training": training.state_dict()}, temporary)
-    return facts | {
-        "seconds": round(perf_counter() - started, 1),
-        "users_per_second": round(median(speeds)) if speeds else None,
-    }
+        is_last = epoch.epoch == training.epochs
+        if is_last:
+            facts |= {"seconds": round(now - started, 1), "users_per_second": round(median(speeds))}
+        if epoch.epoch % checkpoint_epochs == 0 or is_last:
+            with whole_file(checkpoint) as temporary:
+                state = {"fingerprint": fingerprint, "training": training.state_dict(), "facts": is_last and facts}
+                save_state(state, temporary)
+    return facts
 
 
-def fingerprint_of(params: Params, dataset: str, settings: schema.Model, seed: int, device: torch.device) -> str:
-    """A digest of everything that decides the weights; resuming a training with other such is no resuming."""
-    digest = hashlib.sha256()
-    size = params.dataset(dataset).training
-    training = params.training.model_dump(exclude={"checkpoint_epochs"})
-    decisive = [settings.model_dump(), size.model_dump(), training, seed, device.type, torch.__version__]
-    digest.update(json.dumps(decisive).encode())
-    code = [
-        Path(__file__),
-        *(file for package in DECISIVE for file in sorted((Path(__file__).parent / package).glob("*.py"))),
+def fingerprint_of(params: Params, dataset: str, settings: ModelSettings, seed: int, device: torch.device) -> str:
+    """Digest of everything that decides the weights: parameters, seed, split, code, packages, kind of device."""
+    decisive = [
+        settings.model_dump(),
+        params.dataset(dataset).training.model_dump(),
+        params.training.model_dump(exclude={"checkpoint_epochs"}),
+        params.evaluation.model_dump(),
+        seed,
+        device.type,
+        {package: version(package) for package in DECISIVE_PACKAGES},
     ]
+    digest = hashlib.sha256(json.dumps(decisive).encode())
+    stages = Path(__file__).parents[1]
+    code = [file for place in DECISIVE_CODE for file in sorted((stages / place).rglob("*.py")) or [stages / place]]
     for file in [*sorted(paths.split(dataset).glob("*.npz")), *code]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def _resume(training: Training, checkpoint: Path, fingerprint: str) -> bool:
-    """Go on from a checkpoint, if there is one of the very same training; say whether there was."""
+def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str) -> dict[str, Any] | None:
+    """Load the checkpoint into the training and return it; None if it is missing or has another fingerprint."""
     if not checkpoint.exists():
-        return False
+        return None
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        found = state["fingerprint"]
-    except Exception as error:  # torch.load raises whatever unpickling ran into
+        state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        written_by = state["fingerprint"]
+    except Exception as error:  # unpickling damaged bytes can raise anything
         raise UserError(f"{checkpoint} is cut short or no checkpoint; remove it to train from the start") from error
-    if found != fingerprint:
+    if written_by != fingerprint:
         print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
-        return False
+        return None
     training.load_state_dict(state["training"])
-    print(f"going on after epoch {len(training.curve)}, from {checkpoint}")
-    return True
+    return state

@@ -1,1 +1,1 @@
-"""Auto-encoders: one module a kind, with their likelihood and training loop."""
+"""Auto-encoders: one module per kind, with their likelihood, bottlenecks and device."""

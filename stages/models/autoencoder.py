@@ -1,4 +1,4 @@
-"""Mult-DAE and Mult-VAE (Liang et al. 2018), with an optional bottleneck on the last hidden layer."""
+"""The auto-encoder of Liang et al. 2018 with an optional bottleneck on the last hidden layer."""
 
 from itertools import pairwise
 
@@ -7,14 +7,19 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from stages.interfaces.codec import Codec, Embeddings, Float32
-from stages.interfaces.recommender import Interactions, Recommender, UserItems
+from stages.codebooks.residual import ResidualCodec
+from stages.config.strict import Variant
+from stages.interfaces.batches import SparseRows, UserItems
+from stages.interfaces.codec import Codec, Embeddings, Float16, Float32
+from stages.interfaces.recommender import Recommender
 from stages.models.bottleneck.bottleneck import Bottleneck
 from stages.models.likelihood import MultinomialLoss, SoftTarget
 from stages.models.sparse import weighted_sum
 
-LEAST_PART = 0.5  # of a user's items, where an embedding is of a random part of them
-BIAS_STD = 0.001  # Liang's notebook: truncated normal
+SHORTEST_SUBSAMPLE = 0.5  # a subsampled history has a random share of the user's items, from this to 1
+SUBSAMPLES_TO_START = 4  # per user, at most
+VECTORS_TO_START = 65_536  # at most: 256 per code, faiss's own limit for k-means
+BIAS_STD = 0.001  # of a truncated normal, as in Liang's notebook
 
 
 class AutoEncoder(Recommender):
@@ -24,30 +29,31 @@ class AutoEncoder(Recommender):
 
     Parameters
     ----------
+    n_items : width of input and output
     hidden : widths of the layers between input and output
-    dropout : share of a user's items that is hidden from the input in training
-    bottleneck : quantizes the last hidden layer (PQ-VAE, RQ-VAE)
+    dropout : share of a user's items that are dropped from the input in training
+    bottleneck : module that quantizes the last hidden layer (PQ-VAE, RQ-VAE), or None
     """
 
     def __init__(self, n_items: int, hidden: list[int], dropout: float, bottleneck: Bottleneck | None = None) -> None:
         super().__init__()
         self.dropout = dropout
         self.bottleneck = bottleneck
-        # One row per item, so that a user's input is a sum of rows: the 0/1 row is never made dense.
+        # One row per item: a user's input is a sum of rows, and the 0/1 matrix is never made dense.
         self.input_weight = nn.Parameter(torch.empty(n_items, hidden[0]))
         self.input_bias = nn.Parameter(torch.empty(hidden[0]))
         self.layers = nn.ModuleList(self._layers(hidden))
-        self.output = _linear(hidden[-1], n_items)
+        self.output = linear(hidden[-1], n_items)
 
     def _layers(self, hidden: list[int]) -> list[nn.Linear]:
-        return [_linear(width, following) for width, following in pairwise(hidden)]
+        return [linear(width, following) for width, following in pairwise(hidden)]
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw first weights: Glorot uniform, biases near zero, as in Liang's notebook.
+        """Draw initial weights as in Liang's notebook: Glorot uniform, biases near zero.
 
         Parameters
         ----------
-        generator : on the CPU, so that a GPU starts from the same weights
+        generator : generator on the CPU, so that a GPU starts from the same weights
         """
         for parameter in self.parameters():
             drawn = torch.empty(parameter.shape)
@@ -60,64 +66,95 @@ class AutoEncoder(Recommender):
     def loss(
         self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
     ) -> Tensor:
-        """Mean over users of the negative log-likelihood of their items, plus what the layers add.
+        """Mean over users of the negative log-likelihood of their items, plus KL term or commitment loss, if any.
 
         Parameters
         ----------
+        batch : users whose items are both input and target
         progress : share of the training that is done, from 0 to 1
-        generator : on the model's device
-        likelihood : of this model's output layer
+        generator : generator on the model's device
+        likelihood : loss of this model's output layer
         """
         hidden, penalty = self.last_hidden(batch, progress, generator)
         if self.bottleneck is None or not self.bottleneck.started:
             return likelihood(hidden, batch) + penalty
         rules = self.bottleneck.rules
-        clean = self._clean_hidden(batch) if rules.follow == "clean" or rules.learn_scores else hidden
-        if rules.follow == "parts":
-            followed = self._hidden_of_parts(batch, generator)
+        clean = self._clean_hidden(batch) if rules.ema_targets == "clean" or rules.learn_scores else hidden
+        if rules.ema_targets == "parts":
+            targets = self._subsampled_hidden(batch, generator)
         else:
-            followed = clean if rules.follow == "clean" else hidden
-        quantized, commitment = self.bottleneck(hidden, followed, generator)
+            targets = clean if rules.ema_targets == "clean" else hidden
+        quantized, commitment = self.bottleneck(hidden, targets, generator)
         if not rules.learn_scores:
             return likelihood(quantized, batch) + commitment + penalty
-        # The float model goes on learning the items, and the codes learn what it then says of the whole input.
+        # The float model keeps learning the items, and the codes learn its scores for the whole input.
         scores = SoftTarget(clean, self.output)
         return likelihood(hidden, batch) + likelihood(quantized, batch, scores) + commitment + penalty
+
+    @property
+    def float_share(self) -> float | None:
+        """Share of the epochs before codebooks start; None without a bottleneck."""
+        return None if self.bottleneck is None else self.bottleneck.rules.float_share
+
+    def start_codebooks(self, train: csr_array, seed: int, batch_size: int, generator: torch.Generator) -> None:
+        """Fit the bottleneck's codebooks on embeddings, without dropout, of users drawn from train.
+
+        The histories are subsampled where the moving averages follow subsampled histories.
+
+        Parameters
+        ----------
+        train : (n_users, n_items) 0/1
+        seed : seed of k-means
+        batch_size : users per training step
+        generator : generator on the model's device; draws users and subsamples
+
+        Raises
+        ------
+        UserError
+            where there are fewer vectors than codes, all are the same, or one is not finite.
+        """
+        assert self.bottleneck is not None, "a model without bottleneck has no codebooks"
+        users = torch.randperm(train.shape[0], generator=generator, device=generator.device)[:VECTORS_TO_START]
+        histories = train[users.cpu().numpy()]
+        if self.bottleneck.rules.ema_targets == "parts":
+            n_subsamples = min(SUBSAMPLES_TO_START, VECTORS_TO_START // len(users))
+            vectors = np.concatenate([self.embed_subsampled(histories, generator) for _ in range(n_subsamples)])
+        else:
+            vectors = self.embed(histories)
+        self.bottleneck.start(vectors, self.output, seed, batch_size)
 
     def last_hidden(
         self, batch: UserItems, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | float]:
-        """The last hidden layer (n_users, d) with dropout and noise, and what is added to the loss; as of `loss`."""
-        kept = torch.rand(len(batch.items), generator=generator, device=batch.items.device) >= self.dropout
-        factors = _unit_norm(batch) * kept / (1 - self.dropout)
+        """The last hidden layer (n_users, d) with dropout and noise, and the KL term; parameters as in `loss`."""
+        visible = torch.rand(len(batch.items), generator=generator, device=batch.items.device) >= self.dropout
+        factors = _unit_norm(batch) * visible / (1 - self.dropout)
         return self._last_hidden(self._first_layer(batch, factors), progress, generator)
 
-    @torch.no_grad()
     def embed(self, fold_in: csr_array) -> np.ndarray:
         """(n_users, d) float32: the last hidden layer, before any quantization."""
-        return self._clean_hidden(Interactions(fold_in, self.output.weight.device).all()).cpu().numpy()
+        return self._clean_hidden(self._on_device(fold_in)).cpu().numpy()
 
-    @torch.no_grad()
-    def embed_parts(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:
-        """(n_users, d) float32: embeddings of a random part of each user's items, as if they had no others.
+    def embed_subsampled(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:
+        """(n_users, d) float32: embeddings of subsampled histories, as if users had no other items.
 
-        Codes of whole histories that the model was trained on fit held-out users worse: those are shorter, and new.
+        Codebooks fitted on whole histories of train users fit held-out users worse, because fold-in histories are
+        shorter, and new to the model.
 
         Parameters
         ----------
         histories : (n_users, n_items) 0/1
-        generator : on the model's device
+        generator : generator on the model's device
         """
-        batch = Interactions(histories, self.output.weight.device).all()
-        return self._hidden_of_parts(batch, generator).cpu().numpy()
+        return self._subsampled_hidden(self._on_device(histories), generator).cpu().numpy()
 
     @torch.no_grad()
     def score(self, embeddings: Embeddings) -> Tensor:
-        """(n_users, n_items) float32: the output layer."""
+        """(n_users, n_items) float32: logits of the output layer."""
         return self.output(torch.from_numpy(np.asarray(embeddings)).to(self.output.weight.device))
 
     def codec(self) -> Codec:
-        """The trained codebooks; or the layer as it is, where there are none (yet)."""
+        """The codec of the bottleneck's codebooks; Float32 without a bottleneck, or before its codebooks start."""
         if self.bottleneck is None or not self.bottleneck.started:
             return Float32()
         return self.bottleneck.codec()
@@ -128,17 +165,21 @@ class AutoEncoder(Recommender):
         return self._last_hidden(self._first_layer(batch, _unit_norm(batch)), 1.0, None)[0]
 
     @torch.no_grad()
-    def _hidden_of_parts(self, batch: UserItems, generator: torch.Generator) -> Tensor:
-        """The last hidden layer (n_users, d), as of users with some of these items only; without noise."""
+    def _subsampled_hidden(self, batch: UserItems, generator: torch.Generator) -> Tensor:
+        """The last hidden layer (n_users, d) of subsampled histories, without noise."""
         device = batch.items.device
-        shares = LEAST_PART + (1 - LEAST_PART) * torch.rand(len(batch.lengths), generator=generator, device=device)
-        kept = torch.rand(len(batch.items), generator=generator, device=device) < shares[batch.users]
-        lengths = torch.zeros_like(shares).index_add_(0, batch.users, kept.float())
-        factors = kept * lengths.rsqrt()[batch.users].nan_to_num(posinf=0.0)  # no item is kept of some
+        draws = torch.rand(len(batch.lengths), generator=generator, device=device)
+        shares = SHORTEST_SUBSAMPLE + (1 - SHORTEST_SUBSAMPLE) * draws
+        drawn = torch.rand(len(batch.items), generator=generator, device=device) < shares[batch.users]
+        lengths = torch.zeros_like(shares).index_add_(0, batch.users, drawn.float())
+        factors = drawn * lengths.rsqrt()[batch.users].nan_to_num(posinf=0.0)  # a subsample may be empty
         return self._last_hidden(self._first_layer(batch, factors), 1.0, None)[0]
 
+    def _on_device(self, histories: csr_array) -> UserItems:
+        return SparseRows(histories, self.output.weight.device).all()
+
     def _first_layer(self, batch: UserItems, factors: Tensor) -> Tensor:
-        """(n_users, hidden[0]) before its tanh; factors : float32 (n_interactions,) of the input."""
+        """The first hidden layer before its tanh, (n_users, width); factors : float32 (n_interactions,), the input."""
         return weighted_sum(self.input_weight, batch, factors) + self.input_bias
 
     def _last_hidden(
@@ -147,55 +188,31 @@ class AutoEncoder(Recommender):
         progress: float,  # noqa: ARG002 (the VAE needs it)
         generator: torch.Generator | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor | float]:
-        """The last hidden layer (n_users, d), and what is added to the loss."""
+        """The last hidden layer (n_users, d), and the term that it adds to the loss."""
         hidden = first.tanh()
         for layer in self.layers:
             hidden = layer(hidden).tanh()
         return hidden, 0.0
 
 
-class VariationalAutoEncoder(AutoEncoder):
-    """Mult-VAE: the middle layer is a Gaussian latent, its mean at test time.
+def in_variant(codec: Codec, variant: Variant) -> Codec:
+    """The codec for one of the variants in which a model stores its users.
 
     Parameters
     ----------
-    hidden : an odd number of widths; the middle one is the latent's
-    kl_cap : the weight of the KL term rises to this
-    kl_anneal : over this share of the training, linearly
+    codec : result of `AutoEncoder.codec`
+    variant : float16, float32, the length of a residual code's prefix in bytes, or None for `codec` unchanged
     """
-
-    def __init__(self, n_items: int, hidden: list[int], dropout: float, kl_cap: float, kl_anneal: float) -> None:
-        super().__init__(n_items, hidden, dropout)
-        self.kl_cap = kl_cap
-        self.kl_anneal = kl_anneal
-
-    def _layers(self, hidden: list[int]) -> list[nn.Linear]:
-        middle = len(hidden) // 2
-        layers = super()._layers(hidden)
-        layers[middle - 1] = _linear(hidden[middle - 1], 2 * hidden[middle])  # mean and log-variance
-        return layers
-
-    def _last_hidden(
-        self, first: Tensor, progress: float, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor | float]:
-        hidden, kl = first.tanh(), torch.zeros(())
-        for number, layer in enumerate(self.layers, start=1):
-            if number == (len(self.layers) + 1) // 2:
-                hidden, log_variance = layer(hidden).chunk(2, dim=1)  # (n_users, latent) each
-                kl = 0.5 * (hidden.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-                if generator is not None:
-                    noise = torch.randn(hidden.shape, generator=generator, device=hidden.device)
-                    hidden = hidden + noise * (log_variance / 2).exp()
-            else:
-                hidden = layer(hidden).tanh()
-        return hidden, self.kl_cap * min(1.0, progress / self.kl_anneal) * kl
+    if variant == "float16":
+        return Float16()
+    return codec.prefix(variant) if isinstance(codec, ResidualCodec) and isinstance(variant, int) else codec
 
 
 def _unit_norm(batch: UserItems) -> Tensor:
-    """Of each interaction, so that rows of the input have L2 norm 1."""
+    """Factors of the interactions that give each user's input L2 norm 1 : float32 (n_interactions,)."""
     return batch.lengths.float().rsqrt()[batch.users]
 
 
-def _linear(width: int, following: int) -> nn.Linear:
-    """A layer with no weights yet: nn.Linear would draw them from torch's global generator."""
+def linear(width: int, following: int) -> nn.Linear:
+    """A linear layer with uninitialised weights: nn.Linear would draw them from torch's global generator."""
     return nn.utils.skip_init(nn.Linear, width, following)

@@ -1,4 +1,4 @@
-"""The multinomial likelihood over all items with its gradients, in blocks of users."""
+"""The multinomial likelihood over all items, and its gradients, in blocks of users."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,30 +6,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.interfaces.batches import Blocks, users_at_once
-from stages.interfaces.recommender import UserItems
+from stages.interfaces.batches import Blocks, UserItems, users_at_once
 
 
 @dataclass(frozen=True)
 class SoftTarget:
-    """Probabilities that take the items' place as the target (distillation: Hinton et al. 2015)."""
+    """Probabilities that replace the items as the target (distillation: Hinton et al. 2015)."""
 
     hidden: Tensor
-    """float32 (n_users, d), the last hidden layer that they come from, for the same users."""
+    """float32 (n_users, d), last hidden layer for the same users, from which they are computed."""
     output: nn.Linear
+    """d → n_items, whose softmax they are."""
 
 
 class MultinomialLoss:
     """Mean over users of −Σ log-softmax of their items, from an output layer (Liang et al. 2018, equation 2).
 
-    The logits of all users and items are never kept: a block of users goes from logits to softmax to its share of the
-    loss and of all gradients, all of it in the forward pass, before the next block comes.
+    The logits of all users are never held at once. The forward pass computes logits, softmax, loss and all gradients of
+    one block of users before it goes to the next block.
 
     Parameters
     ----------
-    output : d → n_items, on the device where it stays
-    precision : of a block's logits, softmax and gradients, and of what they are multiplied with; blocks are summed in
-        float32
+    output : layer d → n_items, already on its final device
+    precision : dtype of a block's logits, softmax and gradients, and of the factors of their products; sums over
+        blocks are float32
     """
 
     def __init__(self, output: nn.Linear, precision: torch.dtype) -> None:
@@ -38,18 +38,18 @@ class MultinomialLoss:
         self.blocks = Blocks(users_at_once(output.out_features * precision.itemsize, output.weight.device))
 
     def __call__(self, hidden: Tensor, batch: UserItems, soft: SoftTarget | None = None) -> Tensor:
-        """float32 ().
+        """The loss, float32 ().
 
         Parameters
         ----------
-        hidden : float32 (n_users, d), the output layer's input
+        hidden : float32 (n_users, d), input of the output layer
         batch : the users' items, each at most once
-        soft : in place of a user's items, as many times these probabilities as the user has items
+        soft : target probabilities, which replace a user's items and are weighted by their number; or None
 
         Raises
         ------
         UserError
-            where the device has no memory for the logits of one user.
+            where the device has too little memory for the logits of one user.
         """
         loss: Tensor = _MultinomialLoss.apply(
             hidden, self.output.weight, self.output.bias, batch, soft, self.precision, self.blocks
@@ -69,7 +69,7 @@ class _MultinomialLoss(torch.autograd.Function):
         precision: torch.dtype,
         blocks: Blocks,
     ) -> Tensor:
-        """The loss, of which all gradients are found as well, and kept for `backward`."""
+        """The loss; its gradients are computed with it, and saved for `backward`."""
         n_users = len(hidden)
         narrow = weight.to(precision), bias.to(precision)
         narrow_soft = (soft.output.weight.to(precision), soft.output.bias.to(precision)) if soft else None
@@ -78,11 +78,10 @@ class _MultinomialLoss(torch.autograd.Function):
             probabilities = None
             if soft and narrow_soft:
                 probabilities = _logits(soft.hidden[start:end], *narrow_soft).softmax(1)
-            part = batch.part(start, end)
-            return _block(hidden[start:end], *narrow, part, n_users, probabilities)
+            return _block(hidden[start:end], *narrow, batch.block(start, end), n_users, probabilities)
 
         of_hidden: list[Tensor] = []
-        sums: list[Tensor] = []  # loss, gradients of weight and bias
+        sums: list[Tensor] = []  # of loss, gradient of weight, gradient of bias
         for grad_hidden, *summands in blocks.run(block, n_users):
             of_hidden.append(grad_hidden)
             if not sums:
@@ -97,7 +96,7 @@ class _MultinomialLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        """Those of hidden, weight and bias."""
+        """The gradients of hidden, weight and bias."""
         return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None
 
 
@@ -108,12 +107,12 @@ def _logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def _block(
     hidden: Tensor, weight: Tensor, bias: Tensor, batch: UserItems, n_users: int, soft: Tensor | None
 ) -> tuple[Tensor, ...]:
-    """What a block gives of the mean over `n_users`: gradient of hidden; loss, gradients of weight and bias.
+    """Terms of one block in the mean over `n_users`: gradient of hidden, loss, gradients of weight and of bias.
 
-    soft : (users, n_items), probabilities in place of the items
+    soft : (users, n_items), target probabilities in place of the items, or None
     """
-    # The gradient of a user's logits is length · softmax − target, over n_users. Here it is softmax − target / length;
-    # what it is multiplied with is scaled instead, which is so much smaller.
+    # The gradient of a user's logits is (length · softmax − target) / n_users. The matrix here is softmax − target /
+    # length, and its much smaller factors are scaled by length / n_users instead.
     scale = batch.lengths[:, None] / n_users
     logits = _logits(hidden, weight, bias)
     softmax = logits.softmax(1)
@@ -129,11 +128,11 @@ def _block(
 
 
 def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems) -> Tensor:
-    """Take items / length from the softmax, in place, and return the log-likelihood of each item."""
+    """Subtract items / length from the softmax, in place, and return the log-likelihood of each interaction."""
     positions = batch.users * softmax.shape[1] + batch.items
     likelihood = softmax.view(-1)[positions].float()
     log_likelihood = likelihood.log()
-    hopeless = likelihood < torch.finfo(torch.float32).tiny  # too small for its logarithm
+    hopeless = likelihood < torch.finfo(torch.float32).tiny  # underflow: its logarithm is inexact
     if hopeless.any():
         users, user = batch.users[hopeless].unique(return_inverse=True)
         normaliser = logits[users].float().logsumexp(1)[user]

@@ -1,4 +1,4 @@
-"""The product of a sparse matrix of users × items with the items' vectors."""
+"""The product of a sparse users × items matrix with the items' vectors."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stages.interfaces.recommender import UserItems
+from stages.interfaces.batches import UserItems
 
 
 class _WeightedSum(torch.autograd.Function):
@@ -19,7 +19,7 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """The transposed product in the same way, item by item: PyTorch's own adds interaction by interaction."""
+        """The transposed product, summed item by item; PyTorch's own backward adds one interaction at a time."""
         (factors,) = ctx.saved_tensors
         items, order = ctx.batch.items.sort(stable=True)
         offsets = torch.searchsorted(items, torch.arange(ctx.n_items, device=items.device))
@@ -29,16 +29,17 @@ class _WeightedSum(torch.autograd.Function):
 
 
 def weighted_sum(vectors: Tensor, batch: UserItems, factors: Tensor) -> Tensor:
-    """Σ factor · vector over each user's items.
+    """The sum of factor · vector over each user's items.
 
     Parameters
     ----------
     vectors : float32 (n_items, d)
+    batch : users with their items
     factors : float32 (n_interactions,), constants
 
     Returns
     -------
-    float32 (n_users, d), differentiable in `vectors`, in the same order of additions each time
+    float32 (n_users, d), differentiable in `vectors`; the order of additions is the same in every run
     """
     summed: Tensor = _WeightedSum.apply(vectors, batch, factors)
     return summed

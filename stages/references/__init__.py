@@ -1,1 +1,1 @@
-"""References without seed or epochs: one module a kind."""
+"""Reference recommenders without seed or epochs: one module per kind."""

@@ -1,6 +1,7 @@
 """The auto-encoders' sparse arithmetic against the plain dense one of the papers."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from stages.interfaces.recommender import Interactions, UserItems
-from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
+from stages.interfaces.batches import SparseRows, UserItems
+from stages.models import autoencoder
+from stages.models.autoencoder import AutoEncoder
+from stages.models.bottleneck.bottleneck import Bottleneck, Rules
+from stages.models.bottleneck.product import ProductScheme
 from stages.models.likelihood import MultinomialLoss
 
 
@@ -35,33 +39,11 @@ def test_dae_is_the_papers_dense_network(checkerboard: csr_array) -> None:
     model = initialised(AutoEncoder(40, [8, 6], dropout=0.0))
     users = torch.from_numpy(checkerboard.toarray())
     hidden = model.layers[0](dense_first_layer(model, users)).tanh()
-    batch = Interactions(checkerboard, torch.device("cpu")).all()
+    batch = SparseRows(checkerboard, torch.device("cpu")).all()
     np.testing.assert_allclose(model.embed(checkerboard), hidden.detach(), atol=1e-6)
     np.testing.assert_allclose(model.score(hidden.detach().numpy()), model.output(hidden).detach(), atol=1e-6)
     loss = loss_of(model, batch, 0.0, torch.Generator())
     torch.testing.assert_close(loss, dense_likelihood(model, hidden, users))
-
-
-def test_vae_adds_its_annealed_divergence(checkerboard: csr_array) -> None:
-    model = initialised(VariationalAutoEncoder(40, [8, 3, 8], dropout=0.0, kl_cap=0.2, kl_anneal=0.5))
-    users = torch.from_numpy(checkerboard.toarray())
-    batch = Interactions(checkerboard, torch.device("cpu")).all()
-    mean, log_variance = model.layers[0](dense_first_layer(model, users)).chunk(2, dim=1)
-    latent = torch.distributions.Normal(mean, (log_variance / 2).exp())
-    divergence = torch.distributions.kl_divergence(latent, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
-    noise = torch.Generator().manual_seed(1)
-    torch.rand(len(batch.items), generator=noise)  # the dropout's draws
-    sample = mean + torch.randn(mean.shape, generator=noise) * latent.stddev
-    likelihood = dense_likelihood(model, model.layers[1](sample).tanh(), users)
-    for progress, weight in [(0.0, 0.0), (0.25, 0.1), (0.5, 0.2), (1.0, 0.2)]:
-        loss = loss_of(model, batch, progress, torch.Generator().manual_seed(1))
-        torch.testing.assert_close(loss, likelihood + weight * divergence)
-
-
-def test_vae_embeds_with_the_mean_and_without_noise(checkerboard: csr_array) -> None:
-    model = initialised(VariationalAutoEncoder(40, [8, 3, 8], dropout=0.5, kl_cap=0.2, kl_anneal=0.5))
-    mean = model.layers[0](dense_first_layer(model, torch.from_numpy(checkerboard.toarray())))[:, :3]
-    np.testing.assert_allclose(model.embed(checkerboard), model.layers[1](mean).tanh().detach(), atol=1e-6)
 
 
 def shows_its_input(dropout: float) -> AutoEncoder:
@@ -74,7 +56,7 @@ def shows_its_input(dropout: float) -> AutoEncoder:
 
 def test_dropout_hides_its_share_of_the_input_and_scales_the_rest(checkerboard: csr_array) -> None:
     model = shows_its_input(dropout=0.25)
-    batch = Interactions(checkerboard, torch.device("cpu")).all()
+    batch = SparseRows(checkerboard, torch.device("cpu")).all()
     seen = model.last_hidden(batch, 0.0, torch.Generator().manual_seed(0))[0][batch.users, batch.items].atanh()
     clean = torch.from_numpy(model.embed(checkerboard))[batch.users, batch.items].atanh()
     kept = seen != 0
@@ -82,23 +64,64 @@ def test_dropout_hides_its_share_of_the_input_and_scales_the_rest(checkerboard: 
     torch.testing.assert_close(seen[kept], clean[kept] / 0.75)
 
 
-def test_parts_of_histories_are_embedded_as_histories_of_their_own(checkerboard: csr_array) -> None:
+def test_subsampled_histories_are_embedded_as_histories_of_their_own(checkerboard: csr_array) -> None:
     model = shows_its_input(dropout=0.5)
-    parts = np.arctanh(model.embed_parts(checkerboard, torch.Generator().manual_seed(0)))
-    assert not parts[checkerboard.toarray() == 0].any()
-    np.testing.assert_allclose(np.linalg.norm(parts, axis=1), 1, rtol=1e-5)
-    kept = (parts > 0).sum(1) / np.diff(checkerboard.indptr)
-    assert kept.mean() == pytest.approx(0.75, abs=0.02)
-    assert kept.min() < 0.6
-    assert kept.max() > 0.9
+    subsampled = np.arctanh(model.embed_subsampled(checkerboard, torch.Generator().manual_seed(0)))
+    assert not subsampled[checkerboard.toarray() == 0].any()
+    np.testing.assert_allclose(np.linalg.norm(subsampled, axis=1), 1, rtol=1e-5)
+    shares = (subsampled > 0).sum(1) / np.diff(checkerboard.indptr)
+    assert shares.mean() == pytest.approx(0.75, abs=0.02)
+    assert shares.min() < 0.6
+    assert shares.max() > 0.9
 
 
-def test_a_part_without_items_is_embedded_as_no_history() -> None:
+def test_a_subsample_without_items_is_embedded_as_no_history() -> None:
     model = shows_its_input(dropout=0.5)
     one_each = csr_array(np.eye(40, dtype=np.float32))
-    parts = model.embed_parts(one_each, torch.Generator().manual_seed(0))
-    assert np.isfinite(parts).all()
-    assert 0 < (parts == 0).all(1).sum() < 40
+    subsampled = model.embed_subsampled(one_each, torch.Generator().manual_seed(0))
+    assert np.isfinite(subsampled).all()
+    assert 0 < (subsampled == 0).all(1).sum() < 40
+
+
+def quantized(ema_targets: Literal["dropout", "clean", "parts"] = "clean") -> AutoEncoder:
+    rules = Rules(0.4, 0.9, 0.25, 0.05, learn_scores=False, ema_targets=ema_targets)
+    return initialised(AutoEncoder(40, [8], 0.5, Bottleneck(ProductScheme(8, 4, rotation=False), rules)))
+
+
+def starting_vectors(model: AutoEncoder, train: csr_array, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """The vectors that codebooks are fitted on."""
+    handed_over: list[np.ndarray] = []
+    assert model.bottleneck is not None
+    monkeypatch.setattr(model.bottleneck, "start", lambda vectors, *_: handed_over.append(vectors))
+    model.start_codebooks(train, 0, 60, torch.Generator().manual_seed(0))
+    return handed_over[0]
+
+
+def test_codebooks_start_from_embeddings_without_dropout(
+    checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = quantized("clean")
+    vectors = starting_vectors(model, checkerboard, monkeypatch)
+    np.testing.assert_allclose(np.sort(vectors, axis=0), np.sort(model.embed(checkerboard), axis=0), atol=1e-6)
+
+
+def test_codebooks_start_from_four_subsamples_of_each_history_where_they_follow_those(
+    checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(starting_vectors(quantized("parts"), checkerboard, monkeypatch)) == 4 * checkerboard.shape[0]
+
+
+@pytest.mark.parametrize("ema_targets", ["clean", "parts"])
+def test_codebooks_start_from_no_more_vectors_than_kmeans_takes(
+    ema_targets: Literal["clean", "parts"], checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoencoder, "VECTORS_TO_START", 100)
+    assert len(starting_vectors(quantized(ema_targets), checkerboard, monkeypatch)) == 100
+
+
+def test_a_model_without_bottleneck_has_no_float_share() -> None:
+    assert AutoEncoder(40, [8], dropout=0.5).float_share is None
+    assert quantized().float_share == 0.4
 
 
 def test_first_weights_are_glorot_uniform_and_biases_near_zero() -> None:
@@ -112,6 +135,6 @@ def test_first_weights_are_glorot_uniform_and_biases_near_zero() -> None:
 
 def test_nothing_is_drawn_from_torchs_global_generator(checkerboard: csr_array) -> None:
     before = torch.get_rng_state()
-    model = initialised(VariationalAutoEncoder(40, [8, 3, 8], dropout=0.5, kl_cap=0.2, kl_anneal=0.5))
-    loss_of(model, Interactions(checkerboard, torch.device("cpu")).all(), 0.5, torch.Generator().manual_seed(0))
+    model = initialised(AutoEncoder(40, [8, 3], dropout=0.5))
+    loss_of(model, SparseRows(checkerboard, torch.device("cpu")).all(), 0.5, torch.Generator().manual_seed(0))
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,35 +1,23 @@
-"""A device or precision that is not there is said before anything is trained on another one."""
+"""Models from their entries."""
 
-import pytest
-import torch
-
-from stages.models.build import choose_device, choose_precision
-from stages.run.errors import UserError
-
-CPU = torch.device("cpu")
+from stages.config.model import DaeSettings, ProductBottleneckSettings, VaeSettings
+from stages.models.build import build_model
+from stages.models.vae import VariationalAutoEncoder
 
 
-def test_precisions_are_those_of_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert choose_precision("float32", CPU) == torch.float32
-    assert choose_precision("bfloat16", CPU) == torch.bfloat16
+def test_each_kind_is_built_by_its_module() -> None:
+    vae = VaeSettings(kind="vae", hidden=[8, 3, 8], dropout=0.5, learning_rate=0.1, l2=0.0, kl_cap=0.2, kl_anneal=0.8)
+    dae = DaeSettings(kind="dae", hidden=[8, 6], dropout=0.5, learning_rate=0.1, l2=0.0)
+    assert isinstance(build_model(vae, 40), VariationalAutoEncoder)
+    assert build_model(dae, 40).output.weight.shape == (40, 6)
 
 
-def test_a_processor_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
-    with pytest.raises(UserError, match=r"this processor has no bfloat16 .* set training.precision .* to float32"):
-        choose_precision("bfloat16", CPU)
-
-
-def test_a_gpu_without_bfloat16_is_said_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
-    with pytest.raises(UserError, match="Tesla T4 has no bfloat16 instructions"):
-        choose_precision("bfloat16", torch.device("cuda"))
-
-
-def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto") == CPU
-    with pytest.raises(UserError, match="PyTorch finds no GPU here; set it to auto or cpu"):
-        choose_device("cuda")
+def test_a_dae_has_the_bottleneck_of_its_entry() -> None:
+    bottleneck = ProductBottleneckSettings(
+        kind="product", chunks=3, rotation=False, start=0.4, ema_decay=0.9, commitment=0.25, dead_code_share=0.05,
+        target="scores", follow="parts",
+    )  # fmt: skip
+    dae = DaeSettings(kind="dae", hidden=[8, 6], dropout=0.5, learning_rate=0.1, l2=0.0, bottleneck=bottleneck)
+    model = build_model(dae, 40)
+    assert model.bottleneck is not None
+    assert model.bottleneck.scheme.shape == (3, 256, 2)

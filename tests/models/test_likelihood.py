@@ -5,7 +5,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from stages.interfaces.recommender import Interactions, UserItems
+from stages.interfaces.batches import SparseRows, UserItems
 from stages.models.likelihood import MultinomialLoss, SoftTarget
 
 WIDTH = 8
@@ -24,7 +24,7 @@ def hidden(checkerboard: csr_array) -> Tensor:
 
 @pytest.fixture
 def batch(checkerboard: csr_array) -> UserItems:
-    return Interactions(checkerboard, torch.device("cpu")).all()
+    return SparseRows(checkerboard, torch.device("cpu")).all()
 
 
 def with_gradients(loss: Tensor, hidden: Tensor, output: nn.Linear) -> tuple[Tensor, ...]:
@@ -84,7 +84,7 @@ def test_bfloat16_is_as_near_as_its_8_bits(
 def test_a_user_without_items_adds_nothing(output: nn.Linear) -> None:
     users = csr_array(torch.eye(2, output.out_features).numpy() * [[1.0], [0.0]])
     hidden = torch.ones(2, WIDTH, requires_grad=True)
-    loss = MultinomialLoss(output, torch.float32)(hidden, Interactions(users, torch.device("cpu")).all())
+    loss = MultinomialLoss(output, torch.float32)(hidden, SparseRows(users, torch.device("cpu")).all())
     (gradient,) = torch.autograd.grad(loss, [hidden])
     assert bool(torch.isfinite(loss))
     assert gradient[0].count_nonzero() > 0

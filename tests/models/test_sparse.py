@@ -4,13 +4,13 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from stages.interfaces.recommender import Interactions, UserItems
+from stages.interfaces.batches import SparseRows, UserItems
 from stages.models.sparse import weighted_sum
 
 
 @pytest.fixture
 def batch(checkerboard: csr_array) -> UserItems:
-    return Interactions(checkerboard, torch.device("cpu")).rows(torch.tensor([7, 0, 299]))
+    return SparseRows(checkerboard, torch.device("cpu")).rows(torch.tensor([7, 0, 299]))
 
 
 def test_it_is_the_dense_product_with_its_gradient(batch: UserItems, checkerboard: csr_array) -> None:
@@ -31,11 +31,3 @@ def test_items_that_nobody_has_get_no_gradient(batch: UserItems, checkerboard: c
     (gradient,) = torch.autograd.grad(weighted_sum(vectors, batch, torch.ones(len(batch.items))).sum(), [vectors])
     assert gradient[-2:].count_nonzero() == 0
     assert gradient[:-2].count_nonzero() > 0
-
-
-def test_a_part_of_a_batch_is_those_users(batch: UserItems, checkerboard: csr_array) -> None:
-    part = batch.part(1, 3)
-    dense = torch.zeros(2, checkerboard.shape[1])
-    dense[part.users, part.items] = 1
-    assert dense.tolist() == checkerboard[[0, 299]].toarray().tolist()
-    assert part.offsets.tolist() == [0, part.lengths[0]]

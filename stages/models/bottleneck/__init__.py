@@ -1,1 +1,1 @@
-"""Quantization inside training (PQ-VAE, RQ-VAE): codebooks by moving averages, schemes of codes."""
+"""Quantization inside training: moving codebooks, one module per scheme, a linear transform, and the bottleneck."""

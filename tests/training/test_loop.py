@@ -9,13 +9,17 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from stages.models.autoencoder import AutoEncoder, VariationalAutoEncoder
-from stages.models.bottleneck.bottleneck import ProductBottleneck, ResidualBottleneck, Rules
-from stages.models.training import Training
+from stages.models.autoencoder import AutoEncoder
+from stages.models.bottleneck.bottleneck import Bottleneck, Rules
+from stages.models.bottleneck.product import ProductScheme
+from stages.models.bottleneck.residual import ResidualScheme
+from stages.models.vae import VariationalAutoEncoder
 from stages.run.errors import UserError
+from stages.training.loop import Training
+from tests.conftest import NO_GPU
 
 EPOCHS = 6
-RULES = Rules(0.5, 0.9, 0.25, 0.05, learn_scores=False, follow="dropout")
+RULES = Rules(0.5, 0.9, 0.25, 0.05, learn_scores=False, ema_targets="dropout")
 
 
 def dae(dropout: float = 0.5) -> AutoEncoder:
@@ -27,12 +31,13 @@ def vae() -> AutoEncoder:
 
 
 def pq_vae() -> AutoEncoder:
-    return AutoEncoder(40, [8, 8], 0.5, ProductBottleneck(8, 4, RULES, rotation=False))
+    return AutoEncoder(40, [8, 8], 0.5, Bottleneck(ProductScheme(8, 4, rotation=False), RULES))
 
 
 def rq_vae() -> AutoEncoder:
-    rules = replace(RULES, learn_scores=True, follow="parts")
-    return AutoEncoder(40, [8], 0.5, ResidualBottleneck(8, 3, rules, beam=2, training_beam=1, metric=True))
+    rules = replace(RULES, learn_scores=True, ema_targets="parts")
+    scheme = ResidualScheme(8, 3, beam=2, training_beam=1, metric="decoder")
+    return AutoEncoder(40, [8], 0.5, Bottleneck(scheme, rules))
 
 
 def training(
@@ -43,7 +48,7 @@ def training(
     l2: float = 0.01,
     cooldown: float = 0.0,
     precision: torch.dtype = torch.float32,
-) -> Training:
+) -> Training[AutoEncoder]:
     values = itertools.cycle(ndcg or [0.1, 0.2, 0.3])
     return Training(
         model,
@@ -80,6 +85,28 @@ def test_a_training_that_was_stopped_ends_in_the_same_weights(
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
 
+def test_a_finished_training_holds_its_results_alone(checkerboard: csr_array) -> None:
+    run = training(dae(), checkerboard)
+    list(run.run(iter))
+    assert set(run.state_dict()) == {"curve", "best_weights", "best_ndcg"}
+
+
+@pytest.mark.parametrize("build", [dae, pq_vae])
+def test_a_finished_training_is_loaded_with_its_results(
+    build: Callable[[], AutoEncoder], checkerboard: csr_array
+) -> None:
+    finished = training(build(), checkerboard)
+    list(finished.run(iter))
+    loaded = training(build(), checkerboard)
+    loaded.load_state_dict(finished.state_dict())
+    assert list(loaded.run(iter)) == []
+    assert loaded.curve == finished.curve
+    assert loaded.best_ndcg == finished.best_ndcg
+    loaded.model.load_state_dict(loaded.best_weights)
+    for name, value in finished.best_weights.items():
+        assert torch.equal(value, loaded.model.state_dict()[name]), name
+
+
 def test_the_weights_of_the_best_validation_epoch_are_kept(checkerboard: csr_array) -> None:
     run = training(dae(), checkerboard, ndcg=[0.1, 0.3, 0.2, 0.3, 0.1, 0.2])
     weights = [run.model.output.weight.detach().clone() for _ in run.run(iter)]
@@ -111,7 +138,7 @@ def test_the_learning_rate_falls_over_the_last_share_of_the_epochs(
     assert 0 < rates[5] < rates[4] < 1e-2
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_GPU)
 def test_a_gpu_trains_as_a_cpu(checkerboard: csr_array) -> None:
     """From the same weights; the order of users and rounding differ."""
     on_cpu = [epoch.loss for epoch in training(dae(dropout=0.0), checkerboard).run(iter)]
@@ -119,7 +146,7 @@ def test_a_gpu_trains_as_a_cpu(checkerboard: csr_array) -> None:
     assert on_gpu == pytest.approx(on_cpu, rel=1e-2)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_GPU)
 @pytest.mark.parametrize("build", [dae, vae, pq_vae, rq_vae])
 def test_a_gpu_trains_twice_alike(build: Callable[[], AutoEncoder], checkerboard: csr_array) -> None:
     first, again = ([epoch.loss for epoch in training(build().to("cuda"), checkerboard).run(iter)] for _ in range(2))

@@ -1,61 +1,59 @@
-"""The training loop of the auto-encoders, which can stop after any epoch and go on as if it never had."""
+"""The training loop, which can stop after any epoch and resume with the same results."""
 
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from stages.interfaces.recommender import Interactions
-from stages.models.autoencoder import AutoEncoder
-from stages.models.bottleneck.bottleneck import Bottleneck
+from stages.interfaces.batches import SparseRows
 from stages.models.likelihood import MultinomialLoss
 from stages.run.errors import DivergedError
+from stages.training.trainable import Trainable
 
-MOST_PARTS_TO_START = 4  # of each user's history
-MOST_VECTORS_TO_START = 65_536  # 256 per code: faiss's own limit for k-means
+Model = TypeVar("Model", bound=Trainable)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the train users gave."""
+    """Results of one pass over the train users."""
 
     epoch: int
-    """From 1."""
+    """Number of the epoch, from 1."""
     loss: float
-    """Mean over users, with dropout; with the KL term or the commitment loss."""
+    """Mean over users, with dropout, including the KL term or the commitment loss."""
     validation_ndcg: float
-    """NDCG@100 of the validation users, with quantization on once it has started."""
+    """NDCG@100 of the validation users, quantized once the codebooks have started."""
 
 
-class Training:
-    """Adam on mini-batches of users; keeps the weights of the epoch with the best validation NDCG@100.
+class Training(Generic[Model]):
+    """Trains with Adam on mini-batches of users, and records the weights with the best validation NDCG@100.
 
-    A model with a bottleneck is trained in float first. Its codebooks start from the best epoch of that, and of what
-    comes then the best is kept: that start, or an epoch after it.
+    A model with codebooks is trained in float32 first. Its codebooks start from the best of these epochs, and the best
+    weights are then chosen anew, among this start and the epochs after it.
 
     Parameters
     ----------
-    model : gets its first weights here
+    model : model to train; it is initialised here
     train : (n_users, n_items) 0/1
-    validate : NDCG@100 of the model as it is
+    validate : function that returns NDCG@100 of the model's current weights on the validation users
     epochs : passes over the train users
-    batch_size : users
-    learning_rate : of Adam
-    cooldown : last share of the epochs, over which the learning rate falls to 0, that weights and codes come to rest
-    l2 : in Liang's convention: the loss adds l2 / batch_size · Σ weight², biases excluded
-    precision : of the products with the items' output weights, float32 or bfloat16; all else is float32
-    seed : of everything that is drawn, on the model's device but for the first weights
+    batch_size : users per step
+    learning_rate : learning rate of Adam
+    cooldown : share of the training at its end, over which the learning rate falls linearly to 0, so that weights and
+        codes settle
+    l2 : weight of the L2 penalty in Liang's convention: the loss adds l2 / batch_size · Σ weight², without biases
+    precision : dtype of the products with the output layer's weights, float32 or bfloat16; all else is float32
+    seed : seed of all random draws; initial weights are drawn on the CPU, all else on the model's device
     """
 
     def __init__(
         self,
-        model: AutoEncoder,
+        model: Model,
         train: csr_array,
         validate: Callable[[], float],
         *,
@@ -77,34 +75,35 @@ class Training:
         device = model.output.weight.device
         self.generator = torch.Generator(device).manual_seed(seed)
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
-        self.interactions = Interactions(train, device)
+        self.interactions = SparseRows(train, device)
         self.learning_rate = learning_rate
         self.cooldown = cooldown
         self.l2 = l2
         self.optimizer = self._new_optimizer()
-        self.float_epochs = 0 if model.bottleneck is None else int(model.bottleneck.rules.start_share * epochs)
+        self.float_epochs = epochs if model.float_share is None else int(model.float_share * epochs)
         self.curve: list[Epoch] = []
         self.epoch_seconds = math.nan
-        """Of the last epoch's steps, without the start of codebooks and validation."""
+        """Seconds that the last epoch's steps took, without the start of codebooks and validation."""
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_ndcg = -math.inf
 
     def run(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> Iterator[Epoch]:
-        """Train the epochs that are left, and yield after each.
+        """Train the remaining epochs, and yield after each.
 
         Parameters
         ----------
-        progress : wraps the batches of an epoch, to show how far it is
+        progress : wrapper of an epoch's batches that shows progress, such as tqdm; `iter` for none
 
         Raises
         ------
         DivergedError
-            where the loss or a weight is no longer finite; before the weights of that step are kept anywhere.
+            where the loss or a weight is no longer finite; these weights are neither yielded nor recorded as best.
+        UserError
+            where the codebooks cannot be fitted, or the device has too little memory for one user.
         """
-        bottleneck = self.model.bottleneck
         while len(self.curve) < self.epochs:
-            if bottleneck is not None and len(self.curve) == self.float_epochs:
-                self._start(bottleneck)
+            if len(self.curve) == self.float_epochs:
+                self._start_codebooks()
             started = perf_counter()
             loss = self._train_epoch(progress)
             self.epoch_seconds = perf_counter() - started
@@ -114,29 +113,34 @@ class Training:
             yield epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """All that another process needs to go on."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
+        """State from which another process can resume; only the results, a quarter of that, for a finished training."""
+        results = {
             "curve": [(epoch.epoch, epoch.loss, epoch.validation_ndcg) for epoch in self.curve],
             "best_weights": self.best_weights,
             "best_ndcg": self.best_ndcg,
         }
+        if len(self.curve) == self.epochs:
+            return results
+        return results | {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
+        """Resume from `state_dict`; for a finished training, the weights of `model` are not restored."""
         self.curve = [Epoch(*values) for values in state["curve"]]
         self.best_weights = state["best_weights"]
         self.best_ndcg = state["best_ndcg"]
+        if len(self.curve) < self.epochs:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.generator.set_state(state["generator"])
 
     def _new_optimizer(self) -> torch.optim.Adam:
         weights = [parameter for parameter in self.model.parameters() if parameter.ndim == 2]
         biases = [parameter for parameter in self.model.parameters() if parameter.ndim == 1]
-        # Adam's weight_decay adds decay · weight to the gradient: that of decay / 2 · weight².
+        # Adam's weight_decay adds decay · weight to the gradient, which is the gradient of decay / 2 · weight².
         decay = 2 * self.l2 / self.batch_size
         groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
@@ -158,7 +162,7 @@ class Training:
             self.optimizer.step()
             loss_sum += loss.item() * len(users)
         for name, weights in self.model.named_parameters():
-            self._check(weights, name, "its last step")  # a checkpoint is of good weights
+            self._check(weights, name, "its last step")  # so that no checkpoint has such weights
         self.model.eval()
         return loss_sum / len(self.interactions)
 
@@ -180,20 +184,12 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * (left / self.cooldown if left < self.cooldown else 1.0)
 
-    def _start(self, bottleneck: Bottleneck) -> None:
-        """Go back to the best float weights, and fit codebooks on their embeddings of train users, without dropout."""
+    def _start_codebooks(self) -> None:
+        """Restore the best float32 weights, and start the model's codebooks from them."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
             self.best_weights, self.best_ndcg = {}, -math.inf
             self.optimizer = self._new_optimizer()
         self.model.eval()
-        device = self.generator.device
-        users = torch.randperm(len(self.interactions), generator=self.generator, device=device)[:MOST_VECTORS_TO_START]
-        histories = self.train[users.cpu().numpy()]
-        if bottleneck.rules.follow == "parts":
-            n_parts = min(MOST_PARTS_TO_START, MOST_VECTORS_TO_START // len(users))
-            vectors = np.concatenate([self.model.embed_parts(histories, self.generator) for _ in range(n_parts)])
-        else:
-            vectors = self.model.embed(histories)
-        bottleneck.start(vectors, self.model.output, self.seed, self.batch_size)
-        self._keep_if_best(self.validate())  # as if quantized after training
+        self.model.start_codebooks(self.train, self.seed, self.batch_size, self.generator)
+        self._keep_if_best(self.validate())  # the start, equal to quantization after training

@@ -1,0 +1,1 @@
+"""The training loop, and the interface of the models it trains."""
