@@ -1,1 +1,1 @@
-"""Codebooks that training needs too: k-means, product and residual quantization, linear transforms."""
+"""Quantization used both in training and after it: k-means, product and residual codes, linear transforms."""

@@ -1,24 +1,25 @@
-"""K-means with faiss: what every fit of codebooks has in common."""
+"""Checks and settings shared by all k-means fits with faiss."""
 
 import faiss
 import numpy as np
 
 from stages.run.errors import UserError
 
-CODES = 256  # per codebook: 8 bits a code, which the sizes in the paper's Table 1 imply (faiss: ksub)
+CODES = 256  # per codebook: 8 bits per code, as the sizes in the paper's Table 1 imply (faiss: ksub)
 
 
 def check_vectors(vectors: np.ndarray, least: int) -> None:
-    """Whether a quantizer can be fitted on these vectors, float32 (n, d).
+    """Check that a quantizer can be fitted on these vectors.
 
     Parameters
     ----------
-    least : of vectors that it needs: as many as codes
+    vectors : float32 (n, d)
+    least : number of vectors that the fit needs, at least one per code
 
     Raises
     ------
     UserError
-        where there are fewer, all are the same, or one is not finite.
+        where there are fewer vectors, all are the same, or one is not finite.
     """
     if not len(vectors):
         raise UserError("there are no vectors to fit a quantizer on; lower held_out_users")
@@ -34,7 +35,7 @@ def check_vectors(vectors: np.ndarray, least: int) -> None:
 
 
 def quiet_clustering(parameters: faiss.ClusteringParameters, n: int, seed: int) -> None:
-    """Have faiss's k-means use all `n` vectors, and not warn of few: the report says how many there are."""
+    """Make faiss's k-means use all `n` vectors, and not warn where there are few; the report states their number."""
     parameters.seed = seed
     parameters.min_points_per_centroid = 1
-    parameters.max_points_per_centroid = -(-n // CODES)  # faiss drops all beyond 256 unless told
+    parameters.max_points_per_centroid = -(-n // CODES)  # else faiss samples 256 per centroid

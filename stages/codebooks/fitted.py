@@ -1,64 +1,115 @@
-"""What every codec with something fitted has in common: its size, and the file that keeps it."""
+"""Base of all codecs that are fitted after training: their size, and the file that holds them."""
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from stages.codebooks.transform import Transform
 from stages.interfaces.codec import Embeddings
+from stages.interfaces.recommender import Recommender
+from stages.run.errors import UserError
+
+CLASS = "codec"  # key of the class name in the file
 
 
 class FittedCodec(ABC):
-    """A codec that is kept as an NPZ of the arguments that made it."""
+    """A codec saved as an NPZ file of its class name and its constructor's arguments."""
+
+    classes: ClassVar[dict[str, type["FittedCodec"]]] = {}
+    """All imported codec classes, by the class name in their files."""
+
+    n_codebooks: int = 0
+    fit_errors: Sequence[float] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Register the class, so that `load_codec` can read its files."""
+        FittedCodec.classes[cls.__name__] = cls
 
     @property
     @abstractmethod
     def bytes_per_vector(self) -> int:
-        """Of a code (faiss: code_size)."""
+        """Bytes of the code of one vector (faiss: code_size)."""
 
     @property
     @abstractmethod
     def shared_bytes(self) -> int:
-        """Stored once, for all vectors."""
+        """Bytes stored once for all vectors."""
 
     @abstractmethod
     def encode(self, embeddings: Embeddings) -> np.ndarray:
-        """(n, d) float32 → (n, bytes_per_vector) uint8."""
+        """(n, d) float32 → (n, bytes_per_vector) uint8; for a codec of histories, from (n, n_items) 0/1."""
 
     @abstractmethod
     def decode(self, codes: np.ndarray | csr_array) -> Embeddings:
-        """(n, bytes_per_vector) uint8 → (n, d) float32."""
+        """(n, bytes_per_vector) uint8 → (n, d) float32; for a codec of histories, to (n, n_items) 0/1."""
+
+    def recommender(self, model: Recommender) -> Recommender:
+        """The recommender that scores items from decoded codes: `model`, unless the codec stores histories."""
+        return model
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
-        """By which another such codec is made: arrays, numbers, strings, transforms and None."""
+        """The constructor's arguments that rebuild this codec: arrays, numbers, strings, transforms or None."""
 
     def save(self, path: Path) -> None:
-        """Write all that `load` needs as NPZ."""
-        arrays: dict[str, np.ndarray] = {}
+        """Write the codec as an NPZ file that `load_codec` reads."""
+        arrays: dict[str, np.ndarray] = {CLASS: np.asarray(type(self).__name__)}
         for name, value in self._arguments().items():
             if isinstance(value, Transform):
-                arrays |= {f"{name}.{part}": array for part, array in vars(value).items() if array is not None}
+                arrays |= {f"{name}.{field}": array for field, array in vars(value).items() if array is not None}
             elif value is not None:
                 arrays[name] = np.asarray(value)
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        arguments: dict[str, Any] = {}
+
+def load_codec(path: Path) -> FittedCodec:
+    """Load a codec from a file that `FittedCodec.save` wrote; the codec's module has to be imported.
+
+    Raises
+    ------
+    UserError
+        where the file is missing or damaged, or its class or arguments are unknown to this code.
+    """
+    arguments: dict[str, Any] = {}
+    try:
         with np.load(path) as arrays:
             for name, array in arrays.items():
                 value = array if array.ndim else array.item()
-                head, _, part = name.partition(".")
-                if part:
-                    arguments.setdefault(head, {})[part] = value
+                argument, _, field = name.partition(".")
+                if field:
+                    arguments.setdefault(argument, {})[field] = value
                 else:
-                    arguments[head] = value
-        return cls(
+                    arguments[argument] = value
+        class_name = arguments.pop(CLASS)
+    except FileNotFoundError:
+        raise UserError(f"there is no codec at {path}; run the stage quantize first") from None
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise UserError(f"{path} is no whole codec; run the stage quantize again") from error
+    codec_class = FittedCodec.classes.get(class_name)
+    if codec_class is None or not _fits(codec_class, arguments):
+        raise UserError(
+            f"{path} holds a {class_name} of {', '.join(arguments)}, which this code does not know; "
+            "run the stage quantize again"
+        )
+    try:
+        return codec_class(
             **{name: Transform(**value) if isinstance(value, dict) else value for name, value in arguments.items()}
         )
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); run the stage quantize again") from error
+
+
+def _fits(codec_class: type[FittedCodec], arguments: dict[str, Any]) -> bool:
+    """Whether the class's constructor takes these arguments."""
+    try:
+        inspect.signature(codec_class).bind(**arguments)
+    except TypeError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Product quantization: chunks of the vector, each with its own codebook (Jégou et al. 2011), with faiss."""
+"""Product quantization with faiss: each chunk of a vector has its own codebook (Jégou et al. 2011)."""
 
 import faiss
 import numpy as np
@@ -9,12 +9,12 @@ from stages.codebooks.transform import Transform
 
 
 class ProductCodec(CodebookCodec):
-    """One byte per chunk: the number of its nearest code (faiss: M chunks of dsub dimensions).
+    """Stores one byte per chunk: the number of its nearest code (faiss: M chunks of dsub dimensions).
 
     Parameters
     ----------
     codebooks : float32 (chunks, 256, width of a chunk)
-    transform : a rotation before the cut (OPQ), if any
+    transform : rotation applied before the vector is cut into chunks (OPQ), or None
     """
 
     def __init__(self, codebooks: np.ndarray, transform: Transform | None = None) -> None:
@@ -31,12 +31,13 @@ class ProductCodec(CodebookCodec):
 
 
 def fit_product(vectors: np.ndarray, chunks: int, seed: int) -> np.ndarray:
-    """K-means in every chunk, on all vectors.
+    """Fit codebooks by k-means in every chunk, on all vectors.
 
     Parameters
     ----------
     vectors : float32 (n, d), d a multiple of `chunks`
-    seed : of k-means' first centroids
+    chunks : number of chunks per vector
+    seed : seed of the first centroids
 
     Returns
     -------

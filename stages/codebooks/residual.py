@@ -1,4 +1,4 @@
-"""Residual quantization: each codebook takes what the ones before have left (Chen et al. 2010), with faiss."""
+"""Residual quantization with faiss: each codebook encodes the residual of those before it (Chen et al. 2010)."""
 
 from typing import Any, Self
 
@@ -12,67 +12,62 @@ from stages.interfaces.codec import Embeddings
 
 
 class ResidualCodec(CodebookCodec):
-    """One byte per codebook; the vector is the sum of its codes, and the first bytes of a code are a code.
+    """Stores one byte per codebook; a vector is decoded as the sum of its codes.
+
+    Any prefix of a code can be decoded too, with a larger error.
 
     Parameters
     ----------
     codebooks : float32 (M, 256, d)
-    beam : how many partial codes the encoder keeps; 1 is greedy
-    transform : a change of the metric, if any
-    kept : of the M bytes, the first that are stored; all by default
+    beam : number of partial codes in the encoder's beam search; 1 is greedy
+    transform : linear map applied before quantization, which changes the metric, or None
+    n_bytes : length of the stored prefix, from 1 to M; M by default
     """
 
     def __init__(
-        self, codebooks: np.ndarray, beam: int, transform: Transform | None = None, kept: int | None = None
+        self, codebooks: np.ndarray, beam: int, transform: Transform | None = None, n_bytes: int | None = None
     ) -> None:
         self.beam = int(beam)
-        self.kept = len(codebooks) if kept is None else int(kept)
+        self.n_bytes = len(codebooks) if n_bytes is None else int(n_bytes)
         super().__init__(codebooks, transform)
 
     def _searcher(self) -> faiss.ResidualQuantizer:
-        quantizer = _quantizer(self.codebooks.shape[2], len(self.codebooks), self.beam)
-        faiss.copy_array_to_vector(self.codebooks.ravel(), quantizer.codebooks)
-        quantizer.is_trained = True
-        return quantizer
+        return beam_search(self.codebooks, self.beam)
 
     def prefix(self, n_bytes: int) -> Self:
-        """Stores just the first bytes of this codec's codes."""
+        """A codec that stores only the first `n_bytes` bytes of each code."""
         return type(self)(self.codebooks, self.beam, self.transform, n_bytes)
 
     @property
     def bytes_per_vector(self) -> int:
-        """Those that are kept."""
-        return self.kept
+        """Length of the stored prefix."""
+        return self.n_bytes
 
     @property
     def shared_bytes(self) -> int:
-        """Bytes of the codebooks that decoding needs, and of the transform."""
-        return self.codebooks[: self.kept].nbytes + (self.transform.nbytes if self.transform else 0)
+        """Bytes of the transform, and of the codebooks needed to decode the prefix."""
+        return self.codebooks[: self.n_bytes].nbytes + (self.transform.nbytes if self.transform else 0)
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
-        """(n_users, d) float32 → (n_users, kept) uint8."""
-        return np.ascontiguousarray(super().encode(embeddings)[:, : self.kept])
+        """(n, d) float32 → (n, n_bytes) uint8."""
+        return np.ascontiguousarray(super().encode(embeddings)[:, : self.n_bytes])
 
     def _sum(self, codes: np.ndarray) -> np.ndarray:
-        """Codes of any length up to M."""
-        total = np.zeros((len(codes), self.codebooks.shape[2]), dtype=np.float32)
-        for codebook, column in zip(self.codebooks, codes.T, strict=False):
-            total += codebook[column]
-        return total
+        return sum_of_codes(self.codebooks, codes)
 
     def _arguments(self) -> dict[str, Any]:
-        return {**super()._arguments(), "beam": self.beam, "kept": self.kept}
+        return {**super()._arguments(), "beam": self.beam, "n_bytes": self.n_bytes}
 
 
 def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) -> np.ndarray:
-    """K-means of what is left of the vectors, codebook after codebook, with a beam search in between.
+    """Fit one codebook after the other, by k-means of the residuals of a beam search.
 
     Parameters
     ----------
     vectors : float32 (n, d)
-    n_codebooks : bytes of the code
-    beam : how many partial codes of each vector are kept
-    seed : of k-means' first centroids
+    n_codebooks : number of codebooks, which is the bytes per code
+    beam : number of partial codes per vector in the beam search
+    seed : seed of the first centroids
 
     Returns
     -------
@@ -85,13 +80,32 @@ def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) ->
     """
     check_vectors(vectors, CODES)
     n, width = vectors.shape
-    quantizer = _quantizer(width, n_codebooks, beam)
+    quantizer = faiss.ResidualQuantizer(width, n_codebooks, 8)
+    quantizer.max_beam_size = beam
     quiet_clustering(quantizer.cp, n * beam, seed)
     quantizer.train(np.ascontiguousarray(vectors, dtype=np.float32))
     return faiss.vector_to_array(quantizer.codebooks).reshape(n_codebooks, CODES, width)
 
 
-def _quantizer(width: int, n_codebooks: int, beam: int) -> faiss.ResidualQuantizer:
+def beam_search(codebooks: np.ndarray, beam: int) -> faiss.ResidualQuantizer:
+    """The faiss quantizer that encodes with these codebooks by beam search; codebooks : float32 (M, 256, d)."""
+    n_codebooks, _, width = codebooks.shape
     quantizer = faiss.ResidualQuantizer(width, n_codebooks, 8)
     quantizer.max_beam_size = beam
+    faiss.copy_array_to_vector(codebooks.ravel(), quantizer.codebooks)
+    quantizer.is_trained = True
     return quantizer
+
+
+def sum_of_codes(codebooks: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Decode codes or their prefixes as sums, float32 (n, d).
+
+    Parameters
+    ----------
+    codebooks : float32 (M, 256, d)
+    codes : uint8 (n, up to M), one column for each of the first codebooks
+    """
+    total = np.zeros((len(codes), codebooks.shape[2]), dtype=np.float32)
+    for codebook, column in zip(codebooks, codes.T, strict=False):
+        total += codebook[column]
+    return total

@@ -1,4 +1,4 @@
-"""Linear maps of vectors that make them better to quantize."""
+"""Linear maps applied to vectors before quantization, to lower its error."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ import numpy as np
 
 from stages.codebooks.clustering import CODES, check_vectors, quiet_clustering
 
-RIDGE = 1e-3  # of the mean eigenvalue: directions that hardly change a score stay invertible
+RIDGE = 1e-3  # share of the mean eigenvalue, so that directions that hardly change a score stay invertible
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A linear map of vectors in rows, perhaps to fewer dimensions, and what undoes it as well as can be."""
+    """A linear map of row vectors from d to k ≤ d dimensions, and the map back."""
 
     into: np.ndarray
-    """float32 (d, k)"""
+    """float32 (d, k), applied before quantization."""
     back: np.ndarray
-    """float32 (k, d)"""
+    """float32 (k, d), applied after decoding: the inverse of `into`, or its transpose for k < d (PCA)."""
     mean: np.ndarray | None = None
-    """float32 (d,), taken off first, if anything is."""
+    """float32 (d,), subtracted before `into` and added after `back`; or None."""
 
     @property
     def nbytes(self) -> int:
-        """Stored once: one matrix gives the other."""
+        """Bytes of `into` and `mean`; `back` is not counted, as it can be computed from `into`."""
         return self.into.nbytes + (0 if self.mean is None else self.mean.nbytes)
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
@@ -37,17 +37,18 @@ class Transform:
 
 
 def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
-    """The rotation that loses least when chunks are quantized after it (OPQ: Ge et al. 2013), with faiss.
+    """Fit the rotation that lowers the error of product quantization (OPQ: Ge et al. 2013), with faiss.
 
     Parameters
     ----------
     vectors : float32 (n, d), d a multiple of `chunks`
-    seed : of k-means
+    chunks : number of chunks per vector
+    seed : seed of k-means
 
     Raises
     ------
     UserError
-        where there are fewer vectors than codes, or one is not finite.
+        where there are fewer vectors than codes, all are the same, or one is not finite.
     """
     check_vectors(vectors, CODES)
     n, width = vectors.shape
@@ -57,41 +58,20 @@ def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
     quiet_clustering(quantizer.cp, n, seed)
     rotation.pq = quantizer
     rotation.train(np.ascontiguousarray(vectors))
-    matrix = faiss.vector_to_array(rotation.A).reshape(width, width)  # of faiss's x ↦ A x
+    matrix = faiss.vector_to_array(rotation.A).reshape(width, width)  # faiss maps column vectors, x ↦ A x
     return Transform(np.ascontiguousarray(matrix.T), matrix)
 
 
-def fit_principal(vectors: np.ndarray, dimensions: int) -> Transform:
-    """The directions of the greatest variance (PCA), with faiss.
-
-    Parameters
-    ----------
-    vectors : float32 (n, d)
-    dimensions : that are kept
-
-    Raises
-    ------
-    UserError
-        where there are fewer vectors than dimensions, all are the same, or one is not finite.
-    """
-    check_vectors(vectors, dimensions)
-    width = vectors.shape[1]
-    principal = faiss.PCAMatrix(width, dimensions)
-    principal.max_points_per_d = -(-len(vectors) // width)  # faiss drops all beyond 1,000 a dimension unless told
-    principal.train(np.ascontiguousarray(vectors, dtype=np.float32))
-    back = faiss.vector_to_array(principal.A).reshape(dimensions, width)  # of faiss's x ↦ A x + b
-    return Transform(np.ascontiguousarray(back.T), back, faiss.vector_to_array(principal.mean))
-
-
 def decoder_metric(weight: np.ndarray, mean_softmax: np.ndarray) -> Transform:
-    """A map whose squared distances are the second-order change of the mean loss, (z − ẑ)ᵀ G (z − ẑ).
+    """A map after which squared distances are (z − ẑ)ᵀ G (z − ẑ), up to a small ridge.
 
-    G = (W − p̄W)ᵀ diag(p̄) (W − p̄W) is the mean curvature of the softmax at the mean prediction.
+    G = (W − p̄W)ᵀ diag(p̄) (W − p̄W) is the curvature of the loss per interaction at the mean prediction p̄. So half this
+    distance approximates the change of that loss to second order.
 
     Parameters
     ----------
-    weight : float32 (n_items, d), W of the output layer
-    mean_softmax : float32 (n_items,), p̄ over users
+    weight : float32 (n_items, d), weights W of the output layer
+    mean_softmax : float32 (n_items,), mean p̄ of the softmax over users
     """
     centred = weight - mean_softmax @ weight
     metric = np.asarray(centred.T @ (mean_softmax[:, None] * centred), dtype=np.float64)

@@ -1,21 +1,47 @@
-"""Additive quantization: a sum of codes, all codebooks fitted together (Martinez et al. 2018), with faiss."""
+"""Additive quantization with faiss: sums of codes, all codebooks fitted jointly (Martinez et al. 2018)."""
+
+from typing import Any
 
 import faiss
 import numpy as np
 
 from stages.codebooks.clustering import CODES, check_vectors
-from stages.codebooks.residual import ResidualCodec
+from stages.codebooks.codebook_codec import CodebookCodec
+from stages.codebooks.fitted import FittedCodec
+from stages.codebooks.residual import beam_search, sum_of_codes
+from stages.config.quantizer import AdditiveSettings
+from stages.config.strict import Variant
 from stages.interfaces.codec import Embeddings
 
 MOST_SWEEPS = 10
 
 
-class AdditiveCodec(ResidualCodec):
-    """One byte per codebook, as residual codes, but each code is chosen with all others in view.
+class AdditiveCodec(CodebookCodec):
+    """Stores one byte per codebook, as residual codes do, but refines each code given all others.
 
-    A beam search, then each codebook's best code given the others', in turn, until none changes. faiss's own local
-    search draws at random from one stream for all vectors, so that codes depend on what else is encoded; this does not.
+    Encoding starts with a beam search. Then each codebook in turn takes its best code given the other codes, until no
+    code changes or after `MOST_SWEEPS` sweeps. faiss's own local search draws from one random stream for all vectors,
+    so that a code depends on what else is encoded; this search is deterministic. Prefixes of these codes cannot be
+    decoded, because the codebooks were fitted to be summed together.
+
+    Parameters
+    ----------
+    codebooks : float32 (M, 256, d)
+    beam : number of partial codes in the beam search
     """
+
+    def __init__(self, codebooks: np.ndarray, beam: int) -> None:
+        self.beam = int(beam)
+        super().__init__(codebooks, None)
+
+    def _searcher(self) -> faiss.ResidualQuantizer:
+        return beam_search(self.codebooks, self.beam)
+
+    def _sum(self, codes: np.ndarray) -> np.ndarray:
+        return sum_of_codes(self.codebooks, codes)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"codebooks": self.codebooks, "beam": self.beam}
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n, d) float32 → (n, M) uint8."""
@@ -36,15 +62,20 @@ class AdditiveCodec(ResidualCodec):
         return codes
 
 
+def fit(settings: AdditiveSettings, vectors: np.ndarray, n_items: int) -> dict[Variant, FittedCodec]:  # noqa: ARG001
+    """Fit separate codebooks for every number of bytes; see `stages.codecs.fit`."""
+    return {n_bytes: fit_additive(vectors, n_bytes, settings.beam, settings.seed) for n_bytes in settings.bytes}
+
+
 def fit_additive(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) -> AdditiveCodec:
-    """Codebooks by alternating local search and least squares.
+    """Fit codebooks by alternating local search and least squares.
 
     Parameters
     ----------
     vectors : float32 (n, d)
-    n_codebooks : bytes of the code
-    beam : of the search that the encoder starts with
-    seed : of the first codes and the perturbations
+    n_codebooks : number of codebooks, which is the bytes per code
+    beam : number of partial codes in the encoder's beam search
+    seed : seed of the first codes and the perturbations
 
     Raises
     ------

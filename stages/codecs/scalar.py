@@ -1,4 +1,4 @@
-"""Numbers of a vector one by one, each in few bits, with faiss; and their signs alone."""
+"""Scalar quantization: each dimension is stored by itself in few bits, with faiss, or as one bit."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ from scipy.sparse import csr_array
 from stages.codebooks.clustering import check_vectors
 from stages.codebooks.fitted import FittedCodec
 from stages.codebooks.transform import Transform
+from stages.config.quantizer import ScalarSettings
+from stages.config.strict import Variant
 from stages.interfaces.codec import Embeddings
 
 TYPES = {
@@ -21,14 +23,15 @@ TYPES = {
 
 
 class ScalarCodec(FittedCodec):
-    """Every dimension rounded: to a shorter float, or to steps between its lowest and highest value.
+    """Rounds every dimension to a shorter float, or to steps between its lowest and highest value.
 
     Parameters
     ----------
     type : one of `TYPES`
-    ranges : float32 (2, width), lowest value and range of each dimension; (0,) for floats
-    width : of what is rounded
-    transform : to fewer dimensions (PCA), if any
+    ranges : float32 (2 · width,), first the lowest value of every dimension, then the range of every dimension; (0,)
+        for floats
+    width : number of dimensions that are rounded
+    transform : linear map to fewer dimensions (PCA) before rounding, or None
     """
 
     def __init__(self, type: str, ranges: np.ndarray, width: int, transform: Transform | None = None) -> None:  # noqa: A002
@@ -41,12 +44,12 @@ class ScalarCodec(FittedCodec):
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bits of all dimensions, in whole bytes."""
+        """Bits of all dimensions, rounded up to whole bytes."""
         return int(self._quantizer.code_size)
 
     @property
     def shared_bytes(self) -> int:
-        """Of the ranges, and of the transform."""
+        """Bytes of the ranges and of the transform."""
         return self.ranges.nbytes + (self.transform.nbytes if self.transform else 0)
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
@@ -66,12 +69,14 @@ class ScalarCodec(FittedCodec):
 
 
 class SignCodec(FittedCodec):
-    """One bit a dimension: whether it is above its mean; decoded as the mean of such values.
+    """Stores one bit per dimension: whether its value is above the mean.
+
+    A bit is decoded as the mean of the values on its side.
 
     Parameters
     ----------
-    middle : float32 (d,)
-    levels : float32 (2, d), what 0 and 1 stand for
+    middle : float32 (d,), mean of each dimension
+    levels : float32 (2, d), values that the bits 0 and 1 are decoded to
     """
 
     def __init__(self, middle: np.ndarray, levels: np.ndarray) -> None:
@@ -79,12 +84,12 @@ class SignCodec(FittedCodec):
 
     @property
     def bytes_per_vector(self) -> int:
-        """An eighth of the width."""
+        """One bit per dimension, rounded up to whole bytes."""
         return -(-len(self.middle) // 8)
 
     @property
     def shared_bytes(self) -> int:
-        """Of the means and levels."""
+        """Bytes of the means and levels."""
         return self.middle.nbytes + self.levels.nbytes
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
@@ -100,13 +105,19 @@ class SignCodec(FittedCodec):
         return {"middle": self.middle, "levels": self.levels}
 
 
+def fit(settings: ScalarSettings, vectors: np.ndarray, n_items: int) -> dict[Variant, FittedCodec]:  # noqa: ARG001
+    """Fit every type of rounding; see `stages.codecs.fit`."""
+    return {name: fit_signs(vectors) if name == "1bit" else fit_scalar(vectors, name) for name in settings.types}
+
+
 def fit_scalar(vectors: np.ndarray, type: str, transform: Transform | None = None) -> ScalarCodec:  # noqa: A002
-    """The range of each dimension, where the type needs it.
+    """Fit the range of each dimension, for types that need it.
 
     Parameters
     ----------
     vectors : float32 (n, d)
     type : one of `TYPES`
+    transform : linear map applied before rounding, or None
 
     Raises
     ------
@@ -122,11 +133,11 @@ def fit_scalar(vectors: np.ndarray, type: str, transform: Transform | None = Non
 
 
 def fit_signs(vectors: np.ndarray) -> SignCodec:
-    """The mean of each dimension, and those of the values below and above it; errors as of `fit_scalar`."""
+    """Fit the mean of each dimension, and the means of the values up to it and above it; errors as in `fit_scalar`."""
     check_vectors(vectors, 1)
     middle = vectors.mean(0)
     above = vectors > middle
     counts = np.stack([(~above).sum(0), above.sum(0)]).clip(1)
     sums = np.stack([np.where(above, 0, vectors).sum(0), np.where(above, vectors, 0).sum(0)])
-    levels = np.where(above.any(0), sums / counts, middle)  # a constant dimension has nothing above its mean
+    levels = np.where(above.any(0), sums / counts, middle)  # a constant dimension has no value above its mean
     return SignCodec(middle.astype(np.float32), levels.astype(np.float32))

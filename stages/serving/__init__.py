@@ -1,1 +1,1 @@
-"""Codes in use: look-up layers."""
+"""Codes in applications: look-up layers."""

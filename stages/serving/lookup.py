@@ -1,4 +1,4 @@
-"""Rows of a table that is stored as codes, in the place of `torch.nn.Embedding` and `torch.nn.EmbeddingBag`."""
+"""An embedding table stored as codes, to replace `torch.nn.Embedding` and `torch.nn.EmbeddingBag`."""
 
 from typing import Literal, Self
 
@@ -11,29 +11,31 @@ from stages.codebooks.clustering import CODES
 from stages.codebooks.product import ProductCodec
 from stages.codebooks.residual import ResidualCodec
 from stages.codebooks.transform import Transform
-from stages.codecs.kmeans import KMeansCodec, TreeCodec
+from stages.codecs.additive import AdditiveCodec
+from stages.codecs.kmeans import KMeansCodec
 from stages.codecs.scalar import ScalarCodec
+from stages.codecs.tree import TreeCodec
 from stages.interfaces.codec import Codec
 from stages.run.errors import UserError
 
-BLOCK = 2**14  # rows decoded at once, where all are
+BLOCK = 2**14  # rows that `dense` decodes at once
 
 
 class QuantizedEmbedding(nn.Module):
-    """A table of n rows of d numbers that keeps codes, and decodes the rows that are looked up.
+    """An (n, d) embedding table that stores codes, and decodes only the rows that are looked up.
 
-    A row is `chunks` side by side, each the sum of one code of each of its `summands` codebooks; `matrix` maps it, and
-    `mean` is added. Product codes are many chunks of one summand (Jégou et al. 2011); residual and additive codes one
-    chunk of many (Chen et al. 2010, Martinez et al. 2018); k-means and tree codes one of one; scalar codes a chunk for
-    every byte. Nothing is trainable; all is in the state dict, of which `QuantizedEmbedding(**state_dict)` makes the
-    layer again.
+    A row is the concatenation of `chunks`. Each chunk is the sum of one code from each of its `summands` codebooks.
+    `matrix` then maps the row, and `mean` is added. Product codes have many chunks of one summand (Jégou et al. 2011),
+    residual and additive codes have one chunk of many summands (Chen et al. 2010, Martinez et al. 2018), k-means and
+    tree codes have one chunk of one summand, and scalar codes have one chunk per byte. The layer has no trainable
+    parameters, and `QuantizedEmbedding(**state_dict)` rebuilds it from its state dict.
 
     Parameters
     ----------
-    codes : uint8 (n, bytes), as many bytes for every codebook, the lowest first
-    codebooks : float32 (chunks, summands, codes of a codebook, width of a chunk)
-    matrix : float32 (chunks · width of a chunk, d), if any
-    mean : float32 (d,), if any
+    codes : uint8 (n, bytes per row), the same number of bytes for every codebook, lowest byte first
+    codebooks : float32 (chunks, summands, codes per codebook, width of a chunk)
+    matrix : float32 (chunks · width of a chunk, d), or None
+    mean : float32 (d,), or None
     """
 
     codes: Tensor
@@ -45,30 +47,33 @@ class QuantizedEmbedding(nn.Module):
         self, codes: Tensor, codebooks: Tensor, matrix: Tensor | None = None, mean: Tensor | None = None
     ) -> None:
         super().__init__()
-        for name, part in (("codes", codes), ("codebooks", codebooks), ("matrix", matrix), ("mean", mean)):
-            self.register_buffer(name, None if part is None else part.contiguous())
+        for name, tensor in (("codes", codes), ("codebooks", codebooks), ("matrix", matrix), ("mean", mean)):
+            self.register_buffer(name, None if tensor is None else tensor.contiguous())
 
     @classmethod
     def from_codec(cls, codec: Codec, codes: np.ndarray) -> Self:
-        """The table that `codec.decode(codes)` would give.
+        """Make a table with the rows of `codec.decode(codes)`.
 
         Parameters
         ----------
-        codec : one of products, residual or additive codes, k-means, trees, 8-bit steps, or 4-bit of an even width
-        codes : uint8 (n, codec.bytes_per_vector), of `codec.encode`; copied
+        codec : a ProductCodec, ResidualCodec, AdditiveCodec, KMeansCodec or TreeCodec; or a ScalarCodec of 8 bits, or
+            of 4 bits and even width
+        codes : uint8 (n, codec.bytes_per_vector), result of `codec.encode`; it is copied
 
         Raises
         ------
         UserError
-            where the codec is another.
+            where the codec is of another kind.
         ValueError
-            where codes are not of that dtype or shape.
+            where codes have another dtype or shape.
         """
         match codec:
             case ProductCodec():
                 codebooks = codec.codebooks[:, None]
-            case ResidualCodec():  # and AdditiveCodec, which is one
-                codebooks = codec.codebooks[None, : codec.kept]
+            case ResidualCodec():
+                codebooks = codec.codebooks[None, : codec.n_bytes]
+            case AdditiveCodec():
+                codebooks = codec.codebooks[None]
             case KMeansCodec():
                 codebooks = codec.centroids[None, None]
             case TreeCodec():
@@ -86,36 +91,36 @@ class QuantizedEmbedding(nn.Module):
         transform: Transform | None = getattr(codec, "transform", None)
         matrix = torch.tensor(transform.back) if transform else None
         mean = torch.tensor(transform.mean) if transform and transform.mean is not None else None
-        # Copies, all of them: load_state_dict would write into the codec.
+        # All are copied: else load_state_dict would write into the codec.
         return cls(torch.tensor(codes), torch.tensor(codebooks), matrix, mean)
 
     @property
     def num_embeddings(self) -> int:
-        """Rows of the table."""
+        """Number of rows, n."""
         return len(self.codes)
 
     @property
     def embedding_dim(self) -> int:
-        """Numbers in a row."""
+        """Width of a row, d."""
         return self.codebooks.shape[0] * self.codebooks.shape[3] if self.matrix is None else self.matrix.shape[1]
 
     @property
     def code_bytes(self) -> int:
-        """Of all rows."""
+        """Bytes of the codes of all rows."""
         return self.codes.nbytes
 
     @property
     def shared_bytes(self) -> int:
-        """Of codebooks, matrix and mean, as they are kept here; a codec counts what encoding needs, too."""
-        return sum(part.nbytes for part in (self.codebooks, self.matrix, self.mean) if part is not None)
+        """Bytes of codebooks, matrix and mean; a codec also counts what only encoding needs."""
+        return sum(tensor.nbytes for tensor in (self.codebooks, self.matrix, self.mean) if tensor is not None)
 
     def forward(self, indices: Tensor) -> Tensor:
-        """Rows float32 (..., d) of indices int64 or int32 (...,), as of `torch.nn.Embedding`.
+        """Look up rows as `torch.nn.Embedding` does: indices int64 or int32 (...,) → float32 (..., d).
 
         Raises
         ------
         IndexError
-            where an index is negative, or n or more; on a GPU it is CUDA's assertion, as `torch.nn.Embedding`'s.
+            where an index is negative, or n or more; on a GPU, CUDA's assertion fails, as in `torch.nn.Embedding`.
         """
         rows = self._decode(functional.embedding(indices.flatten(), self.codes))
         return rows.view(*indices.shape, self.embedding_dim)
@@ -127,16 +132,17 @@ class QuantizedEmbedding(nn.Module):
         per_sample_weights: Tensor | None = None,
         mode: Literal["mean", "sum"] = "mean",
     ) -> Tensor:
-        """Means or sums of rows, with the arguments, default and errors of `torch.nn.EmbeddingBag`.
+        """Means or sums of rows, with the arguments, defaults and errors of `torch.nn.EmbeddingBag`.
 
-        A sparse CSR matrix (m, n) times the table is
+        The product of a sparse CSR matrix (m, n) with the table is
         `bag(matrix.col_indices(), matrix.crow_indices()[:-1], matrix.values(), "sum")`.
 
         Parameters
         ----------
-        indices : int64 or int32 (m, rows of a bag); or (rows of all bags,) with
-        offsets : int64 or int32 (m,), where each bag starts; an empty one gives zeros
-        per_sample_weights : float32, of the shape of `indices`; for sums alone
+        indices : int64 or int32 (m, rows per bag); with `offsets`, (rows of all bags,)
+        offsets : int64 or int32 (m,), position in `indices` where each bag starts; an empty bag gives zeros
+        per_sample_weights : float32, of the shape of `indices`; only for sums
+        mode : mean or sum
 
         Returns
         -------
@@ -145,7 +151,7 @@ class QuantizedEmbedding(nn.Module):
         Raises
         ------
         IndexError
-            as `forward`.
+            as in `forward`.
         """
         rows, places = indices.unique(return_inverse=True)  # each row is decoded once
         return functional.embedding_bag(places, self(rows), offsets, mode=mode, per_sample_weights=per_sample_weights)
@@ -158,18 +164,18 @@ class QuantizedEmbedding(nn.Module):
         return table
 
     def extra_repr(self) -> str:
-        """As of `torch.nn.Embedding`, and the bytes of a row."""
+        """The text of `torch.nn.Embedding`, and the bytes per row."""
         return f"{self.num_embeddings}, {self.embedding_dim}, bytes_per_vector={self.codes.shape[1]}"
 
     def _decode(self, codes: Tensor) -> Tensor:
-        """Rows float32 (r, d) of codes uint8 (r, bytes)."""
+        """Decode codes uint8 (r, bytes per row) to rows float32 (r, d)."""
         chunks, summands, n_codes, width = self.codebooks.shape
         n_books = chunks * summands
-        numbers = torch.arange(0, n_books * n_codes, n_codes, device=codes.device)  # where each codebook starts
+        numbers = torch.arange(0, n_books * n_codes, n_codes, device=codes.device)  # first code of each codebook
         for place, column in enumerate(codes.view(len(codes), n_books, codes.shape[1] // n_books).unbind(2)):
             numbers = numbers.add(column, alpha=CODES**place)  # int64 (r, n_books)
         bags, books = numbers.view(len(codes) * chunks, summands), self.codebooks.view(n_books * n_codes, width)
-        # A sum that keeps no summands, and adds in their order, as `decode` does.
+        # It stores no summands, and adds them in the same order as a codec's `decode`.
         rows = functional.embedding_bag(bags, books, mode="sum").view(len(codes), chunks * width)
         if self.matrix is not None:
             rows = rows @ self.matrix
@@ -177,7 +183,7 @@ class QuantizedEmbedding(nn.Module):
 
 
 def _values_of_bytes(codec: ScalarCodec) -> np.ndarray:
-    """What each byte stands for, before a transform is undone : float32 (bytes, 256, numbers in a byte)."""
+    """Value of every possible byte, before the transform is undone, float32 (bytes, 256, dimensions per byte)."""
     n_bytes = codec.bytes_per_vector
     codes = np.arange(CODES, dtype=np.uint8)[:, None].repeat(n_bytes, axis=1)
     values = np.asarray(ScalarCodec(codec.type, codec.ranges, codec.width).decode(codes))

@@ -1,9 +1,8 @@
-"""Product quantization: k-means in every chunk, and how codes are used."""
+"""Product quantization: k-means in every chunk."""
 
 import numpy as np
 
 from stages.codebooks.clustering import CODES
-from stages.codebooks.codebook_codec import code_usage
 from stages.codebooks.product import ProductCodec, fit_product
 
 VECTORS = np.random.default_rng(1).normal(size=(1000, 8)).astype(np.float32)
@@ -36,10 +35,3 @@ def test_all_vectors_count_however_many() -> None:
         changed = many.copy()
         changed[position] += 100
         assert not np.array_equal(fit_product(changed, 1, seed=0), codebooks)
-
-
-def test_usage_of_codes_all_alike_and_of_a_single_one() -> None:
-    codes = np.stack([np.arange(CODES), np.zeros(CODES), np.arange(CODES) % 2], axis=1).astype(np.uint8)
-    perplexity, dead = code_usage(codes)
-    np.testing.assert_allclose(perplexity, [256, 1, 2])
-    assert dead.tolist() == [0, 255, 254]

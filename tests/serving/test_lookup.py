@@ -8,19 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stages.quantizers import lookup
 from torch import Tensor, nn
 
 from stages.codebooks.fitted import FittedCodec
 from stages.codebooks.product import ProductCodec
 from stages.codebooks.residual import ResidualCodec
-from stages.codebooks.transform import Transform, decoder_metric, fit_principal
+from stages.codebooks.transform import Transform, decoder_metric
 from stages.codecs.additive import AdditiveCodec
-from stages.codecs.kmeans import KMeansCodec, TreeCodec
+from stages.codecs.kmeans import KMeansCodec
+from stages.codecs.principal import fit_principal
 from stages.codecs.scalar import fit_scalar, fit_signs
-from stages.interfaces.codec import Codec, Float16, History
+from stages.codecs.tree import TreeCodec
+from stages.interfaces.codec import Codec, Float16, WholeHistory
 from stages.run.errors import UserError
+from stages.serving import lookup
 from stages.serving.lookup import QuantizedEmbedding
+from tests.conftest import NO_GPU
 
 README = Path(__file__).parents[2] / "README.md"
 WIDTH = 12
@@ -280,7 +283,7 @@ def test_a_cast_leaves_the_codes(product: Table) -> None:
     assert torch.equal(layer(EDGES), product.decoded[EDGES].double())
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_GPU)
 def test_on_a_gpu_it_gives_the_same(table: Table) -> None:
     layer = copy.deepcopy(table.layer).to("cuda")
     assert {part.device.type for part in layer.state_dict().values()} == {"cuda"}
@@ -297,7 +300,7 @@ UNSUPPORTED: dict[str, Codec] = {
     "ScalarCodec bfloat16 of width 12": fit_scalar(VECTORS, "bfloat16"),
     "ScalarCodec 4bit of width 5": fit_scalar(VECTORS[:, :5], "4bit"),
     "Float16": Float16(),
-    "History": History(),
+    "WholeHistory": WholeHistory(),
 }
 
 
