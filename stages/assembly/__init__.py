@@ -1,1 +1,1 @@
-"""From settings to trainings and refits."""
+"""Joins settings, models, codecs and measurements: training sessions, decoder refits, and rows of the report."""

@@ -1,1 +1,1 @@
-"""What is measured of a row: metrics, bytes, use of the codes, what is lost, time."""
+"""Measurements of a row: metrics, bytes, use of codes, variance lost, encoding and decoding time."""

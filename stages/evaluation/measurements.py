@@ -1,4 +1,4 @@
-"""What is kept of a row: metrics of its users, bytes, use of the codes, loss and time."""
+"""Measurements of a row: metrics of its users, bytes, use of codes, variance lost and time."""
 
 import json
 from pathlib import Path
@@ -7,91 +7,133 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
-from stages.codebooks.codebook_codec import CodebookCodec, code_usage
-from stages.codecs.from_history import FromHistory
-from stages.codecs.history import SomeHistory
-from stages.codecs.kmeans import KMeansCodec
+from stages.evaluation.code_usage import code_usage, no_code_usage
 from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
-from stages.interactions.protocol.strong_generalization import Split
+from stages.evaluation.groups import group_column, quarters_of_interactions
+from stages.evaluation.metrics import METRICS
 from stages.interfaces.codec import Codec, stored_bytes
 from stages.interfaces.recommender import Recommender
-from stages.ranking.evaluation import encode_users, evaluate
-from stages.statistics.groups import quarters_of_interactions
+from stages.interfaces.split import HeldOutUsers, Split
+from stages.ranking.evaluation import RANKS, Ranking, rank
+from stages.ranking.ndcg import ndcg
 
 
-class Result(NamedTuple):
-    """Of one training, stored in one form."""
+class Measurements(NamedTuple):
+    """Measurements of one training, stored in one variant."""
 
     per_user: pd.DataFrame
+    """One row per test user with held-out interactions, as in `measure_users`, and its seed."""
     code_usage: pd.DataFrame
+    """One row per codebook, as in `stages.evaluation.code_usage.code_usage`, and its seed."""
     bytes_per_user: float
-    """Or per item, where item tables are quantized."""
+    """Mean bytes per test user; bytes per item where item tables are quantized."""
     shared_bytes: int
+    """Bytes stored once, such as codebooks."""
     variance_lost: float | None
-    """Of the test users' embeddings, or of the item tables; None where histories are stored."""
-    errors: list[float]
-    """Of k-means, before each iteration of its fit; else none."""
+    """Share of the variance of the test users' embeddings, or of the item tables; None where histories are stored."""
+    fit_errors: list[float]
+    """Mean squared error before each iteration of an iterative fit; else empty."""
     encode_us: float
-    """Per user."""
+    """Encoding time in microseconds per user, or per item."""
     decode_us: float
+    """Decoding time in microseconds per user, or per item."""
 
 
-def evaluate_row(network: Recommender, codec: Codec, split: Split, batch_size: int, seed: int) -> Result:
-    """Score the test users of one training from what the codec stores of them; errors as of `evaluate`."""
-    if isinstance(codec, SomeHistory):
-        network = FromHistory(network)
-    quarters = quarters_of_interactions(split.train)
-    per_user = evaluate(network, codec, split.test, batch_size, quarters)
-    n_test = split.test.fold_in.shape[0]
+def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int, seed: int) -> Measurements:
+    """Measure one training with its test users stored by the codec.
+
+    Metrics, bytes and variance lost are of the test users; use of codes and times are of train users. Errors as in
+    `stages.ranking.evaluation.rank`.
+    """
+    test = split.test
+    item_groups = quarters_of_interactions(split.train)
+    frames, vectors, decoded = [], [], []
+    n_bytes = 0
+    for ranking in rank(model, codec, test, batch_size):
+        frames.append(_per_user(ranking, test, item_groups))
+        n_bytes += stored_bytes(ranking.codes)
+        if isinstance(ranking.embeddings, np.ndarray):  # else the embeddings are histories
+            vectors.append(ranking.embeddings)
+            decoded.append(np.asarray(ranking.decoded))
+    n_test = test.fold_in.shape[0]
+    unscored = np.flatnonzero(np.diff(test.held_out.indptr) == 0)  # they are stored, too
+    if len(unscored):
+        n_bytes += stored_bytes(codec.encode(model.embed(test.fold_in[unscored])))
+    per_user = pd.concat(frames, ignore_index=True)
     per_user.insert(0, "user_id", split.users[-n_test:][per_user["user"]])
-    encoded = encode_users(network, codec, split.test.fold_in, batch_size)
-    bytes_per_user = sum(stored_bytes(codes) for codes in encoded) / n_test
     usage = no_code_usage()
-    if isinstance(codec, CodebookCodec):
-        codes = [np.asarray(codes) for codes in encode_users(network, codec, split.train, batch_size)]
-        perplexity, dead = code_usage(np.concatenate(codes))
-        usage = pd.DataFrame({"codebook": range(1, len(dead) + 1), "perplexity": perplexity, "dead": dead})
-    embeddings = network.embed(split.test.fold_in)
-    encode_us, decode_us = microseconds(codec, network.embed(split.train[:MOST_VECTORS_TIMED]))
-    return Result(
+    if codec.n_codebooks:
+        blocks = (split.train[start : start + batch_size] for start in range(0, split.train.shape[0], batch_size))
+        usage = code_usage(np.concatenate([np.asarray(codec.encode(model.embed(block))) for block in blocks]))
+    encode_us, decode_us = microseconds(codec, model.embed(split.train[:MOST_VECTORS_TIMED]))
+    return Measurements(
         per_user.assign(seed=seed),
         usage.assign(seed=seed),
-        bytes_per_user,
+        n_bytes / n_test,
         codec.shared_bytes,
-        variance_lost(codec, embeddings) if isinstance(embeddings, np.ndarray) else None,
-        codec.errors.tolist() if isinstance(codec, KMeansCodec) else [],
+        variance_lost(np.concatenate(vectors), np.concatenate(decoded)) if vectors else None,
+        list(codec.fit_errors),
         encode_us,
         decode_us,
     )
 
 
-def no_code_usage() -> pd.DataFrame:
-    """Of what has no codebooks: columns codebook, perplexity, dead."""
-    return pd.DataFrame({"codebook": [], "perplexity": [], "dead": []})
+def measure_users(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int) -> pd.DataFrame:
+    """One row per user with held-out items: user (row in `users`), fold_in and held_out (numbers of items), METRICS."""
+    return pd.concat(
+        [_per_user(ranking, users) for ranking in rank(model, codec, users, batch_size)], ignore_index=True
+    )
 
 
-def microseconds_of(results: list[Result]) -> dict[str, float]:
-    """Medians of the seeds, for a record."""
+def _per_user(ranking: Ranking, users: HeldOutUsers, item_groups: np.ndarray | None = None) -> pd.DataFrame:
+    """The table of a block, as in `measure_users`, with NDCG@100 of each item group; item_groups : int64 (n_items,)."""
+    columns = {
+        "user": ranking.users,
+        "fold_in": np.diff(users.fold_in.indptr)[ranking.users].astype(np.int64),
+        "held_out": np.diff(users.held_out.indptr)[ranking.users].astype(np.int64),
+    }
+    columns |= {metric.name: metric.of(ranking.hits, ranking.n_held_out).cpu().numpy() for metric in METRICS}
+    if item_groups is not None:
+        held_out = users.held_out[ranking.users]
+        for group in range(item_groups.max() + 1):
+            in_group = item_groups == group
+            counts = torch.from_numpy(np.asarray(held_out.multiply(in_group).sum(axis=1)).astype(np.int64))
+            columns[group_column(group)] = _ndcg_of_items(ranking, torch.from_numpy(in_group), counts)
+    return pd.DataFrame(columns)
+
+
+def _ndcg_of_items(ranking: Ranking, is_item: Tensor, n_held_out: Tensor) -> np.ndarray:
+    """NDCG@100 of a block's users, counting only these held-out items among all ranked; NaN for users without any."""
+    device = ranking.hits.device
+    n_held_out = n_held_out.to(device)
+    values = ndcg(ranking.hits & is_item.to(device)[ranking.items], n_held_out.clamp(min=1), RANKS)
+    return values.where(n_held_out > 0, torch.nan).cpu().numpy()
+
+
+def microseconds_of(of_seeds: list[Measurements]) -> dict[str, float]:
+    """Median times over the seeds in microseconds, for the run facts."""
     return {
-        "encode": round(median(result.encode_us for result in results), 3),
-        "decode": round(median(result.decode_us for result in results), 3),
+        "encode": round(median(measured.encode_us for measured in of_seeds), 3),
+        "decode": round(median(measured.decode_us for measured in of_seeds), 3),
     }
 
 
-def write_results(results: list[Result], folder: Path) -> None:
-    """A folder with per_user.parquet, code_usage.csv and stored.json."""
+def write_measurements(of_seeds: list[Measurements], folder: Path) -> None:
+    """Write per_user.parquet, code_usage.csv and stored.json to a new folder; times are left out, as they vary."""
     folder.mkdir()
-    per_user = pd.concat([result.per_user for result in results], ignore_index=True)
+    per_user = pd.concat([measured.per_user for measured in of_seeds], ignore_index=True)
     per_user.to_parquet(folder / "per_user.parquet", index=False)
-    pd.concat([result.code_usage for result in results], ignore_index=True).to_csv(
-        folder / "code_usage.csv", index=False
-    )
-    lost = [result.variance_lost for result in results if result.variance_lost is not None]
+    usage = pd.concat([measured.code_usage for measured in of_seeds], ignore_index=True)
+    usage.to_csv(folder / "code_usage.csv", index=False)
+    lost = [measured.variance_lost for measured in of_seeds if measured.variance_lost is not None]
     stored = {
-        "bytes_per_user": results[0].bytes_per_user,
-        "shared_bytes": results[0].shared_bytes,
+        "bytes_per_user": of_seeds[0].bytes_per_user,
+        "shared_bytes": of_seeds[0].shared_bytes,
         "variance_lost": fmean(lost) if lost else None,
-        "kmeans_errors": results[0].errors,
+        "fit_errors": of_seeds[0].fit_errors,
+        "metrics": {metric.name: metric.label for metric in METRICS},
     }
     (folder / "stored.json").write_text(json.dumps(stored, indent=2) + "\n")

@@ -1,98 +1,76 @@
-"""The one evaluation that scores every row: embed, codec round trip, score, mask, top-100, metrics."""
+"""Ranking of held-out users, the same for every row: embed, encode, decode, score, mask fold-in, top 100."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from stages.interactions.protocol.strong_generalization import HeldOutUsers
-from stages.interfaces.batches import Blocks
-from stages.interfaces.codec import Codec
-from stages.interfaces.recommender import Interactions, Recommender
-from stages.ranking.metrics import f1, ndcg, precision, recall
+from stages.interfaces.batches import Blocks, SparseRows
+from stages.interfaces.codec import Codec, Embeddings
+from stages.interfaces.recommender import Recommender
+from stages.interfaces.split import HeldOutUsers
+from stages.ranking.ndcg import ndcg
 from stages.ranking.top import top_items
-from stages.statistics.groups import group_column
 
-METRICS = {
-    "ndcg@100": (ndcg, 100),
-    "recall@20": (recall, 20),
-    "recall@50": (recall, 50),
-    "precision@20": (precision, 20),
-    "f1@20": (f1, 20),
-}
-RANKS = max(k for _, k in METRICS.values())
+RANKS = 100
 
 
-def evaluate(
-    model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int, item_groups: np.ndarray | None = None
-) -> pd.DataFrame:
-    """Rank all items for held-out users from what is stored of them.
+class Ranking(NamedTuple):
+    """The ranking of a block of users."""
+
+    users: np.ndarray
+    """int64 (n_users,), their rows in the matrices of held-out users."""
+    embeddings: Embeddings
+    """(n_users, d) float32, before the codec; or interactions (n_users, n_items)."""
+    codes: np.ndarray | csr_array
+    """Codes of the users, as `Codec.encode` gives them."""
+    decoded: Embeddings
+    """Embeddings decoded from the codes, from which items were scored."""
+    items: Tensor
+    """int64 (n_users, min(100, n_items)), best first; fold-in items come last, if at all."""
+    hits: Tensor
+    """bool, of the same shape: whether each ranked item is held out."""
+    n_held_out: Tensor
+    """int64 (n_users,), number of held-out items; all three tensors are on the model's device."""
+
+
+def rank(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int) -> Iterator[Ranking]:
+    """Rank all items for held-out users from their codes, block by block.
 
     Parameters
     ----------
-    users : those with nothing held out are left out of the result
-    batch_size : users scored at once; fewer where the device runs out of memory
-    item_groups : int64 (n_items,) from 0, for NDCG@100 of each group of items
-
-    Returns
-    -------
-    DataFrame with a row per user: user (row in `users`), fold_in and held_out (numbers of items), METRICS, and for each
-    group `group_column`: all items are ranked, but only held-out items of the group count; NaN where there are none
+    users : held-out users; those without held-out interactions are left out
+    batch_size : users ranked at once; fewer where the device runs out of memory
 
     Raises
     ------
     UserError
-        where the device has no memory for the scores of one user.
+        where the device has too little memory for the scores of one user.
     """
-    scored = np.flatnonzero(np.diff(users.held_out.indptr))
-    frames = Blocks(batch_size).run(
-        lambda start, end: _evaluate(model, codec, users, scored[start:end], item_groups), len(scored)
-    )
-    return pd.concat(frames, ignore_index=True)
+    scored = users.scored()
+    return Blocks(batch_size).run(lambda start, end: _rank(model, codec, users, scored[start:end]), len(scored))
 
 
-def _evaluate(
-    model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray, item_groups: np.ndarray | None
-) -> pd.DataFrame:
+def ndcg_of_users(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int) -> np.ndarray:
+    """NDCG@100, float64 (n_users with held-out interactions,); parameters and errors as in `rank`."""
+    blocks = [ndcg(ranking.hits, ranking.n_held_out, RANKS) for ranking in rank(model, codec, users, batch_size)]
+    return torch.cat(blocks).cpu().numpy()
+
+
+def _rank(model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray) -> Ranking:
     fold_in, held_out = users.fold_in[rows], users.held_out[rows]
-    scores = model.score(codec.decode(codec.encode(model.embed(fold_in))))
-    ranked, hits = _rank(scores, fold_in, held_out)
-    shown, n_held_out = (np.diff(part.indptr).astype(np.int64) for part in (fold_in, held_out))
-    counts = torch.from_numpy(n_held_out).to(hits.device)
-    values = {name: metric(hits, counts, k).cpu().numpy() for name, (metric, k) in METRICS.items()}
-    if item_groups is not None:
-        values |= _by_group(ranked, hits, held_out, item_groups)
-    return pd.DataFrame({"user": rows, "fold_in": shown, "held_out": n_held_out, **values})
-
-
-def encode_users(
-    model: Recommender, codec: Codec, fold_in: csr_array, batch_size: int
-) -> Iterator[np.ndarray | csr_array]:
-    """Yield the codes of `batch_size` users at a time, as they would be stored; fold_in : (n_users, n_items) 0/1."""
-    for start in range(0, fold_in.shape[0], batch_size):
-        yield codec.encode(model.embed(fold_in[start : start + batch_size]))
-
-
-def _rank(scores: Tensor, fold_in: csr_array, held_out: csr_array) -> tuple[Tensor, Tensor]:
-    """The best 100 items of each user, int64 (n_users, 100), fold-in left out; and whether each is held out, bool."""
+    embeddings = model.embed(fold_in)
+    codes = codec.encode(embeddings)
+    decoded = codec.decode(codes)
+    scores = model.score(decoded)
     n_items = scores.shape[1]
-    shown = Interactions(fold_in, scores.device).all()
-    scores[shown.users, shown.items] = -torch.inf
-    ranked = top_items(scores, min(RANKS, n_items))
-    wanted = Interactions(held_out, scores.device).all()
-    rows = torch.arange(len(ranked), device=scores.device)[:, None]
-    return ranked, torch.isin(rows * n_items + ranked, wanted.users * n_items + wanted.items)
-
-
-def _by_group(ranked: Tensor, hits: Tensor, held_out: csr_array, item_groups: np.ndarray) -> dict[str, np.ndarray]:
-    groups = torch.from_numpy(item_groups).to(hits.device)
-    values = {}
-    for group in range(item_groups.max() + 1):
-        in_group = csr_array(held_out.multiply(item_groups == group))
-        counts = torch.from_numpy(np.asarray(in_group.sum(axis=1)).astype(np.int64)).to(hits.device)
-        found = ndcg(hits & (groups[ranked] == group), counts.clamp(min=1), RANKS)
-        values[group_column(group)] = found.where(counts > 0, torch.nan).cpu().numpy()
-    return values
+    history = SparseRows(fold_in, scores.device).all()
+    scores[history.users, history.items] = -torch.inf
+    items = top_items(scores, min(RANKS, n_items))
+    target = SparseRows(held_out, scores.device).all()
+    row = torch.arange(len(items), device=scores.device)[:, None]
+    hits = torch.isin(row * n_items + items, target.users * n_items + target.items)
+    return Ranking(rows, embeddings, codes, decoded, items, hits, target.lengths)

@@ -7,7 +7,7 @@ ITEMS_PER_GROUP = 16
 
 
 def top_items(scores: Tensor, k: int) -> Tensor:
-    """As `scores.topk(k).indices`, but faster: only the k groups of items with the best maxima can hold them.
+    """The result of `scores.topk(k).indices`, but faster: only the k groups of items with the best maxima are sorted.
 
     Parameters
     ----------
@@ -16,13 +16,13 @@ def top_items(scores: Tensor, k: int) -> Tensor:
 
     Returns
     -------
-    int64 (n_users, k), best first; of equal scores any
+    int64 (n_users, k), best first; ties in any order
     """
     n_items = scores.shape[1]
     n_groups = n_items // ITEMS_PER_GROUP
     if n_groups <= k:
         return scores.topk(k).indices
-    # Group g has the items g, g + n_groups, g + 2 · n_groups, …: so the maxima are taken along contiguous memory.
+    # Group g has items g, g + n_groups, g + 2 · n_groups, …, so that maxima are taken along contiguous memory.
     grouped = scores[:, : n_groups * ITEMS_PER_GROUP].unflatten(1, (ITEMS_PER_GROUP, n_groups))
     best_groups = grouped.amax(1).topk(k, sorted=False).indices  # (n_users, k)
     members = torch.arange(ITEMS_PER_GROUP, device=scores.device)[:, None] * n_groups

@@ -1,1 +1,1 @@
-"""Bootstrap intervals, and groups of users and of items."""
+"""Bootstrap intervals, and quarters of users by activity with their code lengths."""

@@ -1,4 +1,4 @@
-"""Quarters of users by their activity, and residual codes that are longer for the more active."""
+"""Quarters of users by activity, and longer residual codes for more active users."""
 
 from itertools import combinations_with_replacement
 
@@ -6,34 +6,39 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 QUARTERS = 4
-TIER_BYTES = 0.25  # two bits that tell a user's quarter, and so the length of the code
+TIER_BYTES = 0.25  # two bits for the user's quarter, which gives the length of the code
 
 
 def quarter_bounds(lengths: np.ndarray) -> np.ndarray:
-    """The three quartiles of users' numbers of interactions, float64 (3,)."""
+    """Quartiles of the users' numbers of interactions, float64 (3,); lengths : int64 (n_users,)."""
     return np.quantile(lengths, [0.25, 0.5, 0.75])
 
 
 def quarters_of(lengths: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """int64 (n,), from 0 for the least active; users with the same number of interactions stay together."""
+    """Quarter of each user, int64 (n_users,), from 0 for the least active; equal lengths give equal quarters."""
     return np.searchsorted(bounds, lengths)
 
 
 def allocate(ndcg: np.ndarray, quarters: np.ndarray, budget: float) -> np.ndarray:
-    """How many bytes of a residual code each quarter of users keeps.
+    """Choose how many bytes of a residual code are stored for each quarter of users.
 
-    Of all choices that never give a more active quarter fewer bytes and stay within the budget, the one with the
-    highest mean NDCG. What a quarter gains by a byte is smoothed first: more bytes are never worse.
+    The choice has the highest mean NDCG of all that are within the budget and give no quarter fewer bytes than a less
+    active one. Each quarter's NDCG is first made non-decreasing in the number of bytes, by isotonic regression.
 
     Parameters
     ----------
-    ndcg : float64 (n_users, longest code), by the number of bytes from 1
-    quarters : int64 (n_users,)
-    budget : bytes per user, on average over these users
+    ndcg : float64 (n_users, longest code), NDCG with 1, 2, … bytes
+    quarters : int64 (n_users,), quarter of each user, from 0
+    budget : mean bytes per user, over these users
 
     Returns
     -------
-    int64 (4,)
+    int64 (4,), bytes for each quarter
+
+    Raises
+    ------
+    ValueError
+        where the budget is less than 1 byte per user.
     """
     shares = np.bincount(quarters, minlength=QUARTERS) / len(quarters)
     longest = ndcg.shape[1]

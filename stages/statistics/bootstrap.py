@@ -1,4 +1,4 @@
-"""Comparing two rows user by user: most of the variance between users cancels."""
+"""Comparison of two rows, paired by user, so that most of the variance between users cancels."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import bootstrap
 
-RESAMPLES_AT_ONCE = 100  # to bound the memory that many users take
+RESAMPLES_AT_ONCE = 100  # bounds the memory for data sets with many users
 
 
 class Interval(NamedTuple):
@@ -18,32 +18,33 @@ class Interval(NamedTuple):
 
 
 class Bootstrap(NamedTuple):
-    """How confidence intervals are drawn."""
+    """Settings of the bootstrap, and the comparisons made with it."""
 
     resamples: int
-    """Of the users, with replacement."""
+    """Number of resamples of the users, with replacement."""
     seed: int
+    """Seed of the resamples."""
 
     def share(self, row: np.ndarray, other: np.ndarray) -> Interval:
-        """What a row keeps of another: the ratio of their means over the same users, by paired percentile bootstrap.
+        """Ratio of the means of two rows over the same users, by paired percentile bootstrap.
 
         Parameters
         ----------
-        row, other : float64 (n_users,), of the same users in the same order
+        row, other : float64 (n_users,), values of the same users in the same order
         """
         return self._interval(lambda one, two, axis: one.mean(axis) / two.mean(axis), row, other)
 
     def difference(self, row: np.ndarray, other: np.ndarray) -> Interval:
-        """Mean difference of a row to another over the same users, by paired percentile bootstrap.
+        """Mean of `row` minus mean of `other` over the same users, by paired percentile bootstrap.
 
         Parameters
         ----------
-        row, other : float64 (n_users,), of the same users in the same order
+        row, other : float64 (n_users,), values of the same users in the same order
         """
         return self._interval(lambda one, two, axis: one.mean(axis) - two.mean(axis), row, other)
 
     def _interval(self, statistic: Callable[..., np.ndarray], row: np.ndarray, other: np.ndarray) -> Interval:
-        found = bootstrap(
+        interval = bootstrap(
             (row, other),
             statistic,
             n_resamples=self.resamples,
@@ -54,5 +55,5 @@ class Bootstrap(NamedTuple):
             method="percentile",
             rng=np.random.default_rng(self.seed),
         )
-        low, high = found.confidence_interval
+        low, high = interval.confidence_interval
         return Interval(float(statistic(row, other, -1)), float(low), float(high))

@@ -7,7 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.ranking.metrics import f1, ndcg, precision, recall
+from stages.evaluation.metrics.f1 import f1
+from stages.evaluation.metrics.precision import precision
+from stages.evaluation.metrics.recall import recall
+from stages.ranking.ndcg import ndcg
 
 HITS = st.lists(st.booleans(), min_size=1, max_size=60)
 
@@ -27,11 +30,11 @@ def naive_precision(hits: list[bool], n_held_out: int, k: int) -> float:  # noqa
 
 
 def naive_f1(hits: list[bool], n_held_out: int, k: int) -> float:
-    found = sum(hits[:k])
-    if not found:
+    n_hits = sum(hits[:k])
+    if not n_hits:
         return 0.0
-    share, whole = found / k, found / n_held_out
-    return 2 * share * whole / (share + whole)
+    precision, recall = n_hits / k, n_hits / n_held_out
+    return 2 * precision * recall / (precision + recall)
 
 
 def of_one_user(metric: object, hits: list[bool], n_held_out: int, k: int) -> float:

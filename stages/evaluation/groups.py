@@ -5,12 +5,12 @@ from scipy.sparse import csr_array
 
 
 def group_column(group: int) -> str:
-    """Where `evaluate` puts the NDCG@100 of a group of items; group : from 0."""
+    """Name of the column with NDCG@100 of a group of items; group : number of the group, from 0."""
     return f"ndcg@100 of item group {group + 1}"
 
 
 def quarters_of_interactions(train: csr_array) -> np.ndarray:
-    """Group items so that each group has about a quarter of all interactions: the most popular items first.
+    """Group items by popularity, so that each group has about a quarter of all train interactions.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def quarters_of_interactions(train: csr_array) -> np.ndarray:
 
     Returns
     -------
-    int64 (n_items,), from 0 to 3
+    int64 (n_items,), group of each item, from 0 for the most popular items to 3
     """
     counts = np.bincount(train.indices, minlength=train.shape[1])
     order = np.argsort(-counts, kind="stable")
