@@ -1,4 +1,4 @@
-"""Which codec for so many users in so many gigabytes? Answered from a report that is there.
+"""Recommend a codec for a number of users and a number of gigabytes, from an existing report.
 
 python -m stages.commands.advise --dataset ml-latest-small --users 50_000_000 --gigabytes 1
 """
@@ -8,8 +8,10 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from stages.config.params import read_params
-from stages.reporting.comparisons import NDCG
+from stages.config.reader import read_params
+from stages.reporting.csv_files import damaged_table, read_report_table
+from stages.reporting.frontier import TEXT
+from stages.reporting.results import NDCG
 from stages.reporting.tables import markdown
 from stages.run import paths
 from stages.run.command_line import Dataset, run
@@ -21,7 +23,7 @@ Gigabytes = Annotated[float, typer.Option(min=0, help="Of 10⁹ bytes, for all o
 
 
 def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
-    """Name the row with the highest NDCG@100 that fits, references aside, and what is best in less."""
+    """Print the row with the highest NDCG@100 that fits, without references, and the best rows in less space."""
     title = read_params().dataset(dataset).title
     table = _read(dataset)
     table["gigabytes"] = (table["bytes_per_user"] * users + table["shared_bytes"]) / GIGABYTE
@@ -52,15 +54,13 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
 
 
 def _read(dataset: str) -> pd.DataFrame:
-    """The rows of the report that store something per user; those of references aside, which are no codecs."""
-    path = paths.report(dataset) / "figures" / "frontier.csv"
-    if not path.exists():
-        raise UserError(f"there is no report at {path}; run: dvc repro report@{dataset}")
+    """The rows of the report that store bytes per user, without references, which are not codecs."""
+    report = paths.report(dataset)
+    table = read_report_table(report, "plots/frontier", TEXT)
     try:
-        table = pd.read_csv(path)
         return table[(table["bytes_per_user"] > 0) & (table["family"] != "reference")]
-    except (ValueError, KeyError) as error:
-        raise UserError(f"{path} is damaged; run: dvc repro --force --single-item report@{dataset}") from error
+    except KeyError as error:
+        raise damaged_table(report, "plots/frontier") from error
 
 
 def _room(row: pd.Series) -> str:
@@ -68,7 +68,7 @@ def _room(row: pd.Series) -> str:
 
 
 def _accuracy(row: pd.Series) -> str:
-    """NDCG@100 with its 95 % interval over users, and what that keeps of floats with its own."""
+    """NDCG@100 with its 95 % confidence interval over users, and its share of the float model's NDCG, likewise."""
     low, high = (row[NDCG] + sign * 1.96 * row["standard_error"] for sign in (-1, 1))
     text = f"{row[NDCG]:.4f} (95 % CI {low:.4f} to {high:.4f})"
     if pd.notna(row["kept"]):

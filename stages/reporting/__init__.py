@@ -1,1 +1,1 @@
-"""The report: one module a section."""
+"""The report of a data set: its sections, and what they share."""

@@ -2,63 +2,48 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.reporting.figures import STYLE
-from stages.reporting.results import FAMILIES
+from stages.reporting.families import FAMILIES
+from stages.reporting.frontier import by_bytes
+from stages.reporting.results import NDCG
 
 TEMPLATES = Path(__file__).parent
-MARKERS = {
-    "o": "circle",
-    "s": "square",
-    "^": "triangle",
-    "P": "plus",
-    "*": "star",
-    "X": "cross",
-    "v": "down",
-    "D": "diamond",
-}  # Matplotlib's names → the page's
-KEYS = {
-    "row": "row",
-    "family": "family",
-    "stored": "stored",
-    "bytes": "bytes",
-    "shared_bytes": "shared_bytes",
-    "ndcg@100": "ndcg",
-    "standard_error": "standard_error",
-    "kept": "kept",
-    "kept_low": "kept_low",
-    "kept_high": "kept_high",
-    "recall@20": "recall20",
-    "recall@50": "recall50",
-    "precision@20": "precision20",
-    "f1@20": "f120",
-    "variance_lost": "variance_lost",
-    "fit_seconds": "fit_seconds",
-    "encode_us": "encode_us",
-    "decode_us": "decode_us",
-    "standing": "standing",
-}  # columns of the tables → the page's
 
 
-def render_page(title: str, users: pd.DataFrame, items: pd.DataFrame) -> str:
+class Column(NamedTuple):
+    """A column of the page's table, and a line of its tooltip."""
+
+    key: str
+    """Of the table of the frontier; bytes for bytes_per_user and bytes_per_item."""
+    name: str
+    """As shown; {one} stands for what the bytes are of."""
+    format: str
+    """How its values are written: a name in FORMATS of frontier.html.j2."""
+
+
+def render_page(title: str, users: pd.DataFrame, items: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """The page of bytes against NDCG@100, with the same rows as a table.
 
     Parameters
     ----------
     title : of the data set
-    users : of `stages.reporting.frontier.all_rows`
+    users : of `stages.reporting.frontier.frontier_table`
     items : the same of quantized items, with bytes_per_item in place of bytes_per_user; empty where there are none
+    metrics : columns metric, a column of both tables, and label, in the order in which they are shown
     """
+    columns = _columns(metrics)
     data = {
         "families": {
-            family: {"name": name, "colour": STYLE[family][0], "marker": MARKERS[STYLE[family][1]]}
-            for family, name in FAMILIES.items()
+            key: {"name": family.label, "colour": family.colour, "marker": family.page_marker}
+            for key, family in FAMILIES.items()
         },
-        "targets": {"users": _rows(users, "bytes_per_user"), "items": _rows(items, "bytes_per_item")},
+        "columns": [column._asdict() for column in columns],
+        "y": NDCG,
+        "targets": {"users": _rows(users, "bytes_per_user", columns), "items": _rows(items, "bytes_per_item", columns)},
     }
     environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
     # No "<" at all: not only "</script>" but also "<!--" would change where the element of the data ends.
@@ -66,11 +51,24 @@ def render_page(title: str, users: pd.DataFrame, items: pd.DataFrame) -> str:
     return environment.get_template("frontier.html.j2").render(title=title, data=written)
 
 
-def _rows(table: pd.DataFrame, size: str) -> list[dict[str, Any]]:
-    """The table's lines by the page's keys, None for what is not known."""
-    if table.empty:
-        return []
-    chosen = table.rename(columns={size: "bytes"})[list(KEYS)].rename(columns=KEYS)
-    chosen["standing"] = chosen["standing"].fillna("")  # so is an empty text when it is read from a CSV file
-    records = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
+def _columns(metrics: pd.DataFrame) -> list[Column]:
+    shown = [
+        Column("row", "row", "text"),
+        Column("standing", "standing", "standing"),
+        Column("stored", "stored", "text"),
+        Column("bytes", "bytes per {one}", "bytes"),
+        Column("shared_bytes", "shared", "size"),
+    ]
+    for metric, label in zip(metrics["metric"], metrics["label"], strict=True):
+        shown.append(Column(metric, label, "scoreWithError" if metric == NDCG else "score"))
+        if metric == NDCG:
+            shown.append(Column("kept", "kept (95 % CI)", "kept"))
+    return [*shown, Column("variance_lost", "variance lost", "share")]
+
+
+def _rows(table: pd.DataFrame, size: str, columns: list[Column]) -> list[dict[str, Any]]:
+    """The table's lines by the page's keys, from the most bytes to the fewest, None for what is not known."""
+    keys = ["family", "standard_error", "kept_low", "kept_high", *(column.key for column in columns)]
+    shown = by_bytes(table, size).rename(columns={size: "bytes"})[keys]
+    records = shown.astype(object).where(shown.notna(), None).to_dict("records")
     return [{str(key): value for key, value in record.items()} for record in records]

@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+import pandas as pd
+
+from stages.reporting.wording import number_of_bytes
+
 
 class PaperRow(NamedTuple):
     """A row as printed."""
@@ -21,3 +25,23 @@ TABLE_1 = {
     "dae-200-200-200-pq-20x10": PaperRow(20, 0.333),
 }
 VECTORS = 50_000_000  # whose size the table states, in G = 10⁹ bytes
+
+
+def rows_of_the_paper(bytes_per_user: "pd.Series[float]") -> list[str]:
+    """Names of the rows that Table 1 has, in its order: those of the same name and of as many bytes.
+
+    Parameters
+    ----------
+    bytes_per_user : by row
+    """
+    return [name for name, printed in TABLE_1.items() if bytes_per_user.get(name) == printed.bytes_per_user]
+
+
+def size_of_all(bytes_per_user: float) -> str:
+    """For as many users as in the paper."""
+    return f"{bytes_per_user * VECTORS / 1e9:,.3g} G"
+
+
+def sizes(bytes_per_user: float) -> str:
+    """For one user, and for as many as in the paper."""
+    return f"{number_of_bytes(bytes_per_user)} bytes per user, {size_of_all(bytes_per_user)} for 50M users"

@@ -1,18 +1,15 @@
-"""The results of one data set, as the tables and figures take them."""
+"""The results of one data set: what the sections of its report make their tables from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from scipy.stats import sem
 
-METRICS = (
-    "ndcg@100",
-    "recall@20",
-    "recall@50",
-    "precision@20",
-    "f1@20",
-)  # columns that `stages.ranking.evaluation` gives each user
+from stages.statistics.bootstrap import Bootstrap
+
+NDCG = "ndcg@100"  # the metric by which rows are compared
 
 
 @dataclass(frozen=True)
@@ -20,8 +17,10 @@ class RowResult:
     """One row of the report."""
 
     name: str
+    base: str
+    """The name that all variants of the row share."""
     family: str
-    """One of `FAMILIES`."""
+    """A key of `FAMILIES`."""
     stored: str
     """What is stored per user, in words."""
     float_twin: str | None
@@ -31,23 +30,21 @@ class RowResult:
     bytes_per_user: float
     """Measured, from the encoded array."""
     shared_bytes: int
-    """Codebooks, once for all users."""
+    """Of codebooks and the like, stored once for all users."""
     variance_lost: float | None
     """Share of the embeddings' variance; None where histories are stored."""
-    kmeans_errors: list[float]
+    fit_errors: Sequence[float]
     """Mean squared error before each iteration of whole-vector k-means; empty for all else."""
-    fit_seconds: float | None
-    """Of a quantizer after training, all of its forms; None where there is none."""
-    encode_us: float
-    """Microseconds per user."""
-    decode_us: float
-    """Likewise."""
+    centroids: int | None
+    """Of whole-vector k-means; None for all else."""
+    metrics: Mapping[str, str]
+    """Column of `per_user` → label, in the order in which they are shown."""
     per_user: pd.DataFrame
-    """Metrics of each test user, means of all seeds; the same users in the same order in every row."""
+    """Metrics of each test user, means over seeds; the same users in the same order in every row."""
     per_seed: pd.DataFrame
-    """Metrics of each seed, means of all users."""
+    """Metrics of each seed, means over users."""
     code_usage: pd.DataFrame
-    """codebook, perplexity, dead, means of all seeds; empty where nothing is quantized."""
+    """Columns codebook, perplexity, dead, means over seeds; empty where there are no codebooks."""
 
     def mean(self, metric: str) -> float:
         """Over test users and seeds."""
@@ -66,13 +63,31 @@ class RowResult:
         return self.per_user[metric].to_numpy(dtype=np.float64)
 
 
-FAMILIES = {
-    "float": "floats",
-    "trained": "quantized during training",
-    "product": "PQ, OPQ after training",
-    "additive": "residual and additive codes after training",
-    "whole": "k-means after training",
-    "scalar": "scalars and PCA after training",
-    "history": "some of the history, embedded again",
-    "reference": "reference",
-}
+@dataclass(frozen=True)
+class Results:
+    """What the stages have left of one data set."""
+
+    rows: Sequence[RowResult]
+    """In the order of params.yaml, all evaluated by the same metrics."""
+    item_rows: Sequence[RowResult]
+    """With quantized item tables, and their float twins; bytes are per item, with its share of what is shared."""
+    curves: Mapping[str, pd.DataFrame]
+    """Model → columns seed, epoch, loss, validation_ndcg."""
+    protocol: Mapping[str, int | str]
+    """Counts and digests of the split."""
+    users: pd.DataFrame
+    """Column interactions, a line per user."""
+    items: pd.DataFrame
+    """Columns item, interactions and perhaps title, a line per item."""
+    bootstrap: Bootstrap
+    refits: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Model → columns row, user, before, after: NDCG@100, means over seeds."""
+    refit_epochs: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Row → the epoch that was kept, of each seed."""
+    budgets: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Model → columns budget, user, quarter, bytes, ndcg_flat, ndcg."""
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Those by which rows were evaluated → their labels."""
+        return self.rows[0].metrics

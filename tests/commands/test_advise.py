@@ -29,7 +29,7 @@ ROWS = pd.DataFrame(
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copyfile("params.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    path = Path("reports/ml-latest-small/figures/frontier.csv")
+    path = Path("reports/ml-latest-small/plots/frontier.csv")
     path.parent.mkdir(parents=True)
     ROWS.to_csv(path, index=False)
     return path

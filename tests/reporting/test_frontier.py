@@ -1,16 +1,10 @@
 """Which rows are worth their bytes."""
 
-from typing import Any
-
-import pandas as pd
 import pytest
 
-from stages.reporting.comparisons import compare_with_twins
-from stages.reporting.frontier import BEHIND, FRONT, TIE, all_rows, frontier_table, knee_of, standings
-from stages.statistics.bootstrap import Bootstrap
-from tests.reporting.test_tables import row
+from stages.reporting.frontier import BEHIND, FRONT, TIE, by_bytes, frontier_table, standings
+from tests.reporting.made_up import BOOTSTRAP, FLOAT, METRICS, QUANTIZED, row
 
-BOOTSTRAP = Bootstrap(resamples=500, seed=0)
 ROWS = [
     row("float", [0.5, 0.6, 0.7, 0.8], 800),
     row("good", [0.5, 0.6, 0.7, 0.7], 40),
@@ -19,7 +13,6 @@ ROWS = [
     row("more bytes for less", [0.5, 0.6, 0.6, 0.7], 100),
     row("small", [0.1, 0.1, 0.2, 0.2], 5),
 ]
-STANDING = standings(ROWS, BOOTSTRAP)
 
 
 @pytest.mark.parametrize(
@@ -34,32 +27,37 @@ STANDING = standings(ROWS, BOOTSTRAP)
     ],
 )
 def test_where_a_row_stands(name: str, standing: str) -> None:
-    assert STANDING[name] == standing
+    assert standings(ROWS, BOOTSTRAP)[name] == standing
 
 
-def test_the_table_goes_from_the_most_bytes_to_the_fewest() -> None:
-    table = all_rows(ROWS, compare_with_twins(ROWS, BOOTSTRAP), STANDING)
+def test_a_row_that_stores_nothing_stands_nowhere() -> None:
+    table = frontier_table([row("nothing", [0.9, 0.9], 0), row("codes", [0.5, 0.6], 5)], METRICS, BOOTSTRAP)
+    assert table["standing"].tolist() == [BEHIND, FRONT]
+
+
+def test_the_table_keeps_the_order_of_the_rows_and_has_a_column_per_metric() -> None:
+    table = frontier_table(ROWS, METRICS, BOOTSTRAP)
+    assert table["row"].tolist() == [result.name for result in ROWS]
+    assert table[list(METRICS)].iloc[0].round(9).tolist() == [0.65, 0.5, 0.6, 0.2, 0.3]
+    assert table["users"].tolist() == [4] * 6
+    assert table["seed_spread"].round(9).tolist() == [0.1] * 6
+
+
+def test_what_a_row_keeps_is_known_where_its_twin_is_there() -> None:
+    table = frontier_table([FLOAT, QUANTIZED], METRICS, BOOTSTRAP)
+    assert table["float_twin"].tolist() == ["", FLOAT.name]
+    assert table["kept"].isna().tolist() == [True, False]
+    assert table["kept"].iloc[1] == pytest.approx(0.9)
+    assert frontier_table([QUANTIZED], METRICS, BOOTSTRAP)["float_twin"].tolist() == [""]
+
+
+def test_by_bytes_goes_from_the_most_to_the_fewest() -> None:
+    table = by_bytes(frontier_table(ROWS, METRICS, BOOTSTRAP))
     assert table["bytes_per_user"].tolist() == [800, 100, 40, 40, 40, 5]
     assert table["row"].tolist()[2:5] == ["good", "as good", "surely worse"]
 
 
-def test_the_table_for_people_marks_the_front() -> None:
-    shown = frontier_table(all_rows(ROWS, compare_with_twins(ROWS, BOOTSTRAP), STANDING))
-    assert shown[""].tolist() == ["●", "", "●", "○", "", "●"]
-    assert shown.iloc[0].tolist() == [
-        "`float`", "●", "800", "205 kB", "0.6500", "–", "0.5000", "0.6000", "0.2000", "0.3000", "0.0%", "–", "2.50 µs",
-        "0.25 µs",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("lost", "knee"),
-    [
-        ({2: 1.0, 4: 0.3, 8: 0.2, 16: 0.1}, 4),
-        ({2: 1.0, 4: 0.9, 8: 0.2, 16: 0.1}, 8),
-        ({2: 1.0, 4: 0.5}, 2),
-    ],
-)
-def test_the_knee_is_farthest_below_the_straight_line(lost: dict[int, float], knee: int) -> None:
-    table: Any = pd.DataFrame({"size": list(lost), "variance_lost": list(lost.values())})
-    assert knee_of(table) == knee
+def test_no_rows_give_a_table_with_the_same_columns() -> None:
+    assert frontier_table([], METRICS, BOOTSTRAP).columns.tolist() == (
+        frontier_table(ROWS, METRICS, BOOTSTRAP).columns.tolist()
+    )

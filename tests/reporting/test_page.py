@@ -11,18 +11,37 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from stages.reporting.families import FAMILIES
 from stages.reporting.page import render_page
-from stages.reporting.results import FAMILIES
 
-ROOT = Path(__file__).parents[2]
-USERS = pd.read_csv(ROOT / "reports" / "ml-latest-small" / "figures" / "frontier.csv")
+METRICS = pd.DataFrame(
+    [("ndcg@100", "NDCG@100"), ("recall@20", "Recall@20"), ("luck@7", "Luck@7")], columns=["metric", "label"]
+)
+UNKNOWN = float("nan")
+USERS = pd.DataFrame(
+    [
+        ("vae", "float", "600 × float32", 2400, 0, 0.42, 0.3, 0.7, 0.01, UNKNOWN, UNKNOWN, UNKNOWN, 0.0, ""),
+        ("dae", "float", "200 × float32", 800, 0, 0.41, 0.32, 0.7, 0.01, UNKNOWN, UNKNOWN, UNKNOWN, 0.0, ""),
+        ("ease", "reference", "items, int32", 264.25, 0, 0.45, 0.31, 0.6, 0.02, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN,
+         "front"),
+        ("pq-vae", "trained", "40 codes of 8 bits", 40, 205000, 0.403, 0.28, 0.7, 0.01, 0.983, 0.97, 1.002, 0.05,
+         "front"),
+        ("dae-opq", "product", "40 codes of 8 bits", 40, 365000, 0.4, 0.29, 0.5, 0.01, 0.975, 0.96, 0.99, 0.08, "tie"),
+        ("dae-pq", "product", "20 codes of 8 bits", 20, 1600, 0.35, 0.25, 0.4, 0.01, 0.854, 0.84, 0.87, 0.3, "front"),
+        ("dae-tree", "whole", "1 of 256 leaves", 1, 218000, 0.3, 0.2, 0.7, 0.01, 0.732, 0.7, 0.76, 0.4, "front"),
+        ("popularity", "reference", "nothing", 0, 0, 0.2, 0.1, 0.7, 0.01, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, ""),
+    ],
+    columns=[
+        "row", "family", "stored", "bytes_per_user", "shared_bytes", "ndcg@100", "recall@20", "luck@7",
+        "standard_error", "kept", "kept_low", "kept_high", "variance_lost", "standing",
+    ],
+)  # fmt: skip
 ITEMS = (
     USERS[USERS["family"].isin(["float", "product"])]
-    .head(5)
     .rename(columns={"bytes_per_user": "bytes_per_item"})
-    .assign(row=["item-a", "item-b", "item-c", "item-d", "item-e"])
+    .assign(row=["item-a", "item-b", "item-c", "item-d"])
 )
-NO_ITEMS = pd.DataFrame()
+NO_ITEMS = ITEMS.iloc[:0]
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "google-chrome"])), None)
 NARROW = 380
 
@@ -34,36 +53,40 @@ def data_of(page: str) -> dict[str, Any]:
 
 
 def test_the_page_holds_every_row() -> None:
-    targets = data_of(render_page("sample", USERS, ITEMS))["targets"]
+    targets = data_of(render_page("sample", USERS, ITEMS, METRICS))["targets"]
     assert [row["row"] for row in targets["users"]] == list(USERS["row"])
     assert [row["bytes"] for row in targets["users"]] == list(USERS["bytes_per_user"])
-    assert [row["ndcg"] for row in targets["items"]] == list(ITEMS["ndcg@100"])
+    assert [row["ndcg@100"] for row in targets["items"]] == list(ITEMS["ndcg@100"])
 
 
 def test_the_page_needs_no_other_address() -> None:
-    page = render_page("sample", USERS, ITEMS)
+    page = render_page("sample", USERS, ITEMS, METRICS)
     assert set(re.findall(r"https?:[^\"'\s]*", page)) == {"http://www.w3.org/2000/svg"}
     assert "@import" not in page
     assert not re.search(r"<script[^>]*\ssrc=", page)
 
 
-def test_every_family_has_a_name_a_colour_and_a_marker_of_its_own() -> None:
-    families = data_of(render_page("sample", USERS, NO_ITEMS))["families"]
-    assert list(families) == list(FAMILIES)
-    for feature in ("name", "colour", "marker"):
-        assert len({family[feature] for family in families.values()}) == len(FAMILIES)
+def test_the_order_of_the_tables_lines_does_not_matter() -> None:
+    assert render_page("sample", USERS[::-1], ITEMS[::-1], METRICS) == render_page("sample", USERS, ITEMS, METRICS)
+
+
+def test_families_look_as_in_the_pictures() -> None:
+    families = data_of(render_page("sample", USERS, NO_ITEMS, METRICS))["families"]
+    assert {key: (family["name"], family["colour"]) for key, family in families.items()} == {
+        key: (family.label, family.colour) for key, family in FAMILIES.items()
+    }
 
 
 def test_what_is_not_known_is_null() -> None:
-    rows = {row["row"]: row for row in data_of(render_page("sample", USERS, NO_ITEMS))["targets"]["users"]}
+    rows = {row["row"]: row for row in data_of(render_page("sample", USERS, NO_ITEMS, METRICS))["targets"]["users"]}
     assert rows["ease"]["kept"] is None
     assert rows["ease"]["variance_lost"] is None
-    assert rows["dae-200"]["standing"] == ""
+    assert rows["dae"]["standing"] == ""
 
 
 @pytest.mark.parametrize("harm", ["</script><b>", "<!--<script>"])
 def test_names_cannot_end_the_data_or_write_elements(harm: str) -> None:
-    page = render_page(harm, USERS.assign(row=harm), NO_ITEMS)
+    page = render_page(harm, USERS.assign(row=harm), NO_ITEMS, METRICS)
     assert harm not in page
     assert {row["row"] for row in data_of(page)["targets"]["users"]} == {harm}
 
@@ -93,7 +116,7 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 
 
 def show(page: Page, folder: Path, items: pd.DataFrame) -> None:
-    (folder / "page.html").write_text(render_page("sample", USERS, items))
+    (folder / "page.html").write_text(render_page("sample", USERS, items, METRICS))
     page.goto((folder / "page.html").as_uri())
 
 
@@ -118,11 +141,11 @@ def test_there_is_a_point_and_a_line_of_the_table_for_each_row(page: Page) -> No
 
 def test_a_family_that_is_not_ticked_is_neither_drawn_nor_tabulated(page: Page) -> None:
     others = USERS.loc[USERS["family"] != "product", "row"]
-    page.get_by_label(FAMILIES["product"]).uncheck()
+    page.get_by_label(FAMILIES["product"].label).uncheck()
     assert points(page) == set(others)
     assert table_rows(page) == list(others)
     assert f"{len(others)} of {len(USERS)} rows shown" in page.locator("#count").inner_text()
-    page.get_by_label(FAMILIES["product"]).check()
+    page.get_by_label(FAMILIES["product"].label).check()
     assert points(page) == set(USERS["row"])
 
 
@@ -136,23 +159,23 @@ def test_nothing_breaks_when_no_family_is_ticked(page: Page) -> None:
 def test_the_axes_follow_the_families_shown(page: Page) -> None:
     most = page.locator("#plot text", has_text=f"{USERS['bytes_per_user'].max():,.0f}")
     assert most.count() == 1
-    page.get_by_label(FAMILIES["float"]).uncheck()
+    page.get_by_label(FAMILIES["float"].label).uncheck()
     assert most.count() == 0
 
 
 @pytest.mark.parametrize("way", ["focus", "hover"])
 def test_a_point_tells_its_numbers(page: Page, way: str) -> None:
-    row = USERS[USERS["standing"].eq("front") & USERS["kept"].notna() & USERS["fit_seconds"].isna()].iloc[0]
-    point = page.locator(f'.point[data-row="{row["row"]}"]')
+    row = USERS.set_index("row").loc["pq-vae"]
+    point = page.locator('.point[data-row="pq-vae"]')
     assert page.locator("#tooltip").is_hidden()
     point.focus() if way == "focus" else point.locator(".marker").hover(force=True)
     told = page.locator("#tooltip").inner_text()
     kept = f"{row['kept'] * 100:.1f} % ({row['kept_low'] * 100:.1f}–{row['kept_high'] * 100:.1f})"
     ndcg = f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}"
-    for expected in [row["row"], ndcg, kept, "● front", "fit\n–"]:
+    for expected in ["pq-vae", ndcg, kept, "● front", "40 codes of 8 bits", "Luck@7\n0.7000", "variance lost\n5.0 %"]:
         assert expected in told
     assert kept in str(point.get_attribute("aria-label"))
-    assert row["row"] in page.locator("tr.marked").inner_text()
+    assert "pq-vae" in page.locator("tr.marked").inner_text()
     page.keyboard.press("Escape")
     assert page.locator("#tooltip").is_hidden()
 
@@ -163,12 +186,12 @@ def test_tab_goes_from_point_to_point_along_the_axis(page: Page) -> None:
     for _ in range(3):
         page.keyboard.press("Tab")
         told.append(page.locator("#tooltip strong").inner_text())
-    assert told == list(USERS.sort_values(["bytes_per_user", "ndcg@100"])["row"].head(3))
+    assert told == ["popularity", "dae-tree", "dae-pq"]
 
 
 def test_pointing_at_a_line_of_the_table_marks_its_point(page: Page) -> None:
-    page.locator('tbody tr[data-row="dae-200-tree"]').hover()
-    point = page.locator('.point[data-row="dae-200-tree"]')
+    page.locator('tbody tr[data-row="dae-tree"]').hover()
+    point = page.locator('.point[data-row="dae-tree"]')
     assert page.locator("#highlight").get_attribute("transform") == point.get_attribute("transform")
     assert page.locator("#highlight circle").count() == 1
 
@@ -195,6 +218,12 @@ def test_a_click_on_a_column_sorts_by_it_and_a_second_one_turns_it(page: Page) -
     assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
 
 
+def test_a_metric_that_the_page_never_heard_of_can_be_sorted_by(page: Page) -> None:
+    sort_by(page, "Luck@7")
+    assert table_rows(page) == list(USERS.sort_values("luck@7", ascending=False, kind="stable")["row"])
+    assert page.evaluate("document.activeElement.dataset.key") == "luck@7"
+
+
 def test_what_is_not_known_is_sorted_last_either_way(page: Page) -> None:
     unknown = set(USERS.loc[USERS["kept"].isna(), "row"])
     for _ in range(2):
@@ -204,14 +233,14 @@ def test_what_is_not_known_is_sorted_last_either_way(page: Page) -> None:
 
 def test_the_page_itself_is_never_wider_than_the_window(page: Page) -> None:
     page.set_viewport_size({"width": NARROW, "height": 800})
-    page.locator('.point[data-row="dae-200-pq-20x10"]').focus()
+    page.locator('.point[data-row="dae-pq"]').focus()
     assert page.evaluate("document.documentElement.scrollWidth") == NARROW
     assert page.locator(".point").count() == len(USERS)
 
 
 def test_names_with_markup_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
     name = "</script><b>bold</b><!--<script>"
-    (tmp_path / "page.html").write_text(render_page(name, USERS.head(1).assign(row=name), NO_ITEMS))
+    (tmp_path / "page.html").write_text(render_page(name, USERS.head(1).assign(row=name), NO_ITEMS, METRICS))
     page.goto((tmp_path / "page.html").as_uri())
     assert table_rows(page) == [name]
     assert name in page.locator("h1").inner_text()

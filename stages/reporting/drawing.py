@@ -1,0 +1,78 @@
+"""Make a report's words and pictures from its tables, and put a new report in place of the last."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stages.reporting.csv_files import Tables, read_report_table, write_table
+from stages.reporting.experiment import Experiment
+from stages.reporting.page import render_page
+from stages.reporting.results import Results
+from stages.reporting.sections import SECTIONS, SectionWithData, SectionWithPicture
+from stages.reporting.wording import paragraphs
+from stages.run.files import whole_file, whole_folder
+
+FOLDERS = ("plots", "figures")  # of a report: tables that DVC plots, and pictures with all other tables
+
+
+def write_tables(results: Results, folder: Path) -> None:
+    """Write every section's tables as CSV files."""
+    for name in FOLDERS:
+        (folder / name).mkdir()
+    for section in SECTIONS:
+        if isinstance(section, SectionWithData):
+            for name, table in section.data(results).items():
+                write_table(table, folder / f"{name}.csv", section.TABLES[name])
+
+
+def read_tables(report: Path) -> Tables:
+    """Every section's tables, as `write_tables` left them; UserError where one is missing or damaged."""
+    return {name: read_report_table(report, name, text) for name, text in text_columns().items()}
+
+
+def text_columns() -> dict[str, tuple[str, ...]]:
+    """Every table of every section, in their order → its columns of text."""
+    return {
+        name: tuple(text)
+        for section in SECTIONS
+        if isinstance(section, SectionWithData)
+        for name, text in section.TABLES.items()
+    }
+
+
+def draw_report(tables: Tables, experiment: Experiment, folder: Path) -> None:
+    """Write report.md, frontier.html and the pictures into a folder that has the tables."""
+    for section in SECTIONS:
+        if isinstance(section, SectionWithPicture):
+            section.draw(tables, folder / "figures")
+    words = [section.words(tables, experiment) for section in SECTIONS]
+    (folder / "report.md").write_text(paragraphs(*words, _closing(experiment)) + "\n", encoding="utf-8")
+    page = render_page(experiment.title, tables["plots/frontier"], tables["figures/items"], tables["figures/metrics"])
+    (folder / "frontier.html").write_text(page, encoding="utf-8")
+
+
+def _closing(experiment: Experiment) -> str:
+    links = ", ".join(f"[{Path(name).name}.csv]({name}.csv)" for name in text_columns())
+    return (
+        f"Data of all tables and pictures: {links}. `python -m stages.commands.draw --dataset {experiment.dataset}` "
+        "makes this report anew from them. All metrics: [metrics.json](metrics.json)."
+    )
+
+
+@contextmanager
+def new_report(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder; if the block succeeds, what is in it replaces what has its name in `folder`.
+
+    Files and folders are replaced as a whole; what a user keeps beside them stays.
+    """
+    with TemporaryDirectory(prefix=".report-") as temporary:
+        yield Path(temporary)
+        for path in sorted(Path(temporary).iterdir()):
+            if path.is_dir():
+                with whole_folder(folder / path.name) as target:
+                    shutil.copytree(path, target, dirs_exist_ok=True)
+            else:
+                with whole_file(folder / path.name) as target:
+                    shutil.copyfile(path, target)

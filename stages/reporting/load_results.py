@@ -1,0 +1,181 @@
+"""Load what the stages before the report have left, with errors for people."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from stages.config.params import Params
+from stages.config.quantizer import KMeansSettings
+from stages.config.rows import ItemRow, Row
+from stages.reporting.experiment import bytes_per_item
+from stages.reporting.results import NDCG, Results, RowResult
+from stages.run import paths
+from stages.run.errors import UserError
+from stages.statistics.bootstrap import Bootstrap
+
+Loaded = TypeVar("Loaded")
+
+
+def load_results(params: Params, dataset: str) -> Results:
+    """The results of every row in params.yaml.
+
+    Raises
+    ------
+    UserError
+        where a result is missing or damaged, or where rows were not evaluated by the same metrics.
+    """
+    split = paths.split(dataset)
+    rows = [_load_row(params, dataset, row) for row in params.rows()]
+    protocol = load(split / "protocol.json", load_json)
+    item_rows = _load_item_rows(params, dataset, {row.name: row for row in rows}, protocol["items_in_train"])
+    _check_metrics([*rows, *item_rows])
+    refits = {name: paths.evaluation(dataset, "refits", name) for name in params.refits}
+    return Results(
+        rows=rows,
+        item_rows=item_rows,
+        curves={name: load(paths.curves(dataset, name), pd.read_csv) for name in params.models},
+        protocol=protocol,
+        users=load(split / "users.parquet", pd.read_parquet),
+        items=load(split / "items.parquet", pd.read_parquet),
+        bootstrap=Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed),
+        refits={name: load(folder / "test_users.parquet", pd.read_parquet) for name, folder in refits.items()},
+        refit_epochs={
+            row: epochs for folder in refits.values() for row, epochs in load(folder / "epochs.json", load_json).items()
+        },
+        budgets={
+            name: load(paths.evaluation(dataset, "budgets", name) / "test_users.parquet", pd.read_parquet)
+            for name in params.budgets
+        },
+    )
+
+
+def warn_of_leftovers(params: Params, dataset: str) -> None:
+    """Print what belongs to no row: DVC keeps the outputs of a stage that is no more, and passes them to the report."""
+    groups: dict[str, Iterable[str]] = {
+        "references": params.references,
+        "models": params.models,
+        "quantized": params.quantized_models,
+        "items": params.quantized_items,
+        "refits": params.refits,
+        "budgets": params.budgets,
+    }
+    expected = {paths.evaluation(dataset, group, name) for group, names in groups.items() for name in names}
+    expected |= {paths.curves(dataset, name) for name in params.models}
+    folders = {paths.evaluation(dataset, group, "name").parent for group in groups}
+    folders |= {path.parent for path in expected}
+    for folder in sorted(folders):
+        for path in sorted(set(folder.glob("[!.]*")) - expected):
+            print(f"warning: {path} belongs to no row of params.yaml and is left out; remove it")
+
+
+def load(path: Path, read: Callable[[Path], Loaded]) -> Loaded:
+    """What `read` makes of a result; UserError where it is missing or damaged."""
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged; remove it, and let dvc repro make it again") from error
+
+
+def load_json(path: Path) -> Any:
+    """What a JSON file holds."""
+    return json.loads(path.read_text())
+
+
+def _check_metrics(rows: list[RowResult]) -> None:
+    """UserError where rows were not evaluated by the same metrics, in the same order."""
+    first = rows[0]
+    for row in rows:
+        if NDCG not in row.metrics:
+            raise UserError(f"{row.name} was evaluated without {NDCG}, by which the report compares rows")
+        if list(row.metrics.items()) != list(first.metrics.items()):
+            raise UserError(
+                f"{row.name} was evaluated by {', '.join(row.metrics)}, {first.name} by {', '.join(first.metrics)}; "
+                "remove the evaluation of one, and let dvc repro make it again"
+            )
+
+
+def _load_row(params: Params, dataset: str, row: Row) -> RowResult:
+    float_twin, post_hoc_twin = params.float_twin_of(row), params.post_hoc_twin_of(row)
+    group = "quantized" if row.quantizer else "references" if row.model in params.references else "models"
+    return _load_evaluation(
+        dataset,
+        group,
+        row,
+        base=row.base,
+        family=params.family_of(row),
+        stored=params.stored_by(row),
+        float_twin=float_twin.name if float_twin else None,
+        post_hoc_twin=post_hoc_twin.name if post_hoc_twin else None,
+        centroids=_centroids(params, row),
+    )
+
+
+def _load_item_rows(params: Params, dataset: str, rows: dict[str, RowResult], n_items: int) -> list[RowResult]:
+    """Those whose item tables are quantized, and before them their float twins."""
+    twins = {name: params.rows_of(name)[0].name for name in params.quantized_items}
+    loaded = [
+        replace(rows[twin], bytes_per_user=bytes_per_item(params, name), stored="both tables: float32")
+        for name, twin in twins.items()
+    ]
+    for row in params.item_rows():
+        result = _load_evaluation(
+            dataset,
+            "items",
+            row,
+            base=row.name,
+            family=params.family_of(row.users),
+            stored=params.stored_by_items(row),
+            float_twin=twins[row.model],
+            post_hoc_twin=None,
+            centroids=None,
+        )
+        loaded.append(replace(result, bytes_per_user=result.bytes_per_user + result.shared_bytes / n_items))
+    return loaded
+
+
+def _load_evaluation(
+    dataset: str,
+    group: str,
+    row: Row | ItemRow,
+    base: str,
+    family: str,
+    stored: str,
+    float_twin: str | None,
+    post_hoc_twin: str | None,
+    centroids: int | None,
+) -> RowResult:
+    folder = paths.evaluation(dataset, group, row.model) / row.name
+    if not folder.is_dir():
+        raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
+    measured = load(folder / "stored.json", load_json)
+    per_user = load(folder / "per_user.parquet", pd.read_parquet)
+    usage = load(folder / "code_usage.csv", pd.read_csv)
+    return RowResult(
+        name=row.name,
+        base=base,
+        family=family,
+        stored=stored,
+        float_twin=float_twin,
+        post_hoc_twin=post_hoc_twin,
+        bytes_per_user=measured["bytes_per_user"],
+        shared_bytes=measured["shared_bytes"],
+        variance_lost=measured["variance_lost"],
+        fit_errors=measured["fit_errors"],
+        metrics=measured["metrics"],
+        centroids=centroids,
+        per_user=per_user.drop(columns=["user_id", "seed"], errors="ignore").groupby("user", as_index=False).mean(),
+        per_seed=per_user.groupby("seed")[list(measured["metrics"])].mean(),
+        code_usage=usage.groupby("codebook", as_index=False)[["perplexity", "dead"]].mean(),
+    )
+
+
+def _centroids(params: Params, row: Row) -> int | None:
+    """Of a row of whole-vector k-means."""
+    settings = params.quantizer(row.quantizer) if row.quantizer else None
+    if not isinstance(settings, KMeansSettings):
+        return None
+    return dict(zip(settings.variants, settings.codes, strict=True))[row.variant]

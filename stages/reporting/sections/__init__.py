@@ -1,0 +1,75 @@
+"""The sections of a report, in its order: each module has its data, its words and its picture."""
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import pandas as pd
+
+from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.experiment import Experiment
+from stages.reporting.results import Results
+from stages.reporting.sections import (
+    ablations,
+    budgets,
+    code_usage,
+    codebook_size,
+    frontier,
+    frontier_picture,
+    gains,
+    in_short,
+    items,
+    long_tail,
+    opening,
+    paper_order,
+    parameters,
+    refits,
+    split,
+    table_1,
+    training,
+)
+
+
+class Section(Protocol):
+    """A module of this package."""
+
+    def words(self, tables: Tables, experiment: Experiment) -> str:
+        """The section in Markdown; empty where there is nothing to say."""
+
+
+@runtime_checkable
+class SectionWithData(Section, Protocol):
+    """A section that adds tables to the report; every section may use those of all others."""
+
+    TABLES: TextColumns
+
+    def data(self, results: Results) -> dict[str, pd.DataFrame]:
+        """The tables, of the names in TABLES."""
+
+
+@runtime_checkable
+class SectionWithPicture(Section, Protocol):
+    """A section that draws."""
+
+    def draw(self, tables: Tables, folder: Path) -> None:
+        """Write the pictures into a folder."""
+
+
+SECTIONS: list[Section] = [
+    opening,
+    in_short,
+    paper_order,
+    frontier_picture,
+    table_1,
+    gains,
+    frontier,
+    codebook_size,
+    items,
+    refits,
+    budgets,
+    ablations,
+    training,
+    code_usage,
+    long_tail,
+    split,
+    parameters,
+]

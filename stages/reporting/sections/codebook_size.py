@@ -1,0 +1,110 @@
+"""How many centroids are enough for k-means of whole vectors."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.experiment import Experiment
+from stages.reporting.figures import LINES, THOUSANDS, line_styles, save
+from stages.reporting.results import NDCG, Results
+from stages.reporting.wording import paragraphs
+
+TABLES: TextColumns = {"plots/codebook_size": ("row",), "figures/convergence": ("row",)}
+
+
+def data(results: Results) -> dict[str, pd.DataFrame]:
+    """Rows by their number of centroids; and the mean squared error before each iteration of their k-means."""
+    sizes = [
+        (row.base, row.centroids, row.variance_lost, row.mean(NDCG))
+        for row in results.rows
+        if row.centroids is not None
+    ]
+    errors = [
+        (row.name, iteration, error) for row in results.rows for iteration, error in enumerate(row.fit_errors, start=1)
+    ]
+    table = pd.DataFrame(sizes, columns=["row", "size", "variance_lost", NDCG])
+    return {
+        "plots/codebook_size": table.sort_values(["row", "size"], ignore_index=True),
+        "figures/convergence": pd.DataFrame(errors, columns=["row", "iteration", "error"]),
+    }
+
+
+def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
+    """The picture and the knees; nothing where no row is by whole-vector k-means."""
+    sizes = tables["plots/codebook_size"]
+    if sizes.empty:
+        return ""
+    knees = [
+        f"The knee of `{row}` is at **{knee_of(table)} centroids**." for row, table in sizes.groupby("row", sort=False)
+    ]
+    return paragraphs(
+        "## The number of centroids",
+        "![Variance lost by the number of centroids, and the convergence of k-means](figures/codebook_size.png)",
+        " ".join(
+            [
+                *knees,
+                "The knee is the size farthest below the straight line from the smallest to the largest, over the",
+                "logarithm of the size. K-means stops once an iteration gains less than 0.01 % of the error, or after",
+                "100 iterations.",
+            ]
+        ),
+    )
+
+
+def draw(tables: Tables, folder: Path) -> None:
+    """Two panels: variance lost by the number of centroids, and error by iteration."""
+    sizes, convergence = tables["plots/codebook_size"], tables["figures/convergence"]
+    if sizes.empty:
+        return
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    _draw_sizes(left, sizes)
+    _draw_convergence(right, convergence)
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.25)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
+    save(figure, folder / "codebook_size.png")
+
+
+def knee_of(table: pd.DataFrame) -> int:
+    """The size whose loss is farthest below the straight line from the first to the last, over its logarithm.
+
+    Kneedle (Satopää et al. 2011) without smoothing: both axes from 0 to 1. The smallest size where there are not three.
+
+    Parameters
+    ----------
+    table : columns size and variance_lost, by rising size
+    """
+    sizes, lost = table["size"].to_numpy(), table["variance_lost"].to_numpy()
+    if len(sizes) < 3 or lost[0] <= lost[-1]:
+        return int(sizes[0])
+    along = np.log(sizes / sizes[0]) / np.log(sizes[-1] / sizes[0])
+    fallen = (lost[0] - lost) / (lost[0] - lost[-1])
+    return int(sizes[np.argmax(fallen - along)])
+
+
+def _draw_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
+    for (row, table), colour in zip(sizes.groupby("row", sort=False), LINES, strict=False):
+        axes.plot(table["size"], table["variance_lost"], "o-", color=colour, label=str(row))
+        knee = knee_of(table)
+        lost = table.loc[table["size"] == knee, "variance_lost"].iloc[0]
+        axes.annotate(f"knee: {knee}", (knee, lost), xytext=(8, 8), textcoords="offset points", fontsize=9)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(THOUSANDS)
+    axes.set_title("share of the variance lost, by number of centroids", fontsize=10)
+    axes.set_xlabel("centroids")
+
+
+def _draw_convergence(axes: Axes, convergence: pd.DataFrame) -> None:
+    styles = line_styles(convergence["row"])
+    for row, steps in convergence.groupby("row", sort=False):
+        axes.plot(steps["iteration"], steps["error"], marker=".", label=str(row), **styles[str(row)])
+    axes.set_title("mean squared error before each iteration of k-means", fontsize=10)
+    axes.set_xlabel("iteration")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

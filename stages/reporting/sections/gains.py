@@ -1,0 +1,48 @@
+"""Rows that were quantized during training against those quantized after it, at equal bytes."""
+
+import pandas as pd
+
+from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.experiment import Experiment
+from stages.reporting.results import NDCG, Results
+from stages.reporting.tables import markdown
+from stages.reporting.wording import code, difference, each, number_of_bytes, paragraphs, score, verdict
+
+TABLES: TextColumns = {"figures/gains": ("row", "after_training")}
+
+
+def data(results: Results) -> dict[str, pd.DataFrame]:
+    """NDCG@100 of both rows and their difference, paired by user."""
+    by_name = {row.name: row for row in results.rows}
+    pairs = [(row, by_name[row.post_hoc_twin]) for row in results.rows if row.post_hoc_twin in by_name]
+    lines = [
+        (
+            row.name, twin.name, row.bytes_per_user, row.mean(NDCG), twin.mean(NDCG),
+            *results.bootstrap.difference(row.values(NDCG), twin.values(NDCG)),
+        )
+        for row, twin in pairs
+    ]  # fmt: skip
+    columns = ["row", "after_training", "bytes_per_user", "ndcg", "ndcg_after_training", "difference", "low", "high"]
+    return {"figures/gains": pd.DataFrame(lines, columns=columns)}
+
+
+def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
+    """The table, and how to read it."""
+    table = tables["figures/gains"]
+    intervals = list(zip(table["difference"], table["low"], table["high"], strict=True))
+    columns = {
+        "during training": code(table["row"]),
+        "after training": code(table["after_training"]),
+        "bytes per user": each(table["bytes_per_user"], number_of_bytes),
+        "NDCG@100": each(table["ndcg"], score),
+        "after": each(table["ndcg_after_training"], score),
+        "difference (95 % CI)": [difference(*interval) for interval in intervals],
+        "": [verdict(low, high) for _, low, high in intervals],
+    }
+    return paragraphs(
+        "## During training or after it",
+        "Each row that was quantized during training is compared with the row that quantizes its float twin after "
+        "training, with as many codebooks of as many codes:",
+        markdown(pd.DataFrame(columns)),
+        "*Difference* is of NDCG@100, paired by user. Where its interval holds 0, it may be chance.",
+    )

@@ -1,0 +1,31 @@
+"""The report's title, and what to beware of."""
+
+from stages.reporting.csv_files import Tables
+from stages.reporting.experiment import Experiment
+from stages.reporting.sections.split import differences
+from stages.reporting.wording import paragraphs
+
+
+def words(tables: Tables, experiment: Experiment) -> str:
+    """The title, then a quoted warning for each reason to mistrust the numbers."""
+    title, warnings = experiment.title, []
+    if experiment.is_made_up:
+        title = f"synthetic data, {title}"
+        warnings.append(
+            "> **The ratings are made up, with the tails of MovieLens-20M. This report rehearses a run, whose time and "
+            "memory are in [run.md](run.md). It says nothing about accuracy on real users.**"
+        )
+    different = differences(tables, experiment)
+    if different:
+        warnings.append(
+            "\n".join(
+                [
+                    "> **WARNING: the split is not the published one, so no row can be compared with published "
+                    "values.**",
+                    *(f"> - {line}" for line in different),
+                ]
+            )
+        )
+    if experiment.caution:
+        warnings.append(f"> **{experiment.caution}**")
+    return paragraphs(f"# Bytes per user against accuracy: {title}", *warnings)

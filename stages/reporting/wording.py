@@ -1,0 +1,64 @@
+"""How the report writes numbers, lists and paragraphs."""
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+UNKNOWN = "–"
+
+
+def score(value: float) -> str:
+    """A metric."""
+    return f"{value:.4f}"
+
+
+def share(value: float) -> str:
+    """Percent."""
+    return f"{value * 100:.1f} %"
+
+
+def share_interval(value: float, low: float, high: float) -> str:
+    """Percent, with its 95 % confidence interval."""
+    return f"{share(value)} ({low * 100:.1f}–{high * 100:.1f})"
+
+
+def difference(value: float, low: float, high: float) -> str:
+    """Of a metric, with its 95 % confidence interval."""
+    return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def verdict(low: float, high: float) -> str:
+    """What the 95 % confidence interval of a difference says."""
+    return "above" if low > 0 else "below" if high < 0 else "may be chance"
+
+
+def number_of_bytes(value: float) -> str:
+    """Without decimals where there are none."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes with their unit."""
+    if n_bytes < 1000:
+        return f"{n_bytes:,.0f} B"
+    return f"{n_bytes / 1e3:,.1f} kB" if n_bytes < 10_000 else f"{n_bytes / 1e3:,.0f} kB"
+
+
+def each(values: Iterable[float], write: Callable[[float], str]) -> list[str]:
+    """The cells of a column; a dash where the value is not known."""
+    return [UNKNOWN if pd.isna(value) else write(value) for value in values]
+
+
+def code(names: Iterable[str]) -> list[str]:
+    """Names in code font."""
+    return [f"`{name}`" for name in names]
+
+
+def listing(values: Iterable[object]) -> str:
+    """Distinct values in order, joined."""
+    return ", ".join(dict.fromkeys(str(value) for value in values))
+
+
+def paragraphs(*blocks: str) -> str:
+    """Blocks of Markdown, with an empty line between them; empty blocks are left out."""
+    return "\n\n".join(block for block in blocks if block)

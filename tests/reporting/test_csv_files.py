@@ -1,0 +1,60 @@
+"""Tables that are read back as they were written."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages.reporting.csv_files import read_report_table, read_table, write_table
+from stages.run.errors import UserError
+
+TEXT = ("row", "title")
+TABLE = pd.DataFrame(
+    {
+        "row": ["007", "1e3", "NA"],
+        "title": ["", 'a "quoted", long\ntitle', "None"],
+        "users": [1, 2, 3],
+        "large": [2**60, 1, 0],
+        "kept": [0.1 + 0.2, float("nan"), 1 / 3],
+    }
+)
+
+
+def test_text_stays_text_and_an_empty_number_is_not_known(tmp_path: Path) -> None:
+    write_table(TABLE, tmp_path / "table.csv", TEXT)
+    table = read_table(tmp_path / "table.csv", TEXT)
+    assert table["row"].tolist() == ["007", "1e3", "NA"]
+    assert table["title"].tolist() == ["", 'a "quoted", long\ntitle', "None"]
+    assert table["users"].tolist() == [1, 2, 3]
+    assert table["large"].tolist() == [2**60, 1, 0]
+    assert table["kept"].isna().tolist() == [False, True, False]
+    assert table["kept"].dropna().tolist() == [0.3, 0.333333]
+
+
+def test_what_is_read_back_and_written_again_is_the_same(tmp_path: Path) -> None:
+    write_table(TABLE, tmp_path / "first.csv", TEXT)
+    write_table(read_table(tmp_path / "first.csv", TEXT), tmp_path / "second.csv", TEXT)
+    assert (tmp_path / "second.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()
+
+
+def test_a_table_without_lines_keeps_its_columns(tmp_path: Path) -> None:
+    write_table(TABLE.iloc[:0], tmp_path / "table.csv", TEXT)
+    table = read_table(tmp_path / "table.csv", TEXT)
+    assert table.columns.tolist() == TABLE.columns.tolist()
+    assert table.empty
+
+
+@pytest.mark.parametrize(("column", "value"), [("users", "three"), ("title", None)])
+def test_a_column_that_could_not_be_read_back_is_not_written(tmp_path: Path, column: str, value: str | None) -> None:
+    with pytest.raises(ValueError, match=f"column {column} holds"):
+        write_table(TABLE.assign(**{column: value}), tmp_path / "table.csv", TEXT)
+
+
+def test_a_missing_and_a_damaged_table_are_told_apart(tmp_path: Path) -> None:
+    report = tmp_path / "tiny"
+    report.mkdir()
+    with pytest.raises(UserError, match=r"there is no report at .*frontier\.csv; run: dvc repro report@tiny"):
+        read_report_table(report, "frontier", TEXT)
+    (report / "frontier.csv").write_text("row,users\na,many\n")
+    with pytest.raises(UserError, match=r"frontier\.csv is damaged; run: dvc repro --force --single-item report@tiny"):
+        read_report_table(report, "frontier", TEXT)

@@ -1,0 +1,102 @@
+"""A report made from its tables."""
+
+import re
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stages.reporting.drawing import draw_report, new_report, read_tables, text_columns, write_tables
+from stages.run.errors import UserError
+from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_results, results
+
+PICTURES = {"frontier.png", "codebook_size.png", "curves.png", "code_usage.png", "long_tail.png"}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reports") / "tiny"
+    folder.mkdir()
+    write_tables(full_results(), folder)
+    draw_report(read_tables(folder), EXPERIMENT, folder)
+    return folder
+
+
+def test_a_report_has_its_words_its_page_its_tables_and_its_pictures(report: Path) -> None:
+    files = {str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()}
+    assert files == {
+        "report.md",
+        "frontier.html",
+        *(f"{name}.csv" for name in text_columns()),
+        *(f"figures/{name}" for name in PICTURES),
+    }
+
+
+def test_plots_are_the_tables_that_dvc_draws(report: Path) -> None:
+    assert {path.stem for path in (report / "plots").iterdir()} == {
+        "frontier", "curves", "code_usage", "codebook_size", "by_activity", "by_popularity",
+    }  # fmt: skip
+
+
+def test_every_link_and_every_picture_is_there(report: Path) -> None:
+    links = set(re.findall(r"\]\((.*?)\)", (report / "report.md").read_text())) - {"run.md", "metrics.json"}
+    assert {link for link in links if not (report / link).exists()} == set()
+    assert {Path(link).name for link in links} == PICTURES | {
+        "frontier.html",
+        *(f"{Path(name).name}.csv" for name in text_columns()),
+    }
+
+
+def test_no_time_is_in_any_file(report: Path) -> None:
+    for path in [report / "report.md", *report.rglob("*.csv")]:
+        assert not re.search(r"fit_seconds|encode_us|µs\b|\bGB\b|revision|\d s\b", path.read_text()), path
+    assert not re.search(r"fit_seconds|encode_us|µs", (report / "frontier.html").read_text())
+
+
+def test_drawing_again_changes_no_byte(report: Path, tmp_path: Path) -> None:
+    tables = read_tables(report)
+    (tmp_path / "figures").mkdir()
+    draw_report(tables, EXPERIMENT, tmp_path)
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert path.read_bytes() == (report / path.relative_to(tmp_path)).read_bytes(), path
+
+
+def test_a_new_metric_is_in_the_table_the_report_and_the_page(tmp_path: Path) -> None:
+    rows = [
+        replace(row, metrics={**METRICS, "luck@7": "Luck@7"}, per_user=row.per_user.assign(**{"luck@7": 0.123}))
+        for row in (FLOAT, QUANTIZED)
+    ]
+    write_tables(results(*rows), tmp_path)
+    draw_report(read_tables(tmp_path), EXPERIMENT, tmp_path)
+    assert "luck@7" in (tmp_path / "plots/frontier.csv").read_text().splitlines()[0]
+    assert re.search(r"\| +Luck@7 \|", (tmp_path / "report.md").read_text())
+    page = (tmp_path / "frontier.html").read_text()
+    assert '{"key": "luck@7", "name": "Luck@7", "format": "score"}' in page
+    assert '"luck@7": 0.123' in page
+
+
+def test_a_missing_table_is_said_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no report at .*; run: dvc repro report@"):
+        read_tables(tmp_path)
+
+
+def test_a_new_report_replaces_the_last_one_and_leaves_what_else_is_there(tmp_path: Path) -> None:
+    report = tmp_path / "tiny"
+    for name in ("figures/old.png", "figures/new.png", "studies/mine.md", "report.md", "run.md"):
+        (report / name).parent.mkdir(parents=True, exist_ok=True)
+        (report / name).write_text("old")
+    with new_report(report) as folder:
+        (folder / "figures").mkdir()
+        (folder / "figures/new.png").write_text("new")
+        (folder / "report.md").write_text("new")
+    files = {str(path.relative_to(report)): path.read_text() for path in report.rglob("*") if path.is_file()}
+    assert files == {"figures/new.png": "new", "report.md": "new", "studies/mine.md": "old", "run.md": "old"}
+
+
+def test_a_report_that_fails_leaves_the_last_one(tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_text("old")
+    with suppress(ZeroDivisionError), new_report(tmp_path) as folder:
+        (folder / "report.md").write_text("new")
+        raise ZeroDivisionError
+    assert (tmp_path / "report.md").read_text() == "old"

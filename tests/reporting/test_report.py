@@ -1,0 +1,67 @@
+"""The stage that writes the report, and the command that draws it again."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.commands.draw import draw
+from stages.config.reader import read_params
+from stages.report import report
+from stages.reporting.load_results import load_results
+from stages.run import paths
+from stages.run.errors import UserError
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_is_drawn_again_from_its_tables_alone(
+    results_on_disk: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(results_on_disk)
+    assert "report.md: 19 rows of MovieLens latest-small" in capsys.readouterr().out
+    folder = paths.report(results_on_disk)
+    written = contents(folder)
+    shutil.rmtree("data")
+    for path in [folder / "report.md", folder / "frontier.html", *folder.rglob("*.png")]:
+        path.unlink()
+    draw(results_on_disk)
+    assert contents(folder) == written
+
+
+def test_drawing_again_takes_a_change_of_a_table(results_on_disk: str) -> None:
+    report(results_on_disk)
+    folder = paths.report(results_on_disk)
+    picture = (folder / "figures/codebook_size.png").read_bytes()
+    table = folder / "plots/codebook_size.csv"
+    table.write_text(table.read_text().replace(",0.25,", ",0.125,", 1))
+    draw(results_on_disk)
+    assert (folder / "figures/codebook_size.png").read_bytes() != picture
+
+
+def test_metrics_are_rounded_means_of_every_row(results_on_disk: str) -> None:
+    report(results_on_disk)
+    text = (paths.report(results_on_disk) / "metrics.json").read_text()
+    rows = json.loads(text)["rows"]
+    results = load_results(read_params(), results_on_disk)
+    assert list(rows) == [row.name for row in results.rows]
+    assert list(rows["dae-200"]) == [*results.metrics, "bytes_per_user"]
+    assert rows["dae-200"]["ndcg@100"] == round(results.rows[2].mean("ndcg@100"), 5)
+    assert text == json.dumps({"rows": rows}, indent=2) + "\n"
+
+
+def test_drawing_a_report_that_is_not_there_is_said(results_on_disk: str) -> None:
+    with pytest.raises(UserError, match=r"there is no report at .*; run: dvc repro report@ml-latest-small"):
+        draw(results_on_disk)
+
+
+@pytest.mark.parametrize("module", ["stages.report", "stages.commands.draw", "stages.commands.advise"])
+def test_neither_pytorch_nor_faiss_is_imported(module: str) -> None:
+    program = f"import sys, {module}; print({{'torch', 'faiss'}} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert shown == "set()\n"
