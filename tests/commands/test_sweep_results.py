@@ -1,0 +1,37 @@
+"""The trials of a sweep, as its table has them."""
+
+import optuna
+from optuna.trial import TrialState
+
+from stages.commands.sweep_results import DIVERGED, STOPPED_EARLY, TO_THE_END, trials_of
+
+
+def study_of(*trials: tuple[list[float], float, str]) -> optuna.Study:
+    """Trials by their validation NDCG@100 of each epoch, the best that counts, and how they ended."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(direction="maximize")
+    for curve, best, outcome in trials:
+        trial = study.ask()
+        for name in ("learning_rate", "l2"):
+            trial.suggest_float(name, 1e-5, 1e-1, log=True)
+        for epoch, ndcg in enumerate(curve, start=1):
+            trial.set_user_attr("best_ndcg", best)
+            trial.report(ndcg, epoch)
+        trial.set_user_attr("outcome", outcome)
+        if outcome == STOPPED_EARLY:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, best)
+    return study
+
+
+def test_epochs_in_float_do_not_count_where_codebooks_start_later() -> None:
+    trials = trials_of(study_of(([0.5, 0.6, 0.3, 0.4], 0.4, TO_THE_END), ([0.5, 0.2], 0.2, STOPPED_EARLY)))
+    assert trials["validation_ndcg"].tolist() == [0.4, 0.2]
+    assert trials["epochs"].tolist() == [4, 2]
+
+
+def test_a_training_that_diverged_comes_last_however_good_it_was_before() -> None:
+    trials = trials_of(study_of(([0.9], 0.0, DIVERGED), ([0.3, 0.4], 0.4, TO_THE_END), ([], 0.0, DIVERGED)))
+    assert trials["outcome"].tolist() == [TO_THE_END, DIVERGED, DIVERGED]
+    assert trials["validation_ndcg"].tolist() == [0.4, 0.0, 0.0]
