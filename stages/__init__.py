@@ -2,6 +2,6 @@
 
 import os
 
-# OpenMP's threads sleep while they wait: those that spin slow training down many times over where something else wants
-# the same cores. Read when PyTorch is imported; a value that is set already stays.
+# Waiting OpenMP threads sleep: threads that spin make training many times slower when other processes need the same
+# cores. PyTorch reads this on import; a value from the environment has precedence.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,4 +1,4 @@
-"""Spend a budget of bytes unevenly: longer residual codes for users with longer histories.
+"""Distribute a budget of bytes unevenly: longer residual codes for users with longer histories.
 
 python -m stages.budget --dataset ml-latest-small --model rq-vae-200
 """
@@ -9,23 +9,25 @@ import numpy as np
 import pandas as pd
 
 from stages.codebooks.residual import ResidualCodec
-from stages.config.params import read_params
-from stages.interactions.protocol.strong_generalization import HeldOutUsers
-from stages.interfaces.batches import keep_freed_memory
-from stages.interfaces.split import load_split
+from stages.config.reader import read_params
+from stages.interfaces.split import HeldOutUsers, load_split
 from stages.models.autoencoder import AutoEncoder
-from stages.models.build import build_model, choose_device, describe, load_weights
-from stages.ranking.evaluation import evaluate
+from stages.models.build import load_model
+from stages.models.device import choose_device, describe
+from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
-from stages.run.records import recorded
+from stages.run.facts import recorded
+from stages.run.files import whole_folder
+from stages.run.memory import keep_freed_memory
 from stages.statistics.activity import TIER_BYTES, allocate, quarter_bounds, quarters_of
 
 
 def budget(dataset: Dataset, model: Model) -> None:
-    """Choose lengths of the code by quarters of the validation users, and compare with one length on the test users.
+    """Choose a code length for each quarter of the validation users, and compare with one length on the test users.
 
-    Writes test_users.parquet: budget, user, quarter, bytes, ndcg_flat, ndcg, means of seeds; and lengths.json.
+    Writes test_users.parquet, with columns budget, user, quarter, bytes, ndcg_flat and ndcg (means of seeds), and
+    lengths.json.
     """
     params = read_params()
     sizes = params.budgets_of(model)
@@ -34,13 +36,12 @@ def budget(dataset: Dataset, model: Model) -> None:
     keep_freed_memory()
     validation, test = [], []
     with (
-        recorded(paths.record(dataset, f"budget-{model}")) as record,
-        paths.whole_folder(paths.budget(dataset, model)) as folder,
+        recorded(dataset, f"budget-{model}") as facts,
+        whole_folder(paths.evaluation(dataset, "budgets", model)) as folder,
     ):
-        record |= describe(device)
+        facts |= describe(device)
         for seed in params.seeds:
-            network = build_model(params.model(model), split.train.shape[1])
-            load_weights(network, paths.model(dataset, model, seed), "train", device)
+            network = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
             validation.append(_by_length(network, split.validation, params.evaluation.batch_size))
             test.append(_by_length(network, split.test, params.evaluation.batch_size))
         chosen_on, shown = (np.mean(of_seeds, axis=0) for of_seeds in (validation, test))
@@ -51,16 +52,16 @@ def budget(dataset: Dataset, model: Model) -> None:
         for flat in sizes:
             chosen = allocate(chosen_on, quarters[0], flat - TIER_BYTES)
             lengths[flat] = chosen.tolist()
-            kept = chosen[quarters[1]]
+            n_bytes = chosen[quarters[1]]  # for each test user
             tables.append(
                 pd.DataFrame(
                     {
                         "budget": flat,
-                        "user": np.arange(len(kept)),
+                        "user": np.arange(len(n_bytes)),
                         "quarter": quarters[1] + 1,
-                        "bytes": kept + TIER_BYTES,
+                        "bytes": n_bytes + TIER_BYTES,
                         "ndcg_flat": shown[:, flat - 1],
-                        "ndcg": shown[np.arange(len(kept)), kept - 1],
+                        "ndcg": shown[np.arange(len(n_bytes)), n_bytes - 1],
                     }
                 )
             )
@@ -72,20 +73,19 @@ def budget(dataset: Dataset, model: Model) -> None:
 
 
 def _by_length(network: AutoEncoder, users: HeldOutUsers, batch_size: int) -> np.ndarray:
-    """NDCG@100 float64 (n_users with something held out, longest code), by the bytes that are kept of the code."""
+    """NDCG@100 for each length of the prefix, float64 (n_users with held-out interactions, longest code)."""
     codec = network.codec()
-    assert isinstance(codec, ResidualCodec)  # params.yaml is checked for it
+    assert isinstance(codec, ResidualCodec)  # checked when params.yaml is read
     columns = [
-        evaluate(network, codec.prefix(n_bytes), users, batch_size)["ndcg@100"].to_numpy()
+        ndcg_of_users(network, codec.prefix(n_bytes), users, batch_size)
         for n_bytes in range(1, codec.bytes_per_vector + 1)
     ]
     return np.stack(columns, axis=1)
 
 
 def _histories(users: HeldOutUsers) -> np.ndarray:
-    """Numbers of fold-in items of the users with something held out."""
-    scored = np.diff(users.held_out.indptr) > 0
-    return np.diff(users.fold_in.indptr)[scored]
+    """Number of fold-in items of each user with held-out interactions, int64."""
+    return np.diff(users.fold_in.indptr)[users.scored()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bring a data set's ratings here: from this machine, from the first address that has them, or made up.
+"""Get a data set's ratings: from a local path, from the first address that serves them, or synthetic.
 
 python -m stages.download --dataset ml-20m
 """
@@ -8,32 +8,33 @@ import shutil
 from pathlib import Path
 
 from stages.config.dataset import FileSource, SyntheticSource, WebSource
-from stages.config.params import read_params
+from stages.config.reader import read_params
 from stages.interactions.sources.archive import fetch, sha256_of, what_is_wrong
 from stages.interactions.sources.synthetic import write_synthetic
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
-from stages.run.records import recorded
+from stages.run.facts import recorded
+from stages.run.files import files, whole_file, whole_folder
 
 
 def download(dataset: Dataset) -> None:
-    """Bring a data set's ratings here, checked by size and digest where params.yaml gives them."""
+    """Get a data set's ratings, and verify size and digest if params.yaml gives them."""
     source = read_params().dataset(dataset).source
     target = paths.raw(dataset, source.name)
-    with recorded(paths.record(dataset, "download")) as record:
+    with recorded(dataset, "download") as record:
         match source:
             case FileSource():
                 _copy(source, target)
             case WebSource():
                 _download(source, target, paths.partial(dataset, source.name))
             case SyntheticSource():
-                with paths.whole_file(target) as temporary:
+                with whole_file(target) as temporary:
                     write_synthetic(temporary, source.users, source.items, source.ratings, source.seed)
                 print(f"{target}: {source.ratings:,} made-up ratings")
         record["files"] = {
             str(file.relative_to(target.parent)): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
-            for file in paths.files(target)
+            for file in files(target)
         }
 
 
@@ -44,10 +45,10 @@ def _copy(source: FileSource, target: Path) -> None:
     if origin.is_dir():
         if source.sha256 is not None:
             raise UserError(f"{origin} is a folder; leave size and sha256 out in params.yaml, they are of a file")
-        parts = paths.files(origin)
+        parts = files(origin)
         if not parts:
             raise UserError(f"{origin} is an empty folder; put the parts there")
-        with paths.whole_folder(target) as folder:
+        with whole_folder(target) as folder:
             for part in parts:
                 copy = folder / part.relative_to(origin)
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def _copy(source: FileSource, target: Path) -> None:
     if target.is_file() and filecmp.cmp(origin, target, shallow=False):
         print(f"{target} is already here, the same as {origin}")
         return
-    with paths.whole_file(target) as temporary:
+    with whole_file(target) as temporary:
         shutil.copyfile(origin, temporary)
     print(f"{target} came from {origin}")
 

@@ -3,24 +3,24 @@
 python -m stages.fit --dataset ml-latest-small --reference ease
 """
 
-from stages.config.params import read_params
+from stages.config.reader import read_params
 from stages.interfaces.split import load_split
-from stages.models.build import build_reference, choose_device, describe, save_state
+from stages.interfaces.weights import save_state
+from stages.references.build import build_reference
 from stages.run import paths
 from stages.run.command_line import Dataset, Reference, run
-from stages.run.records import recorded
+from stages.run.facts import recorded
+from stages.run.files import whole_file
 
 
 def fit(dataset: Dataset, reference: Reference) -> None:
-    """Fit a reference and keep its weights."""
-    params = read_params()
+    """Fit a reference on the CPU, and write its weights."""
+    settings = read_params().reference(reference)
     split = load_split(paths.split(dataset))
-    device = choose_device(params.device)
-    with recorded(paths.record(dataset, f"fit-{reference}")) as record:
-        record |= describe(device)
-        model = build_reference(params.reference(reference), split.train.shape[1]).to(device)
+    with recorded(dataset, f"fit-{reference}"):
+        model = build_reference(settings, split.train.shape[1])
         model.fit(split.train)
-        with paths.whole_file(paths.reference(dataset, reference)) as temporary:
+        with whole_file(paths.reference(dataset, reference)) as temporary:
             save_state(model.state_dict(), temporary)
 
 

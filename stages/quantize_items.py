@@ -1,4 +1,4 @@
-"""Quantize a model's item tables, its output and input layers, and score the test users by them.
+"""Quantize a model's item tables, its output and input layers, and measure the effect on the test users.
 
 python -m stages.quantize_items --dataset ml-latest-small --model dae-200
 """
@@ -11,116 +11,127 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from stages import codecs
 from stages.codebooks.fitted import FittedCodec
-from stages.config.params import TABLES, ItemRow, Params, read_params
+from stages.config.checks import check_split
+from stages.config.reader import read_params
+from stages.config.rows import TABLES, ItemRow
+from stages.evaluation.code_usage import no_code_usage
 from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
-from stages.evaluation.measurements import Result, microseconds_of, no_code_usage, write_results
-from stages.interactions.protocol.strong_generalization import Split
-from stages.interfaces.batches import keep_freed_memory
-from stages.interfaces.codec import Float32
-from stages.interfaces.split import load_split
+from stages.evaluation.measurements import Measurements, measure_users, microseconds_of, write_measurements
+from stages.interfaces.codec import Codec, Float32
+from stages.interfaces.split import Split, load_split
 from stages.models.autoencoder import AutoEncoder
-from stages.models.build import build_model, choose_device, describe, fit_codecs, load_codec, load_weights
-from stages.ranking.evaluation import evaluate
+from stages.models.build import load_model
+from stages.models.device import choose_device, describe
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
-from stages.run.records import recorded
+from stages.run.facts import recorded
+from stages.run.files import whole_folder
+from stages.run.memory import keep_freed_memory
 
 
-class Quantized(NamedTuple):
-    """A table of items, quantized."""
+class QuantizedTable(NamedTuple):
+    """A quantized item table: the weights of the output or input layer."""
 
     codec: FittedCodec
     decoded: np.ndarray
-    """float32 (n_items, d)."""
-    lost: float
-    """Share of the variance."""
+    """float32 (n_items, d), the table after encoding and decoding."""
+    variance_lost: float
+    """Share of the table's variance lost by quantization."""
     encode_us: float
-    """Per item."""
+    """Encoding time in microseconds per item."""
     decode_us: float
+    """Decoding time in microseconds per item."""
 
 
 def quantize_items(dataset: Dataset, model: Model) -> None:
-    """Fit the quantizers that params.yaml names for a model's item tables, and score rows with one, both, and all."""
+    """Fit a model's item quantizers, and measure rows with one table, both tables, or tables and users quantized."""
     params = read_params()
     quantizers = params.item_quantizers_of(model)
     split = load_split(paths.split(dataset))
     n_users, n_items = split.train.shape
-    params.check_split(n_users, n_items)
+    check_split(params, n_users, n_items, [model])
     device = choose_device(params.device)
     keep_freed_memory()
-    results: dict[str, list[Result]] = {}
+    rows: dict[str, list[Measurements]] = {}
     seconds: dict[str, list[float]] = {}
     with (
-        recorded(paths.record(dataset, f"quantize-items-{model}")) as record,
-        paths.whole_folder(paths.item_codecs(dataset, model)) as codecs,
-        paths.whole_folder(paths.item_evaluation(dataset, model)) as folder,
+        recorded(dataset, f"quantize-items-{model}") as facts,
+        whole_folder(paths.item_codecs(dataset, model)) as codec_folder,
+        whole_folder(paths.evaluation(dataset, "items", model)) as folder,
     ):
-        record |= describe(device)
+        facts |= describe(device)
         for seed in params.seeds:
-            network = build_model(params.model(model), n_items)
-            load_weights(network, paths.model(dataset, model, seed), "train", device)
+            network = load_model(params.model(model), n_items, paths.model(dataset, model, seed), device)
             tables = {"output": _numbers(network.output.weight), "input": _numbers(network.input_weight)}
             for name, settings in quantizers.items():
                 started = perf_counter()
-                fitted = {table: fit_codecs(settings, vectors, n_items) for table, vectors in tables.items()}
+                fitted = {table: codecs.fit(settings, vectors, n_items) for table, vectors in tables.items()}
                 seconds.setdefault(name, []).append(round(perf_counter() - started, 2))
-                for form in settings.forms:
-                    quantized = {table: _quantize(tables[table], found[form]) for table, found in fitted.items()}
+                for variant in settings.variants:
+                    quantized = {table: _quantize(tables[table], of[variant]) for table, of in fitted.items()}
                     for what in TABLES:
-                        row = ItemRow(model, name, form, what)
-                        result = _evaluate(params, dataset, network, split, tables, quantized, row, seed)
-                        results.setdefault(row.name, []).append(result)
-                    target = codecs / row.users.name
+                        row = ItemRow(model, name, variant, what)
+                        users: Codec = Float32()
+                        if what == "users-too":
+                            users = codecs.load_codec(paths.codec(dataset, model, row.users.name, seed))
+                        measured = _measure(
+                            network, users, split, tables, quantized, what, params.evaluation.batch_size
+                        )
+                        measured.per_user["seed"] = seed
+                        rows.setdefault(row.name, []).append(measured)
+                    target = codec_folder / row.users.name
                     target.mkdir(exist_ok=True)
                     for table, (codec, *_) in quantized.items():
                         codec.save(target / f"{seed}-{table}.npz")
                     print(
                         f"{row.users.name}, seed {seed}: {codec.bytes_per_vector} bytes per item and table", flush=True
                     )
-        for name, of_seeds in results.items():
-            write_results(of_seeds, folder / name)
-        record["fit_seconds"] = seconds  # of both tables and all forms, for each seed
-        record["microseconds"] = {name: microseconds_of(of_seeds) for name, of_seeds in results.items()}
+        for row_name, of_seeds in rows.items():
+            write_measurements(of_seeds, folder / row_name)
+        facts["fit_seconds"] = seconds  # of both tables and all variants together, for each seed
+        facts["microseconds"] = {row_name: microseconds_of(of_seeds) for row_name, of_seeds in rows.items()}
 
 
-def _evaluate(
-    params: Params,
-    dataset: str,
+def _measure(
     network: AutoEncoder,
+    users: Codec,
     split: Split,
     tables: dict[str, np.ndarray],
-    quantized: dict[str, Quantized],
-    row: ItemRow,
-    seed: int,
-) -> Result:
-    """The row's metrics; its bytes are per item and its loss is that of items, not of users."""
-    replaced = {table: found for table, found in quantized.items() if row.tables in (table, "both", "users-too")}
+    quantized: dict[str, QuantizedTable],
+    what: str,
+    batch_size: int,
+) -> Measurements:
+    """Measure the network with decoded item tables; bytes, variance lost and times are those of the tables, per item.
+
+    Parameters
+    ----------
+    users : codec that stores the users
+    what : one of `stages.config.rows.TABLES`, the tables to quantize
+    """
+    replaced = {table: of for table, of in quantized.items() if what in (table, "both", "users-too")}
     changed = copy.deepcopy(network)
-    for table, found in replaced.items():
+    for table, of in replaced.items():
         weight = changed.output.weight if table == "output" else changed.input_weight
-        weight.data.copy_(torch.from_numpy(found.decoded))
-    users: FittedCodec | Float32 = Float32()
-    if row.tables == "users-too":
-        path = paths.codecs(dataset, row.model) / row.users.name / f"{seed}.npz"
-        users = load_codec(path, params.quantizer(row.quantizer), row.form)
-    per_user = evaluate(changed, users, split.test, params.evaluation.batch_size)
-    whole = sum(4 * vectors.shape[1] for table, vectors in tables.items() if table not in replaced)
-    return Result(
-        per_user.assign(seed=seed),
-        no_code_usage().assign(seed=seed),
-        bytes_per_user=whole + sum(found.codec.bytes_per_vector for found in replaced.values()),
-        shared_bytes=sum(found.codec.shared_bytes for found in replaced.values()),
-        variance_lost=fmean(found.lost for found in replaced.values()),
-        errors=[],
-        encode_us=sum(found.encode_us for found in replaced.values()),
-        decode_us=sum(found.decode_us for found in replaced.values()),
+        weight.data.copy_(torch.from_numpy(of.decoded))
+    float_bytes = sum(4 * vectors.shape[1] for table, vectors in tables.items() if table not in replaced)
+    return Measurements(
+        measure_users(changed, users, split.test, batch_size),
+        no_code_usage().assign(seed=0),
+        bytes_per_user=float_bytes + sum(of.codec.bytes_per_vector for of in replaced.values()),
+        shared_bytes=sum(of.codec.shared_bytes for of in replaced.values()),
+        variance_lost=fmean(of.variance_lost for of in replaced.values()),
+        fit_errors=[],
+        encode_us=sum(of.encode_us for of in replaced.values()),
+        decode_us=sum(of.decode_us for of in replaced.values()),
     )
 
 
-def _quantize(vectors: np.ndarray, codec: FittedCodec) -> Quantized:
+def _quantize(vectors: np.ndarray, codec: FittedCodec) -> QuantizedTable:
     decoded = np.asarray(codec.decode(codec.encode(vectors)))
-    return Quantized(codec, decoded, variance_lost(codec, vectors), *microseconds(codec, vectors[:MOST_VECTORS_TIMED]))
+    times = microseconds(codec, vectors[:MOST_VECTORS_TIMED])
+    return QuantizedTable(codec, decoded, variance_lost(vectors, decoded), *times)
 
 
 def _numbers(weight: torch.Tensor) -> np.ndarray:

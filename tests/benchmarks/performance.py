@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from stages.run import paths
-from stages.run.records import machine
+from stages.run.facts import machine
+from stages.run.files import whole_file
 
 PATH = paths.REPORTS / "performance.json"
 README = Path("README.md")
@@ -33,7 +34,7 @@ def record(name: str, **entry: Any) -> None:
     entry |= {"date": datetime.now(UTC).date().isoformat(), "threads": torch.get_num_threads(), **machine()}
     entries = json.loads(PATH.read_text()) if PATH.exists() else {}
     entries[name] = entry
-    with paths.whole_file(PATH) as temporary:
+    with whole_file(PATH) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n")
     write_table()
     print(line(entry), flush=True)
@@ -49,7 +50,7 @@ def write_table() -> None:
     text = README.read_text()
     before, _, rest = text.partition(HEAD)
     _, _, after = rest.partition("\n\n")
-    with paths.whole_file(README) as temporary:
+    with whole_file(README) as temporary:
         temporary.write_text(before + table() + "\n" + after)
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from stages.config.dataset import MovieLensFormat
-from stages.config.params import read_params
+from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.run import paths
 from tests.benchmarks.performance import record

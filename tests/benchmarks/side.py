@@ -21,17 +21,17 @@ import stages  # noqa: F401, I001 (before torch: how its threads wait)
 import torch
 from torch import Tensor
 
-from stages.config import model as schema
-from stages.run import paths
-from stages.models.build import build_model
-from stages.interactions.protocol.strong_generalization import Split
-from stages.interfaces.split import load_split
-from stages.models.autoencoder import AutoEncoder
-from stages.interfaces.batches import keep_freed_memory
-from stages.models.training import Training
-from stages.config.params import read_params
+from stages.config.model import DaeSettings, ModelSettings, VaeSettings
+from stages.config.reader import read_params
+from stages.evaluation.measurements import measure_users
 from stages.interfaces.codec import Float32
-from stages.ranking.evaluation import encode_users, evaluate
+from stages.interfaces.split import Split, load_split
+from stages.models.autoencoder import AutoEncoder
+from stages.models.build import build_model
+from stages.ranking.evaluation import ndcg_of_users
+from stages.run import paths
+from stages.run.memory import keep_freed_memory
+from stages.training.loop import Training
 from tests.benchmarks import textbook
 
 DATASET = "ml-20m-rehearsal"
@@ -53,7 +53,7 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
     if side == "ours":
         keep_freed_memory()
         settings = settings_of(model)
-        if isinstance(settings, schema.Dae) and settings.bottleneck:  # quantized from the first step on
+        if isinstance(settings, DaeSettings) and settings.bottleneck:  # quantized from the first step on
             bottleneck = settings.bottleneck.model_copy(update={"start": 0.0})
             settings = settings.model_copy(update={"bottleneck": bottleneck})
         training = training_of(settings, split, precision, at_once, 1, device)
@@ -61,7 +61,7 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
         list(training.run(timed))
     else:
         settings = settings_of(model)
-        network = textbook.build(settings.hidden, isinstance(settings, schema.Vae), split.train.shape[1]).to(device)
+        network = textbook.build(settings.hidden, isinstance(settings, VaeSettings), split.train.shape[1]).to(device)
         batches = textbook.batches_of(split.train, at_once, 0)
         list(textbook.train(network, textbook.optimizer_of(network, settings.l2), timed(batches)))
     step = median(np.diff(ends)[WARM_UP - 1 :])
@@ -110,7 +110,7 @@ def loss(epochs: str) -> dict[str, Any]:
 
 
 def scoring(side: str, folder: str) -> dict[str, Any]:
-    """Embedding the train users and evaluating the test users: seconds; what was found goes to the folder."""
+    """Embedding the train users and evaluating the test users: seconds; the results go to the folder."""
     split = load_split(paths.split(DATASET))
     if side == "ours":
         keep_freed_memory()
@@ -123,8 +123,8 @@ def scoring(side: str, folder: str) -> dict[str, Any]:
     theirs = textbook_of(ours)
     sides: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         "ours": (
-            lambda: np.concatenate(list(encode_users(ours, Float32(), split.train, BATCH))).view(np.float32),
-            lambda: evaluate(ours, Float32(), split.test, BATCH),
+            lambda: embedded(ours, split),
+            lambda: measure_users(ours, Float32(), split.test, BATCH),
         ),
         "theirs": (
             lambda: textbook.embed(theirs, split.train, BATCH),
@@ -132,8 +132,8 @@ def scoring(side: str, folder: str) -> dict[str, Any]:
         ),
     }
     embed, score = sides[side]
-    found: dict[str, Any] = {"vectors": embed(), **{name: np.asarray(values) for name, values in score().items()}}
-    np.savez(Path(folder, f"{side}.npz"), **found)
+    results: dict[str, Any] = {"vectors": embed(), **{name: np.asarray(values) for name, values in score().items()}}
+    np.savez(Path(folder, f"{side}.npz"), **results)
     return {
         "embed_seconds": median(timeit.repeat(embed, number=1, repeat=3)),
         "score_seconds": median(timeit.repeat(score, number=1, repeat=3)),
@@ -141,19 +141,25 @@ def scoring(side: str, folder: str) -> dict[str, Any]:
     }
 
 
-def settings_of(model: str) -> schema.Model:
+def embedded(model: AutoEncoder, split: Split) -> np.ndarray:
+    """The train users' embeddings, as many at once as are ranked at once."""
+    starts = range(0, split.train.shape[0], BATCH)
+    return np.concatenate([model.embed(split.train[start : start + BATCH]) for start in starts])
+
+
+def settings_of(model: str) -> ModelSettings:
     return read_params().model(model)
 
 
 def training_of(
-    settings: schema.Model, split: Split, precision: str, batch_size: int, epochs: int, device: str
-) -> Training:
+    settings: ModelSettings, split: Split, precision: str, batch_size: int, epochs: int, device: str
+) -> Training[AutoEncoder]:
     network = build_model(settings, split.train.shape[1])
     network.to(device)
     return Training(
         network,
         split.train,
-        lambda: float(evaluate(network, network.codec(), split.validation, BATCH)["ndcg@100"].mean()),
+        lambda: float(ndcg_of_users(network, network.codec(), split.validation, BATCH).mean()),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=settings.learning_rate,

@@ -19,8 +19,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stages.interactions.protocol.strong_generalization import HeldOutUsers
-from stages.interfaces.split import load_split
+from stages.interfaces.split import HeldOutUsers, load_split
 
 Dropout = Callable[[Tensor], Tensor]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOBODY = "http://127.0.0.1:1/tiny.zip"
 DAE = {"kind": "dae", "hidden": [8], "dropout": 0.5, "learning_rate": 0.01, "l2": 0.01}
 RULES = {
@@ -72,6 +72,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
             "pq-vae-4x2": {**DAE, "bottleneck": PRODUCT},
             "rq-vae": {**DAE, "bottleneck": RESIDUAL},
         },
+        "float_twins": {"pq-vae-4x2": "dae-8", "rq-vae": "dae-8"},
         "quantized_models": {"dae-8": "all"},
         "quantized_items": {"dae-8": ["tree", "scalar"]},
         "quantizers": {

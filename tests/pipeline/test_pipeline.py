@@ -1,5 +1,6 @@
 """The pipeline as a user runs it, in a clone with a tiny made-up data set; and mistakes on the command line."""
 
+import copy
 import json
 import math
 import re
@@ -11,15 +12,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.pipeline.clone import NOBODY, Clone
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    clone = Clone(tmp_path_factory.mktemp("clone"))
-    clone.first_run = clone.repro()
-    clone.commit()
-    return clone
-
 
 MODELS = ["dae-8", "dae-2", "pq-vae-4x2", "rq-vae"]
 BYTES = {
@@ -77,7 +69,7 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     text = (folder / "report.md").read_text()
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
-    assert len(links) == 17
+    assert len(links) == 25
     assert [link for link in links if not (folder / link).is_file()] == []
 
 
@@ -90,14 +82,14 @@ def test_what_a_user_keeps_beside_the_report_stays(clone: Clone) -> None:
 
 
 def test_a_missing_result_is_said_by_its_file_and_the_old_report_stays(clone: Clone) -> None:
-    record = clone.folder / "data/tiny/records/train-dae-8.json"
-    content = record.read_bytes()
+    result = clone.folder / "data/tiny/evaluation/models/dae-8/dae-8/stored.json"
+    content = result.read_bytes()
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
-    record.unlink()
+    result.unlink()
     complaint = clone.complaint("stages.report", "--dataset", "tiny")
-    assert "data/tiny/records/train-dae-8.json is missing or damaged" in complaint
+    assert "data/tiny/evaluation/models/dae-8/dae-8/stored.json is missing or damaged" in complaint
     assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
-    record.write_bytes(content)
+    result.write_bytes(content)
 
 
 def test_a_second_run_does_nothing(clone: Clone) -> None:
@@ -105,8 +97,9 @@ def test_a_second_run_does_nothing(clone: Clone) -> None:
     assert json.loads(clone.run("dvc", "status", "--json")) == {}
 
 
-def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Clone) -> None:
+def test_a_changed_parameter_runs_only_what_depends_on_it_and_another_branch_runs_nothing(clone: Clone) -> None:
     clone.repro()
+    clone.run("git", "checkout", "--quiet", "-b", "other")
     clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02
     clone.write_params()
     assert clone.repro() == [
@@ -119,7 +112,8 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_is_shown(clone: Cl
     changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["reports/tiny/metrics.json"]
     assert changed
     assert {name.split(".")[1] for name in changed} == {"pq-vae-4x2"}
-    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+    clone.commit()
+    clone.run("git", "checkout", "--quiet", "-")
     clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.01
     assert clone.repro() == []  # the run cache has it
 
@@ -167,8 +161,7 @@ def _written(folder: Path) -> dict[Path, int]:
     [
         ("train", "--model", "dae-8"),
         ("quantize", "--model", "dae-8"),
-        ("sweep", "--model", "dae-8"),
-        ("study", "--study", "ablation"),
+        ("commands.sweep", "--model", "dae-8"),
     ],
 )
 def test_more_centroids_than_train_users_are_said_before_any_work(
@@ -185,12 +178,20 @@ def test_more_centroids_than_train_users_are_said_before_any_work(
     clone.write_params()
 
 
-def test_an_experiment_changes_a_parameter_for_one_run(clone: Clone) -> None:
+def test_a_split_that_is_too_small_for_a_studied_model_is_said_before_any_work(clone: Clone) -> None:
     clone.repro()
-    clone.run("dvc", "exp", "run", "--name", "slow", "-S", "models.dae-8.learning_rate=0.001", "report@tiny")
-    shown = clone.run("dvc", "exp", "show", "--csv")
-    assert "slow" in shown
-    clone.run("git", "checkout", "--quiet", "HEAD", ".")
+    before = _written(clone.folder / "data/tiny")
+    clone.params["datasets"]["tiny"]["split"]["held_out_users"] = 60
+    clone.write_params()
+    clone.stage("preprocess")
+    complaint = clone.complaint("stages.commands.study", "--dataset", "tiny", "--study", "ablation")
+    assert "models.rq-vae: 256 codes need as many train users, there are 210" in complaint
+    assert "quantizers" not in complaint  # they are of other models
+    changed = {path for path, time in _written(clone.folder / "data/tiny").items() if before.get(path) != time}
+    assert {path.relative_to(clone.folder / "data/tiny").parts[0] for path in changed} == {"split"}
+    clone.params["datasets"]["tiny"]["split"]["held_out_users"] = 20
+    clone.write_params()
+    clone.stage("preprocess")
 
 
 def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
@@ -207,30 +208,37 @@ def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
     }
 
 
-def test_the_same_parameters_give_the_same_bytes(clone: Clone) -> None:
+def test_the_lock_and_the_report_stay_still_where_all_is_run_again(clone: Clone, tmp_path: Path) -> None:
+    """In a fresh clone on the same machine every stage runs, and only the run facts change."""
     clone.repro()
-    names = [
-        "models/rq-vae/0.pt",
-        "models/pq-vae-4x2/0.pt",
-        "curves/pq-vae-4x2.csv",
-        "codecs/dae-8/dae-8-pq-4x2/0.npz",
-        "codecs/dae-8/dae-8-rq-1b/1.npz",
-        "codecs/dae-8/dae-8-tree/1.npz",
-        "codecs/dae-8/dae-8-lsq-1b/1.npz",
-        "split/train.npz",
-    ]
-    first = {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names}
-    clone.stage("preprocess")
-    clone.stage("train", "--model", "pq-vae-4x2")
-    clone.stage("train", "--model", "rq-vae")
-    clone.stage("quantize", "--model", "dae-8")
-    assert {name: (clone.folder / "data/tiny" / name).read_bytes() for name in names} == first
+    clone.run("git", "clone", "--quiet", str(clone.folder), str(tmp_path / "fresh"))
+    fresh = copy.copy(clone)
+    fresh.folder = tmp_path / "fresh"
+    (fresh.folder / "data/sample").mkdir(parents=True, exist_ok=True)
+    assert set(clone.first_run) - set(fresh.repro()) == {"report@tiny"}  # all that it depends on is as it was
+    assert fresh.run("git", "status", "--short").split() == ["M", "reports/tiny/run.md"]
+    fresh.stage("report")
+    assert fresh.run("git", "status", "--short").split() == ["M", "reports/tiny/run.md"]
+
+
+def test_an_experiment_changes_a_parameter_and_old_values_come_back_from_the_run_cache(clone: Clone) -> None:
+    clone.repro()
+    experiment = "dvc", "exp", "run", "report@tiny", "-S"
+    trained = clone.run(*experiment, "models.pq-vae-4x2.learning_rate=0.03", "--name", "faster")
+    assert "Running stage 'train@tiny-pq-vae-4x2'" in trained
+    assert "faster" in clone.run("dvc", "exp", "show", "--csv")
+    back = clone.run(*experiment, "models.pq-vae-4x2.learning_rate=0.01")
+    assert re.findall(r"Running stage '(.*)'", back) == ["report@tiny"]
+    clone.run("git", "checkout", "--quiet", "--force", "HEAD", ".")
+    clone.write_params()
+    assert clone.repro() == []
 
 
 CHECKPOINT = "data/tiny/checkpoints/dae-8-0.pt"
 
 
 def kill_after_checkpoint(clone: Clone, checkpoint: Path) -> None:
+    checkpoint.unlink(missing_ok=True)
     process = clone.start("python", "-m", "stages.train", "--dataset", "tiny", "--model", "dae-8")
     while not checkpoint.exists():
         assert process.poll() is None
@@ -250,7 +258,6 @@ def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: 
     assert not weights.exists()
     assert "going on after epoch" in clone.stage("train", "--model", "dae-8")
     assert weights.read_bytes() == unbroken
-    assert not checkpoint.exists()
     clone.params["datasets"]["tiny"]["training"]["epochs"] = 10
     clone.write_params()
 
@@ -275,6 +282,19 @@ def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoi
     assert weights.read_bytes() == before
     checkpoint.unlink()
     clone.params["datasets"]["tiny"]["training"]["epochs"] = 10
+    clone.write_params()
+
+
+def test_one_more_seed_trains_that_one_alone(clone: Clone) -> None:
+    clone.stage("train", "--model", "dae-8")
+    before = (clone.folder / "data/tiny/models/dae-8/0.pt").read_bytes()
+    clone.params["seeds"] = [0, 1, 2]
+    clone.write_params()
+    printed = clone.stage("train", "--model", "dae-8")
+    assert re.findall(r"dae-8-(\d).pt is finished", printed) == ["0", "1"]
+    assert set(re.findall(r"seed (\d)  epoch", printed)) == {"2"}
+    assert (clone.folder / "data/tiny/models/dae-8/0.pt").read_bytes() == before
+    clone.params["seeds"] = [0, 1]
     clone.write_params()
 
 
@@ -303,10 +323,11 @@ def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
     kept = {
         name: clone.params[name]
-        for name in ("models", "quantized_models", "quantized_items", "refits", "budgets", "studies")
+        for name in ("models", "float_twins", "quantized_models", "quantized_items", "refits", "budgets", "studies")
     }
     clone.params |= {
         "models": {},
+        "float_twins": {},
         "quantized_models": {},
         "quantized_items": {},
         "refits": {},
@@ -321,7 +342,7 @@ def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
 
 
 def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Clone) -> None:
-    first = clone.stage("study", "--study", "ablation")
+    first = clone.stage("commands.study", "--study", "ablation")
     table = pd.read_csv(clone.folder / "reports/tiny/studies/ablation.csv")
     assert table[["variant", "stored"]].to_numpy().tolist() == [
         ["rq-vae, as it is", "3 bytes"],
@@ -330,26 +351,35 @@ def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Cl
         ["learns the items", "1 bytes"],
     ]
     assert "epoch 10/10" in first
-    assert "epoch" not in clone.stage("study", "--study", "ablation")
+    assert "epoch" not in clone.stage("commands.study", "--study", "ablation")
 
 
 def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -> None:
-    clone.stage("sweep", "--model", "dae-8")
+    clone.stage("commands.sweep", "--model", "dae-8")
     folder = clone.folder / "reports/tiny/sweeps/dae-8"
     unbroken = (folder / "trials.csv").read_bytes()
     assert len(unbroken.splitlines()) == 1 + 4
     (clone.folder / "data/tiny/sweeps/dae-8.log").unlink()
     clone.params["sweep"]["trials"] = 2
     clone.write_params()
-    clone.stage("sweep", "--model", "dae-8")
+    clone.stage("commands.sweep", "--model", "dae-8")
     clone.params["sweep"]["trials"] = 4
     clone.write_params()
-    assert clone.stage("sweep", "--model", "dae-8").startswith("trial 3 of 4")
+    assert clone.stage("commands.sweep", "--model", "dae-8").startswith("trial 3 of 4")
     assert (folder / "trials.csv").read_bytes() == unbroken
 
 
+def test_a_sweep_of_other_ranges_begins_anew(clone: Clone) -> None:
+    clone.stage("commands.sweep", "--model", "dae-8")
+    clone.params["sweep"] |= {"trials": 1, "learning_rate": [1e-3, 0.1]}
+    clone.write_params()
+    assert clone.stage("commands.sweep", "--model", "dae-8").startswith("trial 1 of 1")
+    clone.params["sweep"] |= {"trials": 4, "learning_rate": [1e-5, 0.1]}
+    clone.write_params()
+
+
 def test_a_sweeps_patch_puts_the_best_values_into_params_yaml(clone: Clone) -> None:
-    clone.stage("sweep", "--model", "dae-8")
+    clone.stage("commands.sweep", "--model", "dae-8")
     best = pd.read_csv(clone.folder / "reports/tiny/sweeps/dae-8/trials.csv").iloc[0]
     clone.run("git", "apply", "reports/tiny/sweeps/dae-8/params.patch")
     changed = YAML(typ="safe").load(clone.folder / "params.yaml")
@@ -422,10 +452,10 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
             ["stages.quantize", "--dataset", "tiny", "--model", "dae-2"],
             "no 'dae-2' under quantized_models; it has dae-8",
         ),
-        (["stages.evaluate", "--dataset", "tiny", "--model", "dae-2", "--quantized"], "no 'dae-2' under quantized_mod"),
+        (["stages.evaluate_quantized", "--dataset", "tiny", "--model", "dae-2"], "no 'dae-2' under quantized_models"),
         (
             ["stages.report", "--dataset", "far"],
-            "no evaluation of popularity at data/far/evaluation/popularity/popularity; run",
+            "no evaluation of popularity at data/far/evaluation/references/popularity/popularity; run",
         ),
     ],
 )

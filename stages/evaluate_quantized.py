@@ -1,0 +1,40 @@
+"""Measure the rows of a model whose users are quantized after training, on the test users.
+
+python -m stages.evaluate_quantized --dataset ml-latest-small --model dae-200
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from stages.assembly.rows import StoredRow, measure_rows
+from stages.codecs import load_codec
+from stages.config.params import Params
+from stages.config.reader import read_params
+from stages.interfaces.split import Split, load_split
+from stages.models.build import load_model
+from stages.models.device import choose_device, describe
+from stages.run import paths
+from stages.run.command_line import Dataset, Model, run
+
+
+def evaluate_quantized(dataset: Dataset, model: Model) -> None:
+    """Write measurements of every variant of a model's quantizers, for each seed."""
+    params = read_params()
+    params.quantizers_of(model)
+    split = load_split(paths.split(dataset))
+    device = choose_device(params.device)
+    stored = _stored_rows(params, dataset, model, split, device)
+    measure_rows(dataset, "quantized", model, stored, split, params.evaluation.batch_size, describe(device))
+
+
+def _stored_rows(params: Params, dataset: str, model: str, split: Split, device: torch.device) -> Iterator[StoredRow]:
+    for seed in params.seeds:
+        network = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
+        for row in params.quantized_rows_of(model):
+            codec = load_codec(paths.codec(dataset, row.model, row.name, seed))
+            yield StoredRow(row.name, seed, codec.recommender(network), codec)
+
+
+if __name__ == "__main__":
+    run(evaluate_quantized)

@@ -1,0 +1,48 @@
+"""Which files of the project a module imports, read from its text."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def files_of(module: str) -> set[Path]:
+    """The files that `import module` runs: the module, and the __init__ of each package above it."""
+    names = module.split(".")
+    files = set()
+    for depth in range(1, len(names) + 1):
+        path = ROOT.joinpath(*names[:depth])
+        files |= {file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()}
+    return files
+
+
+def imported_by(source: Path) -> set[str]:
+    """Modules that a file names in its imports; all of a package's where it finds them by name."""
+    modules = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        match node:
+            case ast.Import():
+                modules |= {alias.name for alias in node.names}
+            case ast.ImportFrom(module=str(module)):
+                modules |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+            case ast.Call(
+                func=ast.Name(id="import_module"), args=[ast.JoinedStr(values=[ast.Constant(value=str(package)), *_])]
+            ):
+                folder = ROOT.joinpath(*package.strip(".").split("."))
+                modules |= {f"{package}{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__"}
+    return {module for module in modules if module.startswith("stages")}
+
+
+def import_closure(module: str) -> set[Path]:
+    """The files of this project that running a module imports, itself included."""
+    closure: set[Path] = set()
+    unread = files_of(module)
+    while unread:
+        closure |= unread
+        unread = {file for source in unread for name in imported_by(source) for file in files_of(name)} - closure
+    return closure
+
+
+def is_bare(file: Path) -> bool:
+    """Whether the file holds nothing but a docstring."""
+    return all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text()).body)
