@@ -9,8 +9,9 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 .PHONY: report test lint lock
 
 report: $(VENV)/ready
+	@python -m stages.commands.check
 	dvc repro report@$(DATASET)
-	@echo "The report is reports/$(DATASET)/report.md"
+	@echo "The report is reports/$(DATASET)/report.md; what ran and how long it took is in run.md beside it"
 
 test: $(VENV)/ready
 	pytest

@@ -1,10 +1,16 @@
-"""Small data whose right answers are known by heart."""
+"""Small data whose right answers are known by heart; and what becomes of skipped tests."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
 N_USERS, N_ITEMS = 300, 40  # at least 256 users: as many as a codebook has codes
+NO_GPU = "no GPU here"
+"""The one reason for which a test may be skipped in CI."""
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +20,24 @@ def checkerboard() -> csr_array:
     same_colour = np.add.outer(np.arange(N_USERS), np.arange(N_ITEMS)) % 2 == 0
     seen = generator.random((N_USERS, N_ITEMS)) < 0.65
     return csr_array((same_colour & seen).astype(np.float32))
+
+
+def skips_by_reason(reporter: pytest.TerminalReporter) -> Counter[str]:
+    return Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", []))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a test that is skipped for anything but a GPU has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and set(skips_by_reason(reporter)) - {NO_GPU}:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Count the skipped tests by reason, last."""
+    yield
+    for reason, count in skips_by_reason(terminalreporter).items():
+        mark = "" if reason == NO_GPU else "; install what they need: CI counts them as failed"
+        terminalreporter.write_line(f"{count} skipped: {reason}{mark}", yellow=True)
