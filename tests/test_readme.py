@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.config.params import read_params
+from stages.config.reader import read_params
 from tests.benchmarks import performance
 
 ROOT = Path(__file__).parents[1]
