@@ -15,6 +15,7 @@ from stages.reporting.sections.split import differences
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
+from stages.run.facts import recorded
 
 
 def report(dataset: Dataset) -> None:
@@ -22,14 +23,15 @@ def report(dataset: Dataset) -> None:
     params = read_params()
     if not params.models:
         raise UserError("params.yaml has no models, so there is nothing to report; restore an entry under models")
-    experiment = describe(params, dataset)
-    results = load_results(params, dataset)
-    warn_of_leftovers(params, dataset)
-    with new_report(paths.report(dataset)) as folder:
-        write_tables(results, folder)
-        tables = read_tables(folder)  # text and figures are always made from the written tables
-        draw_report(tables, experiment, folder)
-        (folder / "metrics.json").write_text(_metrics(results, params.report.digits))
+    with recorded(dataset, "report"):
+        experiment = describe(params, dataset)
+        results = load_results(params, dataset)
+        warn_of_leftovers(params, dataset)
+        with new_report(paths.report(dataset)) as folder:
+            write_tables(results, folder)
+            tables = read_tables(folder)  # text and figures are always made from the written tables
+            draw_report(tables, experiment, folder)
+            (folder / "metrics.json").write_text(_metrics(results, params.report.digits))
     for difference in differences(tables, experiment):
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     print(f"{paths.report(dataset) / 'report.md'}: {len(results.rows)} rows of {experiment.title}")

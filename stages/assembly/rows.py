@@ -15,6 +15,9 @@ from stages.run.facts import recorded
 from stages.run.files import whole_folder
 from stages.run.memory import keep_freed_memory
 
+STAGES = {"references": "evaluate-reference", "models": "evaluate", "quantized": "evaluate-quantized"}
+"""Group of rows → the stage of dvc.yaml that measures them."""
+
 
 class StoredRow(NamedTuple):
     """One training stored by one codec: one seed of a row of the report."""
@@ -48,7 +51,7 @@ def measure_rows(
     keep_freed_memory()
     rows: dict[str, list[Measurements]] = {}
     with (
-        recorded(dataset, f"evaluate-{group}-{name}") as facts,
+        recorded(dataset, f"{STAGES[group]}-{name}") as facts,
         whole_folder(paths.evaluation(dataset, group, name)) as folder,
     ):
         facts |= machine
