@@ -7,6 +7,8 @@ import numpy as np
 
 from stages.codebooks.clustering import CODES, check_vectors, quiet_clustering
 
+ITERATIONS = 10  # of OPQ
+SMALLEST_SHARE = 1e-9  # of the largest variance; what is below it is rounding
 RIDGE = 1e-3  # share of the mean eigenvalue, so that directions that hardly change a score stay invertible
 
 
@@ -39,6 +41,9 @@ class Transform:
 def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
     """Fit the rotation that lowers the error of product quantization (OPQ: Ge et al. 2013), with faiss.
 
+    It starts from the parametric solution (section 3.3 there), as the paper advises. From faiss's own start, a random
+    rotation, five times as many iterations end at a higher error.
+
     Parameters
     ----------
     vectors : float32 (n, d), d a multiple of `chunks`
@@ -53,13 +58,40 @@ def fit_rotation(vectors: np.ndarray, chunks: int, seed: int) -> Transform:
     check_vectors(vectors, CODES)
     n, width = vectors.shape
     rotation = faiss.OPQMatrix(width, chunks)
+    rotation.niter = ITERATIONS
     rotation.max_train_points = n
+    faiss.copy_array_to_vector(balanced_axes(vectors, chunks).ravel(), rotation.A)
     quantizer = faiss.ProductQuantizer(width, chunks, 8)
     quiet_clustering(quantizer.cp, n, seed)
     rotation.pq = quantizer
     rotation.train(np.ascontiguousarray(vectors))
     matrix = faiss.vector_to_array(rotation.A).reshape(width, width)  # faiss maps column vectors, x ↦ A x
     return Transform(np.ascontiguousarray(matrix.T), matrix)
+
+
+def balanced_axes(vectors: np.ndarray, chunks: int) -> np.ndarray:
+    """Principal axes, ordered so that all chunks have about the same product of variances (Ge et al. 2013, 3.3).
+
+    Parameters
+    ----------
+    vectors : float32 (n, d), d a multiple of `chunks`
+    chunks : number of chunks per vector
+
+    Returns
+    -------
+    float32 (d, d), an orthonormal axis in each row, chunk after chunk
+    """
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(vectors.T, dtype=np.float64)))
+    # Above 0 even for the smallest, so that a chunk grows with each of its axes.
+    gains = np.log(np.maximum(variances, variances[-1] * SMALLEST_SHARE) / variances[-1] / SMALLEST_SHARE)
+    width = vectors.shape[1] // chunks
+    members: list[list[int]] = [[] for _ in range(chunks)]
+    filled = np.zeros(chunks)
+    for axis in np.argsort(-variances, kind="stable"):
+        chunk = min((c for c in range(chunks) if len(members[c]) < width), key=lambda c: filled[c])
+        members[chunk].append(int(axis))
+        filled[chunk] += gains[axis]
+    return np.ascontiguousarray(axes[:, np.concatenate(members)].T.astype(np.float32))
 
 
 def decoder_metric(weight: np.ndarray, mean_softmax: np.ndarray) -> Transform:
