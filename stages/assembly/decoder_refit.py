@@ -11,7 +11,7 @@ from stages.interfaces.batches import UserItems
 from stages.interfaces.codec import Codec, Embeddings
 from stages.interfaces.recommender import Recommender
 from stages.models.autoencoder import AutoEncoder
-from stages.models.likelihood import MultinomialLoss
+from stages.models.likelihood import Losses, MultinomialLoss
 
 
 class DecoderRefit(Recommender):
@@ -43,8 +43,8 @@ class DecoderRefit(Recommender):
 
     def loss(
         self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
-    ) -> Tensor:
-        """Mean over users of the negative log-likelihood of their items, given their decoded embeddings.
+    ) -> Losses:
+        """Mean over users of the negative log-likelihood of their items, given their decoded embeddings; nothing else.
 
         Parameters
         ----------
@@ -56,7 +56,8 @@ class DecoderRefit(Recommender):
         with torch.no_grad():
             hidden, _ = self._last_hidden(batch, progress, generator)
         decoded = self.stored.decode(self.stored.encode(hidden.cpu().numpy()))
-        return likelihood(torch.from_numpy(np.asarray(decoded)).to(hidden.device), batch)
+        loss = likelihood(torch.from_numpy(np.asarray(decoded)).to(hidden.device), batch)
+        return Losses(loss, loss)
 
     def embed(self, fold_in: csr_array) -> np.ndarray:
         """(n_users, d) float32: the trained model's embeddings."""

@@ -13,7 +13,7 @@ from stages.interfaces.batches import SparseRows, UserItems
 from stages.interfaces.codec import Codec, Embeddings, Float16, Float32
 from stages.interfaces.recommender import Recommender
 from stages.models.bottleneck.bottleneck import Bottleneck
-from stages.models.likelihood import MultinomialLoss, SoftTarget
+from stages.models.likelihood import Losses, MultinomialLoss, SoftTarget
 from stages.models.sparse import weighted_sum
 
 SHORTEST_SUBSAMPLE = 0.5  # a subsampled history has a random share of the user's items, from this to 1
@@ -65,8 +65,10 @@ class AutoEncoder(Recommender):
 
     def loss(
         self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
-    ) -> Tensor:
-        """Mean over users of the negative log-likelihood of their items, plus KL term or commitment loss, if any.
+    ) -> Losses:
+        """Mean over users of the negative log-likelihood of their items, and the loss with all other terms.
+
+        The likelihood is that of the codes once they learn the items, and else that of the float model.
 
         Parameters
         ----------
@@ -77,7 +79,8 @@ class AutoEncoder(Recommender):
         """
         hidden, penalty = self.last_hidden(batch, progress, generator)
         if self.bottleneck is None or not self.bottleneck.started:
-            return likelihood(hidden, batch) + penalty
+            of_items = likelihood(hidden, batch)
+            return Losses(of_items + penalty, of_items)
         rules = self.bottleneck.rules
         clean = self._clean_hidden(batch) if rules.ema_targets == "clean" or rules.learn_scores else hidden
         if rules.ema_targets == "parts":
@@ -86,10 +89,12 @@ class AutoEncoder(Recommender):
             targets = clean if rules.ema_targets == "clean" else hidden
         quantized, commitment = self.bottleneck(hidden, targets, generator)
         if not rules.learn_scores:
-            return likelihood(quantized, batch) + commitment + penalty
+            of_items = likelihood(quantized, batch)
+            return Losses(of_items + commitment + penalty, of_items)
         # The float model keeps learning the items, and the codes learn its scores for the whole input.
         scores = SoftTarget(clean, self.output)
-        return likelihood(hidden, batch) + likelihood(quantized, batch, scores) + commitment + penalty
+        of_items = likelihood(hidden, batch)
+        return Losses(of_items + likelihood(quantized, batch, scores) + commitment + penalty, of_items)
 
     @property
     def float_share(self) -> float | None:

@@ -1,12 +1,21 @@
 """The multinomial likelihood over all items, and its gradients, in blocks of users."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from stages.interfaces.batches import Blocks, UserItems, users_at_once
+
+
+class Losses(NamedTuple):
+    """Means over the users of a batch, float32 ()."""
+
+    total: Tensor
+    """The loss that is minimised."""
+    likelihood: Tensor
+    """Negative log-likelihood of the users' items, the part that can be compared between epochs and models."""
 
 
 @dataclass(frozen=True)

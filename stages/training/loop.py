@@ -25,7 +25,7 @@ class Epoch:
     epoch: int
     """Number of the epoch, from 1."""
     loss: float
-    """Mean over users, with dropout, including the KL term or the commitment loss."""
+    """Mean over users of the negative log-likelihood of their items, with dropout; no KL term, no commitment loss."""
     validation_ndcg: float
     """NDCG@100 of the validation users, quantized once the codebooks have started."""
 
@@ -155,12 +155,12 @@ class Training(Generic[Model]):
             share_done = (done + step) / total
             self._set_learning_rate(share_done)
             batch = self.interactions.rows(users)
-            loss = self.model.loss(batch, share_done, self.generator, self.likelihood)
-            self._check(loss, "the loss", f"step {step + 1} of {len(batches)}")
+            losses = self.model.loss(batch, share_done, self.generator, self.likelihood)
+            self._check(losses.total, "the loss", f"step {step + 1} of {len(batches)}")
             self.optimizer.zero_grad()
-            loss.backward()
+            losses.total.backward()
             self.optimizer.step()
-            loss_sum += loss.item() * len(users)
+            loss_sum += losses.likelihood.item() * len(users)
         for name, weights in self.model.named_parameters():
             self._check(weights, name, "its last step")  # so that no checkpoint has such weights
         self.model.eval()

@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 import torch
 from scipy.sparse import csr_array
-from torch import Tensor, nn
+from torch import nn
 
 from stages.interfaces.batches import UserItems
-from stages.models.likelihood import MultinomialLoss
+from stages.models.likelihood import Losses, MultinomialLoss
 
 
 class Trainable(Protocol):
@@ -28,8 +28,8 @@ class Trainable(Protocol):
 
     def loss(
         self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
-    ) -> Tensor:
-        """Mean loss over the users of a batch, float32 ().
+    ) -> Losses:
+        """Mean losses over the users of a batch.
 
         Parameters
         ----------

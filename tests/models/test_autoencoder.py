@@ -23,7 +23,7 @@ def initialised(model: AutoEncoder) -> AutoEncoder:
 
 
 def loss_of(model: AutoEncoder, batch: UserItems, progress: float, generator: torch.Generator) -> Tensor:
-    return model.loss(batch, progress, generator, MultinomialLoss(model.output, torch.float32))
+    return model.loss(batch, progress, generator, MultinomialLoss(model.output, torch.float32)).total
 
 
 def dense_first_layer(model: AutoEncoder, users: Tensor) -> Tensor:
