@@ -85,7 +85,7 @@ def _train(params: Params, dataset: str, model: str, network: DecoderRefit, spli
         batch_size=size.batch_size,
         learning_rate=settings.learning_rate,
         cooldown=params.training.cooldown,
-        l2=params.model(model).l2,
+        l2=params.recipe(dataset, model).settings.l2,
         precision=choose_precision(params.training.precision, network.output.weight.device),
         seed=seed,
     )

@@ -4,47 +4,57 @@ python -m stages.train --dataset ml-latest-small --model dae-200
 """
 
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 import torch
 
-from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end
+from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end, threads_of
 from stages.config.checks import check_split
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.interfaces.weights import save_state
-from stages.models.device import choose_device, describe
+from stages.models.autoencoder import AutoEncoder
+from stages.models.device import THREADS, choose_device, describe, side_by_side
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
 from stages.run.files import whole_file, whole_folder
 from stages.run.memory import keep_freed_memory
+from stages.training.loop import Training
 
 
 def train(dataset: Dataset, model: Model) -> None:
-    """Train a model once per seed, and write the weights of each seed's best epoch on the validation users."""
+    """Train a model once per seed, and write the weights of each seed's best epoch on the validation users.
+
+    Seeds whose steps are too small for all threads are trained side by side.
+    """
     params = read_params()
-    settings = params.model(model)
+    recipe = params.recipe(dataset, model)
     split = load_split(paths.split(dataset))
     check_split(params, *split.train.shape, [model])
     device = choose_device(params.device)
     keep_freed_memory()
-    curves, trainings = [], []
+
+    def train_seed(seed: int) -> tuple[Training[AutoEncoder], dict[str, Any]]:
+        training = new_training(params, dataset, recipe, seed, split, device)
+        fingerprint = fingerprint_of(params, dataset, recipe, seed, device)
+        checkpoint = paths.checkpoint(dataset, model, seed)
+        return training, run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
+
     with (
         recorded(dataset, f"train-{model}") as facts,
         whole_folder(paths.models(dataset, model)) as folder,
     ):
         facts |= describe(device) | {"precision": params.training.precision}
-        for seed in params.seeds:
-            training = new_training(params, dataset, settings, seed, split, device)
-            checkpoint = paths.checkpoint(dataset, model, seed)
-            fingerprint = fingerprint_of(params, dataset, settings, seed, device)
-            trainings.append(run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs))
-            save_state(training.best_weights, folder / f"{seed}.pt")
-            curves += [{"seed": seed, **asdict(epoch)} for epoch in training.curve]
-        facts["trainings"] = {model: trainings}
+        at_once = THREADS // threads_of(params, dataset, recipe, split, device)
+        finished = side_by_side(train_seed, params.seeds, at_once)
+        for training, _ in finished:
+            save_state(training.best_weights, folder / f"{training.seed}.pt")
+        facts["trainings"] = {model: [facts_of_training for _, facts_of_training in finished]}
         if device.type == "cuda":
             facts["gpu_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+        curves = [{"seed": training.seed, **asdict(epoch)} for training, _ in finished for epoch in training.curve]
         with whole_file(paths.curves(dataset, model)) as temporary:
             pd.DataFrame(curves).to_csv(temporary, index=False)
 

@@ -12,14 +12,13 @@ import torch
 from tqdm import tqdm
 
 from stages.codebooks.codebook_codec import CodebookCodec
-from stages.config.model import ModelSettings
-from stages.config.params import Params
+from stages.config.params import Params, Recipe
 from stages.config.strict import Variant
 from stages.interfaces.split import Split
 from stages.interfaces.weights import save_state
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import build_model
-from stages.models.device import choose_precision
+from stages.models.device import choose_precision, threads_for, use_threads
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.errors import UserError
@@ -33,14 +32,14 @@ SECONDS_BETWEEN_LINES = 1.0  # lines of progress; small data sets have many shor
 
 
 def new_training(
-    params: Params, dataset: str, settings: ModelSettings, seed: int, split: Split, device: torch.device
+    params: Params, dataset: str, recipe: Recipe, seed: int, split: Split, device: torch.device
 ) -> Training[AutoEncoder]:
-    """Set up a training from its first epoch.
+    """Set up a training from its first epoch, and set how many threads PyTorch and faiss use for it.
 
     Parameters
     ----------
-    dataset : data set whose batch size and number of epochs are used
-    settings : settings of the model
+    dataset : data set whose batch size is used
+    recipe : settings of the model, and number of epochs
     seed : seed of the training
 
     Raises
@@ -48,20 +47,27 @@ def new_training(
     UserError
         where the device does not support the precision in params.yaml.
     """
-    size = params.dataset(dataset).training
+    settings = recipe.settings
+    use_threads(threads_of(params, dataset, recipe, split, device))
     network = build_model(settings, split.train.shape[1]).to(device)
     return Training(
         network,
         split.train,
         validate=lambda: validation_ndcg(network, settings.variants, split, params.evaluation.batch_size),
-        epochs=size.epochs,
-        batch_size=size.batch_size,
+        epochs=recipe.epochs,
+        batch_size=params.dataset(dataset).training.batch_size,
         learning_rate=settings.learning_rate,
         cooldown=params.training.cooldown,
         l2=settings.l2,
         precision=choose_precision(params.training.precision, device),
         seed=seed,
     )
+
+
+def threads_of(params: Params, dataset: str, recipe: Recipe, split: Split, device: torch.device) -> int:
+    """How many threads a training uses; the largest product of a step is that of the output layer."""
+    batch_size, n_items = params.dataset(dataset).training.batch_size, split.train.shape[1]
+    return threads_for(batch_size * n_items * recipe.settings.hidden[-1], device)
 
 
 def validation_ndcg(network: AutoEncoder, variants: list[Variant], split: Split, batch_size: int) -> float:
@@ -126,11 +132,12 @@ def run_to_the_end(
     return facts
 
 
-def fingerprint_of(params: Params, dataset: str, settings: ModelSettings, seed: int, device: torch.device) -> str:
+def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, device: torch.device) -> str:
     """Digest of everything that decides the weights: parameters, seed, split, code, packages, kind of device."""
     decisive = [
-        settings.model_dump(),
-        params.dataset(dataset).training.model_dump(),
+        recipe.settings.model_dump(),
+        recipe.epochs,
+        params.dataset(dataset).training.batch_size,
         params.training.model_dump(exclude={"checkpoint_epochs"}),
         params.evaluation.model_dump(),
         seed,

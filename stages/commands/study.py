@@ -14,8 +14,7 @@ import torch
 
 from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end
 from stages.config.checks import check_split
-from stages.config.model import ModelSettings
-from stages.config.params import Params
+from stages.config.params import Params, Recipe
 from stages.config.reader import read_params
 from stages.config.strict import Variant
 from stages.interfaces.split import Split, load_split
@@ -45,7 +44,7 @@ class StudiedRow(NamedTuple):
 def study(dataset: Dataset, study: Study) -> None:
     """Train every variant once per seed, and write a table of its NDCG@100 on the validation users."""
     params = read_params()
-    variants = params.study_variants(study)
+    variants = params.study_variants(study, dataset)
     split = load_split(paths.split(dataset))
     check_split(params, *split.train.shape, [params.studies[study].model])
     device = choose_device(params.device)
@@ -54,8 +53,8 @@ def study(dataset: Dataset, study: Study) -> None:
         facts |= describe(device) | {"precision": params.training.precision}
         rows = [
             row
-            for name, settings in variants.items()
-            for row in _studied_rows(params, dataset, name, settings, split, device)
+            for name, recipe in variants.items()
+            for row in _studied_rows(params, dataset, name, recipe, split, device)
         ]
         facts["trainings"] = {f"{study}: {row.model_variant}": row.trainings for row in rows}
     table = _table(rows, Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed))
@@ -79,17 +78,18 @@ def study(dataset: Dataset, study: Study) -> None:
 
 
 def _studied_rows(
-    params: Params, dataset: str, name: str, settings: ModelSettings, split: Split, device: torch.device
+    params: Params, dataset: str, name: str, recipe: Recipe, split: Split, device: torch.device
 ) -> Iterator[StudiedRow]:
     """The rows of all variants in which a model is stored; a training with an existing result is not repeated."""
+    variants = recipe.settings.variants
     of_seeds: list[dict[str, np.ndarray]] = []
     trainings: list[dict[str, float]] = []
     for seed in params.seeds:
-        fingerprint = fingerprint_of(params, dataset, settings, seed, device)
+        fingerprint = fingerprint_of(params, dataset, recipe, seed, device)
         result = paths.study_result(dataset, fingerprint)
         if not result.exists():
             print(f"{name}, seed {seed}", flush=True)
-            training = new_training(params, dataset, settings, seed, split, device)
+            training = new_training(params, dataset, recipe, seed, split, device)
             checkpoint = result.with_suffix(".checkpoint")
             facts = run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
             network = training.model
@@ -99,7 +99,7 @@ def _studied_rows(
                 str(variant): ndcg_of_users(
                     network, in_variant(codec, variant), split.validation, params.evaluation.batch_size
                 )
-                for variant in settings.variants
+                for variant in variants
             }
             with whole_file(result) as temporary, temporary.open("wb") as file:
                 np.savez(
@@ -113,7 +113,7 @@ def _studied_rows(
         with np.load(result) as arrays:
             of_seeds.append(dict(arrays))
             trainings.append({name: float(arrays[name]) for name in ("seconds", "users_per_second")})
-    for variant in settings.variants:
+    for variant in variants:
         yield StudiedRow(name, variant, np.mean([ndcg[str(variant)] for ndcg in of_seeds], axis=0), trainings)
 
 

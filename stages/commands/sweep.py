@@ -1,4 +1,4 @@
-"""Choose a model's learning rate and L2 on the validation users; a stopped sweep resumes where it was.
+"""Choose how a model is trained on a data set, on the validation users; a stopped sweep resumes where it was.
 
 python -m stages.commands.sweep --dataset ml-latest-small --model dae-200
 
@@ -6,6 +6,7 @@ Writes reports/<dataset>/sweeps/<model>/: trials.csv, sweep.png, sweep.md, and p
 """
 
 import json
+from statistics import fmean
 
 import optuna
 import torch
@@ -20,18 +21,16 @@ from stages.commands.sweep_results import (
     STOPPED_EARLY,
     TO_THE_END,
     in_words,
-    ranges_of,
     write_results,
 )
 from stages.config.checks import check_split
-from stages.config.model import ModelSettings
-from stages.config.params import Params
+from stages.config.params import Params, Recipe
 from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
 from stages.models.device import choose_device, describe
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
-from stages.run.errors import DivergedError
+from stages.run.errors import DivergedError, UserError
 from stages.run.facts import recorded
 from stages.run.memory import keep_freed_memory
 
@@ -39,15 +38,18 @@ WORST = 0.0  # NDCG@100 reported to the sampler for a training that diverged
 
 
 def sweep(dataset: Dataset, model: Model) -> None:
-    """Try learning rates and L2 weights within the ranges in params.yaml, and write the best on validation users."""
+    """Try learning rates, L2 weights and epochs within the ranges in params.yaml, and write the best."""
     params = read_params()
-    settings = params.model(model)
+    recipe = params.recipe(dataset, model)
+    if model not in params.dataset(dataset).models:
+        raise UserError(
+            f"datasets.{dataset}.models in params.yaml has no line for the best values; add '{model}: {{}}'"
+        )
     split = load_split(paths.split(dataset))
     check_split(params, *split.train.shape, [model])
     device = choose_device(params.device)
     keep_freed_memory()
-    ranges = ranges_of(params.sweep)
-    study = _open(params, dataset, model, settings, device)
+    study = _open(params, dataset, model, recipe, device)
     with recorded(dataset, f"sweep-{model}") as facts:
         facts |= describe(device)
         while (done := len(study.get_trials(states=FINISHED))) < params.sweep.trials:
@@ -56,23 +58,41 @@ def sweep(dataset: Dataset, model: Model) -> None:
                 seed=params.sweep.seed + done, n_startup_trials=params.sweep.startup_trials
             )
             trial = study.ask()
-            chosen = {name: trial.suggest_float(name, low, high, log=True) for name, (low, high) in ranges.items()}
-            outcome = _run(study, trial, params, dataset, settings.model_copy(update=chosen), split, device)
+            chosen = {name: _suggest(trial, name, bounds) for name, bounds in params.search(dataset).ranges().items()}
+            outcome = _run(study, trial, params, dataset, _changed(recipe, chosen), split, device)
             print(f"trial {done + 1} of {params.sweep.trials}: {in_words(chosen)}  {outcome}", flush=True)
     write_results(study, params, dataset, model)
 
 
-def _open(params: Params, dataset: str, model: str, settings: ModelSettings, device: torch.device) -> optuna.Study:
-    """Load the trials of the same data, code, ranges and other parameters; a new sweep starts with today's values."""
+def _suggest(trial: Trial, name: str, bounds: list[float]) -> float:
+    low, high = bounds
+    if isinstance(low, int):
+        return trial.suggest_int(name, low, int(high), log=True)
+    return trial.suggest_float(name, low, high, log=True)
+
+
+def _changed(recipe: Recipe, chosen: dict[str, float]) -> Recipe:
+    """The recipe with the values of a trial."""
+    of_model = {name: value for name, value in chosen.items() if name != "epochs"}
+    return Recipe(recipe.settings.model_copy(update=of_model), int(chosen.get("epochs", recipe.epochs)))
+
+
+def _open(params: Params, dataset: str, model: str, recipe: Recipe, device: torch.device) -> optuna.Study:
+    """Load the trials of the same data, code, search and other parameters; a new sweep starts as under models.
+
+    So what was accepted of an earlier sweep changes nothing: the same sweep ends in the same values.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = paths.sweep(dataset, model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    others = settings.model_copy(update={"learning_rate": 0.0, "l2": 0.0})
-    ranges = ranges_of(params.sweep)
-    fingerprint = fingerprint_of(params, dataset, others, params.seeds[0], device)
+    search = params.search(dataset)
+    ranges = search.ranges()
+    others = _changed(recipe, dict.fromkeys(ranges, 0))
+    decisive = params.sweep.model_dump(exclude={"trials"}) | search.model_dump()
+    fingerprint = fingerprint_of(params, dataset, others, search.seeds[0], device)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path))),
-        study_name=f"{fingerprint} {json.dumps(ranges)}",
+        study_name=f"{fingerprint} {json.dumps(decisive)}",
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(params.sweep.startup_trials, params.sweep.warmup_epochs),
@@ -81,11 +101,13 @@ def _open(params: Params, dataset: str, model: str, settings: ModelSettings, dev
         study.tell(killed.number, state=TrialState.FAIL)
         study.enqueue_trial(killed.params)
     if not study.trials:
-        today = {"learning_rate": settings.learning_rate, "l2": settings.l2}
-        if all(low <= today[name] <= high for name, (low, high) in ranges.items()):
-            study.enqueue_trial(today)
+        entry, epochs = params.model(model), params.dataset(dataset).training.epochs
+        first = {"learning_rate": entry.learning_rate, "l2": entry.l2, "epochs": epochs}
+        first = {name: first[name] for name in ranges}
+        if all(low <= first[name] <= high for name, (low, high) in ranges.items()):
+            study.enqueue_trial(first)
         else:
-            print(f"{in_words(today)}, as in params.yaml, is outside the ranges under sweep there and is not tried")
+            print(f"{in_words(first)}, as under models, is outside the ranges of the sweep and is not tried")
     return study
 
 
@@ -94,28 +116,32 @@ def _run(
     trial: Trial,
     params: Params,
     dataset: str,
-    settings: ModelSettings,
+    recipe: Recipe,
     split: Split,
     device: torch.device,
 ) -> str:
-    """Train to the end, or until the trial is below the median of the others; return the outcome in words."""
-    training = new_training(params, dataset, settings, params.seeds[0], split, device)
+    """Train all seeds, epoch by epoch, to the end or until their mean is below the median; the outcome in words."""
+    seeds = params.search(dataset).seeds
+    trainings = [new_training(params, dataset, recipe, seed, split, device) for seed in seeds]
+    best = WORST
     try:
-        for epoch in training.run(iter):
+        for epochs in zip(*(training.run(iter) for training in trainings), strict=True):
             # With codebooks, the best since they started: earlier epochs are in float32.
-            trial.set_user_attr("best_ndcg", training.best_ndcg)
-            trial.report(epoch.validation_ndcg, epoch.epoch)
+            best = fmean(training.best_ndcg for training in trainings)
+            trial.set_user_attr("best_ndcg", best)
+            number, ndcg = epochs[0].epoch, fmean(epoch.validation_ndcg for epoch in epochs)
+            trial.report(ndcg, number)
             if trial.should_prune():
                 trial.set_user_attr("outcome", STOPPED_EARLY)
                 study.tell(trial, state=TrialState.PRUNED)
-                return f"stopped after epoch {epoch.epoch} at NDCG@100 {epoch.validation_ndcg:.4f}"
+                return f"stopped after epoch {number} at NDCG@100 {ndcg:.4f}"
     except DivergedError as error:  # these values are bad, but the sweep goes on
         trial.set_user_attr("outcome", DIVERGED)
         study.tell(trial, WORST)
         return str(error)
     trial.set_user_attr("outcome", TO_THE_END)
-    study.tell(trial, training.best_ndcg)
-    return f"NDCG@100 {training.best_ndcg:.4f}"
+    study.tell(trial, best)
+    return f"NDCG@100 {best:.4f}"
 
 
 if __name__ == "__main__":

@@ -2,19 +2,22 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
 import pandas as pd
 from matplotlib import pyplot as plt
 from optuna.trial import TrialState
+from ruamel.yaml import YAML
 
-from stages.config.model import SweepSettings
 from stages.config.params import Params
 from stages.config.reader import PATH
 from stages.reporting.figures import LINES, save
 from stages.reporting.tables import markdown
+from stages.reporting.wording import listing
 from stages.run import paths
+from stages.run.errors import UserError
 from stages.run.files import whole_folder
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -22,28 +25,26 @@ TO_THE_END, STOPPED_EARLY, DIVERGED = "trained to its end", "stopped early", "di
 MARKERS = {TO_THE_END: "o", STOPPED_EARLY: "x", DIVERGED: "v"}
 
 
-def ranges_of(settings: SweepSettings) -> dict[str, list[float]]:
-    """Lowest and highest value of each parameter that is searched."""
-    return {"learning_rate": settings.learning_rate, "l2": settings.l2}
+WORDS = {"learning_rate": "learning rate", "l2": "L2", "epochs": "epochs"}
 
 
-def in_words(values: dict[str, float]) -> str:
-    """Learning rate and L2 as text, rounded."""
-    return f"learning rate {values['learning_rate']:.2g}, L2 {values['l2']:.2g}"
+def in_words(values: Mapping[str, float]) -> str:
+    """What was searched as text, rounded."""
+    return ", ".join(f"{WORDS[name]} {value:.2g}" for name, value in values.items())
 
 
 def trials_of(study: optuna.Study) -> pd.DataFrame:
     """A line for each finished trial, the best first.
 
-    Its columns are learning_rate, l2, validation_ndcg, epochs and outcome. validation_ndcg is the best NDCG@100 of the
-    trial, of a model with codebooks since these started; 0 where the training diverged.
+    Its columns are what was searched, validation_ndcg, trained_epochs and outcome. validation_ndcg is the best NDCG@100
+    of the trial, of a model with codebooks since these started; 0 where the training diverged.
     """
     return pd.DataFrame(
         [
             {
                 **trial.params,
                 "validation_ndcg": trial.value if trial.state == TrialState.COMPLETE else trial.user_attrs["best_ndcg"],
-                "epochs": len(trial.intermediate_values),
+                "trained_epochs": len(trial.intermediate_values),
                 "outcome": trial.user_attrs["outcome"],
             }
             for trial in study.get_trials(states=FINISHED)
@@ -53,28 +54,33 @@ def trials_of(study: optuna.Study) -> pd.DataFrame:
 
 def write_results(study: optuna.Study, params: Params, dataset: str, model: str) -> None:
     """Write trials.csv, sweep.png, sweep.md and params.patch, and print where they are."""
-    settings = params.model(model)
+    recipe = params.recipe(dataset, model)
     trials = trials_of(study)
-    best = {name: float(f"{study.best_params[name]:.2g}") for name in ("learning_rate", "l2")}
+    best = {
+        name: value if isinstance(value, int) else float(f"{value:.2g}") for name, value in study.best_params.items()
+    }
     folder = paths.report(dataset) / "sweeps" / model
     with whole_folder(folder) as temporary:
         trials.to_csv(temporary / "trials.csv", index=False, float_format="%.6g")
-        _draw(trials, settings.learning_rate, settings.l2, temporary / "sweep.png")
-        (temporary / "params.patch").write_text(_patch(PATH.read_text(), model, best))
+        _draw(trials, recipe.settings.learning_rate, recipe.settings.l2, temporary / "sweep.png")
+        (temporary / "params.patch").write_text(_patch(PATH.read_text(), dataset, model, best))
         (temporary / "sweep.md").write_text(_page(trials, params, dataset, model, best))
     print(f"{folder}/sweep.md: best {in_words(best)}, NDCG@100 {study.best_value:.4f} on validation users")
     print(f"accept it with: git apply {folder}/params.patch")
 
 
-def _patch(text: str, model: str, best: dict[str, float]) -> str:
-    """A unified diff of params.yaml that sets the model's values, and changes nothing else."""
-    start = text.index(f"\n  {model}:", text.index("\nmodels:"))
-    end = re.compile(r"\n {0,2}\S").search(text, start + len(model) + 4)
-    block = text[start : end.start()] if end else text[start:]
-    changed = block
-    for name, value in best.items():
-        changed = re.sub(rf"(\n    {name}: )[^\s#]+", rf"\g<1>{value!r}", changed)
-    new = text.replace(block, changed, 1)
+def _patch(text: str, dataset: str, model: str, best: dict[str, float]) -> str:
+    """A unified diff of params.yaml that sets the values on the model's line of the data set, and changes nothing else.
+
+    UserError where the line is not of the form `<model>: {…}`.
+    """
+    within = text.index(f"\n  {dataset}:", text.index("\ndatasets:"))
+    line = re.compile(rf"(?<=\n      {re.escape(model)}: )\{{.*?\}}").search(text, text.index("\n    models:", within))
+    if line is None:
+        raise UserError(f"datasets.{dataset}.models.{model} in {PATH} is not on one line; write it as {{ … }}")
+    values = YAML(typ="safe").load(line[0]) | best
+    written = ", ".join(f"{name}: {value!r}" for name, value in values.items())
+    new = f"{text[: line.start()]}{{ {written} }}{text[line.end() :]}"
     return "".join(difflib.unified_diff(text.splitlines(True), new.splitlines(True), f"a/{PATH}", f"b/{PATH}"))
 
 
@@ -83,10 +89,9 @@ def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: 
         learning_rate=trials["learning_rate"].map("{:.2e}".format),
         l2=trials["l2"].map("{:.3f}".format),
         validation_ndcg=trials["validation_ndcg"].map("{:.4f}".format),
-    ).rename(columns={"learning_rate": "learning rate", "l2": "L2", "validation_ndcg": "NDCG@100 on validation"})
-    ranges = ", ".join(
-        f"{name.replace('_', ' ')} from {low:g} to {high:g}" for name, (low, high) in ranges_of(params.sweep).items()
-    )
+    ).rename(columns=WORDS | {"validation_ndcg": "NDCG@100 on validation", "trained_epochs": "trained epochs"})
+    search = params.search(dataset)
+    ranges = ", ".join(f"{WORDS[name]} from {low:g} to {high:g}" for name, (low, high) in search.ranges().items())
     return "\n".join(
         [
             f"# Sweep of {model} on {params.dataset(dataset).title}",
@@ -99,8 +104,8 @@ def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: 
             markdown(shown),
             "",
             f"Searched: {ranges} (l2 is divided by the batch size), by Optuna's TPE, seed {params.sweep.seed};",
-            f"training seed {params.seeds[0]}. A trial is stopped early when it is below the median of the others",
-            "at the same epoch.",
+            f"means of training seeds {listing(search.seeds)}. A trial is stopped early when it is below the median of",
+            "the others at the same epoch.",
             "",
         ]
     )

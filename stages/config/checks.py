@@ -26,6 +26,7 @@ def cross_check(params: Params, wrong: Set[str]) -> list[str]:
     """
     return [
         *_run(params, wrong),
+        *_recipes(params, wrong),
         *_quantized_items_and_refits(params, wrong),
         *_quantized_models(params, wrong),
         *_float_twins(params, wrong),
@@ -80,6 +81,22 @@ def _run(params: Params, wrong: Set[str]) -> Iterator[str]:
     for name in sorted(set(params.run)):
         if params.run.count(name) > 1:
             yield f"run: '{name}' is there more than once"
+
+
+def _recipes(params: Params, wrong: Set[str]) -> Iterator[str]:
+    """What a data set says of its models; DVC needs a line for each that a stage trains there."""
+    for name, dataset in params.datasets.items():
+        for model, changes in dataset.models.items():
+            entry = params.models.get(model)
+            if _is_missing(model, "models", params.models, wrong):
+                yield f"datasets.{name}.models: '{model}' is not under models"
+            elif entry and entry.family != "trained" and changes.start is not None:
+                yield f"datasets.{name}.models.{model}.start: is for models with a bottleneck"
+        if name in params.run and "models" not in wrong:
+            for model in params.models:
+                if model not in dataset.models:
+                    line = f"{model}: {{}}"
+                    yield f"datasets.{name}.models: '{model}' is missing; write '{line}' to train it as under models"
 
 
 def _quantized_items_and_refits(params: Params, wrong: Set[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from stages.config.model import ModelOnDataset, Search
 from stages.config.strict import Strict
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -173,7 +174,7 @@ class DatasetTraining(Strict):
     batch_size: Annotated[int, Field(ge=1)]
     """Users per training step."""
     epochs: Annotated[int, Field(ge=1)]
-    """At most: the epoch with the best validation NDCG@100 is what counts."""
+    """Unless a model has its own number; the epoch with the best validation NDCG@100 is what counts."""
 
 
 class Published(Strict):
@@ -218,6 +219,10 @@ class DatasetSettings(Strict):
     """What becomes of the ratings."""
     training: DatasetTraining
     """Of every model on this set."""
+    models: dict[str, ModelOnDataset] = Field(default_factory=dict)
+    """Model → how it is trained here; of a set under `run`, a line for every model."""
+    sweep: Search | None = None
+    """Ranges and seeds in place of those under sweep."""
     published: Published | None = None
     """None where no split of this set is published."""
 

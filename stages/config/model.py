@@ -215,6 +215,27 @@ MODEL: TypeAdapter[ModelSettings] = TypeAdapter(ModelSettings)
 """Checks an entry under models."""
 
 
+class ModelOnDataset(Strict):
+    """How a model is trained on one data set, where that is not as its entry under models says."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Of Adam."""
+    l2: Annotated[float, Field(ge=0)] | None = None
+    """Divided by the batch size, as in Liang's code."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """In place of the data set's number for all models."""
+    start: Share | None = None
+    """Share of the epochs before the codebooks start."""
+
+    def apply(self, entry: ModelSettings) -> ModelSettings:
+        """The model's entry with these values; epochs are not part of it."""
+        changed = entry.model_copy(update=self.model_dump(include={"learning_rate", "l2"}, exclude_none=True))
+        if self.start is not None and isinstance(changed, DaeSettings) and changed.bottleneck:
+            bottleneck = changed.bottleneck.model_copy(update={"start": self.start})
+            changed = changed.model_copy(update={"bottleneck": bottleneck})
+        return changed
+
+
 class RefitSettings(Strict):
     """Training on of an output layer for what is stored of users."""
 
@@ -241,10 +262,36 @@ class StudySettings(Strict):
 
 
 Range = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)]
+Counts = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
 
 
-class SweepSettings(Strict):
-    """The search for a model's learning rate and L2 on the validation users."""
+class Search(Strict):
+    """Where a model's training is searched, each from the lowest to the highest value, on a logarithmic scale."""
+
+    learning_rate: Range
+    """Of Adam."""
+    l2: Range
+    """Divided by the batch size, as in Liang's code."""
+    epochs: Counts | None = None
+    """None where the data set's own number of epochs is not searched."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+    """Of the trainings of a trial, whose mean counts; on few validation users one is mostly noise."""
+
+    @field_validator("learning_rate", "l2", "epochs")
+    @classmethod
+    def _rises(cls, bounds: list[float] | None) -> list[float] | None:
+        if bounds and bounds[0] >= bounds[1]:
+            raise ValueError("gives the lowest value, then the highest")
+        return bounds
+
+    def ranges(self) -> dict[str, list[float]]:
+        """What is searched → its lowest and highest value."""
+        searched: dict[str, list[float]] = self.model_dump(include={"learning_rate", "l2", "epochs"}, exclude_none=True)
+        return searched
+
+
+class SweepSettings(Search):
+    """The search on the validation users; ranges and seeds are for data sets that have none of their own."""
 
     trials: Annotated[int, Field(ge=1)]
     """Trainings."""
@@ -252,19 +299,8 @@ class SweepSettings(Strict):
     """Drawn at random, and trained to their end."""
     warmup_epochs: Annotated[int, Field(ge=0)]
     """Of a later trial, before it may be stopped for being below the median."""
-    learning_rate: Range
-    """Lowest and highest."""
-    l2: Range
-    """Lowest and highest."""
     seed: Annotated[int, Field(ge=0)]
     """Of what is drawn."""
-
-    @field_validator("learning_rate", "l2")
-    @classmethod
-    def _rises(cls, bounds: list[float]) -> list[float]:
-        if bounds[0] >= bounds[1]:
-            raise ValueError("gives the lowest value, then the highest")
-        return bounds
 
 
 def _merged(entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The whole of params.yaml, and the look-ups that stages make in it."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -9,9 +9,11 @@ from stages.config.model import (
     MODEL,
     BottleneckSettings,
     DaeSettings,
+    ModelOnDataset,
     ModelSettings,
     ReferenceSettings,
     RefitSettings,
+    Search,
     StudySettings,
     SweepSettings,
 )
@@ -91,6 +93,15 @@ class ReportSettings(Strict):
     """Of the test users, for confidence intervals."""
     bootstrap_seed: Annotated[int, Field(ge=0)]
     """Of the draws of users."""
+
+
+class Recipe(NamedTuple):
+    """How a model is trained on a data set."""
+
+    settings: ModelSettings
+    """The model's entry, with what the data set changes in it."""
+    epochs: int
+    """Passes over the train users."""
 
 
 class Params(Strict):
@@ -230,16 +241,29 @@ class Params(Strict):
         """Seeds of the model's trainings; a reference is fitted once, and has the first by name only."""
         return self.seeds if model in self.models else self.seeds[:1]
 
-    def study_variants(self, study: str) -> dict[str, ModelSettings]:
-        """The model of a study as it is, then each of its variants; UserError where there is no such study."""
+    def study_variants(self, study: str, dataset: str) -> dict[str, "Recipe"]:
+        """The model of a study as on this data set, then each of its variants; UserError where one is unknown."""
         settings = _entry("studies", self.studies, study)
-        base = self.model(settings.model)
-        changed = {name: MODEL.validate_python(entry) for name, entry in settings.entries(base).items()}
+        base = self.recipe(dataset, settings.model)
+        changed = {
+            name: base._replace(settings=MODEL.validate_python(entry))
+            for name, entry in settings.entries(base.settings).items()
+        }
         return {f"{settings.model}, as it is": base, **changed}
 
     def dataset(self, name: str) -> DatasetSettings:
         """The data set's entry; UserError where there is none."""
         return _entry("datasets", self.datasets, name)
+
+    def recipe(self, dataset: str, model: str) -> "Recipe":
+        """How a model is trained on a data set; UserError where one of them is not in params.yaml."""
+        size = self.dataset(dataset)
+        here = size.models.get(model, ModelOnDataset())
+        return Recipe(here.apply(self.model(model)), here.epochs or size.training.epochs)
+
+    def search(self, dataset: str) -> Search:
+        """Where a sweep on the data set searches, and with which seeds."""
+        return self.dataset(dataset).sweep or self.sweep
 
     def model(self, name: str) -> ModelSettings:
         """The model's entry; UserError where there is none."""

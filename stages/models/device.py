@@ -1,8 +1,46 @@
-"""The device and the precision that models compute in."""
+"""The device, the precision and the threads that models compute in."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import faiss
 import torch
 
 from stages.run.errors import UserError
+
+Result = TypeVar("Result")
+
+THREADS = torch.get_num_threads()
+"""All of the machine's, or as OMP_NUM_THREADS says."""
+LARGE_PRODUCT = 2**28  # multiply-adds; threads wait for each other longer than they help with a smaller one
+
+
+def threads_for(multiply_adds: int, device: torch.device) -> int:
+    """How many threads a training is to use: one on a CPU where the largest product of a step is small, else all."""
+    return 1 if device.type == "cpu" and multiply_adds < LARGE_PRODUCT else THREADS
+
+
+def use_threads(number: int) -> None:
+    """Use so many threads in PyTorch and faiss, where they are called from this thread of Python."""
+    torch.set_num_threads(number)
+    faiss.omp_set_num_threads(number)
+
+
+def side_by_side(work: Callable[[int], Result], seeds: Sequence[int], at_once: int) -> list[Result]:
+    """What `work` gives for each seed, in their order; after an error, no other seed is begun.
+
+    Parameters
+    ----------
+    at_once : number of seeds that are worked on at a time, each in a thread of Python
+    """
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(work, seed) for seed in seeds]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,4 +82,4 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def describe(device: torch.device) -> dict[str, object]:
     """The device and the number of threads, for the run facts."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "threads": torch.get_num_threads()}
+    return {"device": name, "threads": THREADS}

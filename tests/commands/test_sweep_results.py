@@ -28,7 +28,7 @@ def study_of(*trials: tuple[list[float], float, str]) -> optuna.Study:
 def test_epochs_in_float_do_not_count_where_codebooks_start_later() -> None:
     trials = trials_of(study_of(([0.5, 0.6, 0.3, 0.4], 0.4, TO_THE_END), ([0.5, 0.2], 0.2, STOPPED_EARLY)))
     assert trials["validation_ndcg"].tolist() == [0.4, 0.2]
-    assert trials["epochs"].tolist() == [4, 2]
+    assert trials["trained_epochs"].tolist() == [4, 2]
 
 
 def test_a_training_that_diverged_comes_last_however_good_it_was_before() -> None:

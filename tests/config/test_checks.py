@@ -15,6 +15,17 @@ from stages.run.errors import UserError
         ("\n    chunks: 40\n", "\n    chunks: 30\n", "quantizers.pq-40x5: 30 chunks do not divide"),
         ("  - ml-20m\n", "  - ml-21m\n", "run: 'ml-21m' is not under datasets"),
         ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
+        (
+            "      dae-5: {}\n",
+            "",
+            "datasets.ml-latest-small.models: 'dae-5' is missing; write 'dae-5: {}' to train it as",
+        ),
+        ("      dae-5: {}\n", "      dae-6: {}\n", "datasets.ml-latest-small.models: 'dae-6' is not under models"),
+        (
+            "dae-5: {}",
+            "dae-5: {start: 0.5}",
+            "datasets.ml-latest-small.models.dae-5.start: is for models with a bottle",
+        ),
         ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: 1 is there more than once"),
         (
             "no commitment: { bottleneck: { commitment: 0.0 } }",

@@ -51,6 +51,11 @@ DAE: dict[str, Any] = {"kind": "dae", "hidden": [200], "dropout": 0.5, "learning
             "  learning_rate: [1.0e-3, 1.0e-5]",
             "sweep.learning_rate: gives the low",
         ),
+        (
+            "      epochs: [10, 30]",
+            "      epochs: [30, 10]",
+            "datasets.ml-latest-small.sweep.epochs: gives the lowest value",
+        ),
     ],
 )
 def test_a_wrong_entry_is_said_by_its_path(

@@ -4,16 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
-from stages.config.params import Params
+from stages.config.model import MODEL
+from stages.config.params import Params, Recipe
 from stages.config.rows import ItemRow, Row
 from stages.run.errors import UserError
+
+Read = Callable[[str], Params]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ("seeds: [0, 1, 2]", "seeds: []", "seeds: List should have at least 1 item"),
-        ("  dae-200:", "  dae_200:", "models.dae_200"),
+        ("\n  dae-200:", "\n  dae_200:", "models.dae_200"),
         ("device: auto", "device: tpu", "device: Input should be 'auto', 'cpu' or 'cuda' (found 'tpu')"),
         ("precision: float32", "precision: float16", "training.precision: Input should be 'float32' or 'bfloat16'"),
         ("digits: 5", "digits: '5'", "report.digits: Input should be a valid integer"),
@@ -78,7 +81,7 @@ def test_there_are_three_seeds(params: Params) -> None:
         (lambda params: params.refits_of("e"), "params.yaml has no 'e' under refits; it has dae-200"),
         (lambda params: params.budgets_of("e"), "params.yaml has no 'e' under budgets; it has rq-vae-200"),
         (
-            lambda params: params.study_variants("e"),
+            lambda params: params.study_variants("e", "ml-20m"),
             "no 'e' under studies; it has ablation, rotation, side-experiments",
         ),
     ],
@@ -97,10 +100,10 @@ def test_a_reference_has_the_first_seed_and_a_model_all(params: Params) -> None:
 
 
 def test_a_study_begins_with_its_model_as_it_is(params: Params) -> None:
-    variants = params.study_variants("rotation")
+    variants = params.study_variants("rotation", "ml-20m")
     assert list(variants) == ["opq-vae-200-20x10, as it is", "no rotation", "learns the items"]
-    assert variants["opq-vae-200-20x10, as it is"] == params.model("opq-vae-200-20x10")
-    assert variants["no rotation"] != params.model("opq-vae-200-20x10")
+    assert variants["opq-vae-200-20x10, as it is"] == params.recipe("ml-20m", "opq-vae-200-20x10")
+    assert variants["no rotation"] != params.recipe("ml-20m", "opq-vae-200-20x10")
 
 
 @pytest.mark.parametrize(
@@ -163,3 +166,28 @@ def test_item_tables_are_stored_by_one_both_or_with_the_users(committed: str, re
     assert params.stored_by_items(ItemRow("dae-200-200-200", "scalar", "8bit", "both")) == (
         "both tables: 200 × 8bit (output) and 400 × 8bit (input)"
     )
+
+
+def test_a_data_set_changes_how_a_model_is_trained_there_and_nothing_else(committed: str, read: Read) -> None:
+    changed = "{ learning_rate: 0.5, l2: 0.25, epochs: 7, start: 0.125 }"
+    line = "    models: # {}: as under models below\n"
+    rq = "      rq-vae-200: {}\n"
+    start = committed.index(rq, committed.index(line))
+    params = read(committed[:start] + rq.replace("{}", changed) + committed[start + len(rq) :])
+    here, elsewhere = params.recipe("ml-20m", "rq-vae-200"), params.recipe("ml-1m", "rq-vae-200")
+    assert elsewhere == Recipe(params.model("rq-vae-200"), 50)
+    assert here.epochs == 7
+    assert (
+        here.settings.model_dump()
+        == MODEL.validate_python(
+            elsewhere.settings.model_dump(exclude_none=True)
+            | {"learning_rate": 0.5, "l2": 0.25}
+            | {"bottleneck": {**elsewhere.settings.model_dump()["bottleneck"], "start": 0.125}}
+        ).model_dump()
+    )
+
+
+@pytest.mark.parametrize("dataset", ["ml-20m", "ml-1m"])
+def test_a_sweep_searches_the_data_sets_own_ranges_if_it_has_any(params: Params, dataset: str) -> None:
+    assert params.search(dataset).ranges() == {"learning_rate": [1e-5, 1e-3], "l2": [1e-2, 1e-1]}
+    assert list(params.search("ml-latest-small").ranges()) == ["learning_rate", "l2", "epochs"]

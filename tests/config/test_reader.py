@@ -93,7 +93,16 @@ def test_a_misspelt_block_is_said_with_what_it_may_be_meant_for(content: dict[st
 
 
 def test_a_file_with_nothing_to_run_is_right(content: dict[str, Any]) -> None:
-    blocks = ("models", "float_twins", "quantized_models", "quantized_items", "quantizers", "refits", "budgets")
+    blocks = (
+        "datasets",
+        "models",
+        "float_twins",
+        "quantized_models",
+        "quantized_items",
+        "quantizers",
+        "refits",
+        "budgets",
+    )
     assert check(content | {"run": [], "studies": {}} | {block: {} for block in blocks}).item_rows() == []
 
 
@@ -135,7 +144,7 @@ def use(params: Params) -> None:
         assert params.stored_by_items(item_row)
         assert item_row.users in params.rows()
     for study in params.studies:
-        params.study_variants(study)
+        params.study_variants(study, next(iter(params.datasets)))
 
 
 @pytest.fixture(scope="module")

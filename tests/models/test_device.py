@@ -1,9 +1,11 @@
-"""A device or precision that is not there is said before anything is trained on another one."""
+"""A device or precision that is not there is said before anything is trained; small work gets one thread."""
+
+import threading
 
 import pytest
 import torch
 
-from stages.models.device import choose_device, choose_precision
+from stages.models.device import THREADS, choose_device, choose_precision, side_by_side, threads_for, use_threads
 from stages.run.errors import UserError
 
 CPU = torch.device("cpu")
@@ -33,3 +35,37 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert choose_device("auto") == CPU
     with pytest.raises(UserError, match="PyTorch finds no GPU here; set it to auto or cpu"):
         choose_device("cuda")
+
+
+def test_small_products_get_one_thread_on_a_cpu_and_large_ones_all() -> None:
+    assert threads_for(40 * 5_000 * 200, CPU) == 1
+    assert threads_for(500 * 20_000 * 200, CPU) == THREADS
+    assert threads_for(40 * 5_000 * 200, torch.device("cuda")) == THREADS
+
+
+def test_the_number_of_threads_is_of_the_calling_thread_alone() -> None:
+    before = torch.get_num_threads()
+
+    def number(_: int) -> int:
+        use_threads(1)
+        return torch.get_num_threads()
+
+    assert side_by_side(number, [0, 1], 2) == [1, 1]
+    assert torch.get_num_threads() == before
+
+
+def test_seeds_are_worked_on_at_once_and_come_back_in_their_order() -> None:
+    both = threading.Barrier(2, timeout=60)  # passed only where two seeds are worked on at once
+    assert side_by_side(lambda seed: (both.wait(), seed)[1], [3, 1], 2) == [3, 1]
+
+
+def test_the_first_error_ends_what_has_not_begun() -> None:
+    begun = []
+
+    def fail(seed: int) -> None:
+        begun.append(seed)
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        side_by_side(fail, [0, 1, 2], 1)
+    assert 2 not in begun
