@@ -26,8 +26,7 @@ from stages.statistics.activity import TIER_BYTES, allocate, quarter_bounds, qua
 def budget(dataset: Dataset, model: Model) -> None:
     """Choose a code length for each quarter of the validation users, and compare with one length on the test users.
 
-    Writes test_users.parquet, with columns budget, user, quarter, bytes, ndcg_flat and ndcg (means of seeds), and
-    lengths.json.
+    Writes test_users.parquet, with columns budget, user, seed, quarter, bytes, ndcg_flat and ndcg, and lengths.json.
     """
     params = read_params()
     sizes = params.budgets_of(model)
@@ -44,7 +43,7 @@ def budget(dataset: Dataset, model: Model) -> None:
             network = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
             validation.append(_by_length(network, split.validation, params.evaluation.batch_size))
             test.append(_by_length(network, split.test, params.evaluation.batch_size))
-        chosen_on, shown = (np.mean(of_seeds, axis=0) for of_seeds in (validation, test))
+        chosen_on = np.mean(validation, axis=0)
         lengths_of = [_histories(users) for users in (split.validation, split.test)]
         bounds = quarter_bounds(lengths_of[0])
         quarters = [quarters_of(lengths, bounds) for lengths in lengths_of]
@@ -53,18 +52,20 @@ def budget(dataset: Dataset, model: Model) -> None:
             chosen = allocate(chosen_on, quarters[0], flat - TIER_BYTES)
             lengths[flat] = chosen.tolist()
             n_bytes = chosen[quarters[1]]  # for each test user
-            tables.append(
+            tables += [
                 pd.DataFrame(
                     {
                         "budget": flat,
                         "user": np.arange(len(n_bytes)),
+                        "seed": seed,
                         "quarter": quarters[1] + 1,
                         "bytes": n_bytes + TIER_BYTES,
-                        "ndcg_flat": shown[:, flat - 1],
-                        "ndcg": shown[np.arange(len(n_bytes)), n_bytes - 1],
+                        "ndcg_flat": ndcg[:, flat - 1],
+                        "ndcg": ndcg[np.arange(len(n_bytes)), n_bytes - 1],
                     }
                 )
-            )
+                for seed, ndcg in zip(params.seeds, test, strict=True)
+            ]
             print(f"{flat} bytes on average: {', '.join(map(str, chosen))} by quarters, from the least active")
         pd.concat(tables, ignore_index=True).to_parquet(folder / "test_users.parquet", index=False)
         (folder / "lengths.json").write_text(

@@ -16,6 +16,9 @@ from stages.models.build import load_model
 from stages.models.device import choose_device, describe
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
+from stages.run.facts import recorded
+from stages.run.files import whole_folder
+from stages.run.memory import keep_freed_memory
 
 
 def evaluate_quantized(dataset: Dataset, model: Model) -> None:
@@ -25,7 +28,13 @@ def evaluate_quantized(dataset: Dataset, model: Model) -> None:
     split = load_split(paths.split(dataset))
     device = choose_device(params.device)
     stored = _stored_rows(params, dataset, model, split, device)
-    measure_rows(dataset, "quantized", model, stored, split, params.evaluation.batch_size, describe(device))
+    keep_freed_memory()
+    with (
+        recorded(dataset, f"evaluate-quantized-{model}") as facts,
+        whole_folder(paths.evaluation(dataset, "quantized", model)) as folder,
+    ):
+        facts |= describe(device)
+        facts["microseconds"] = measure_rows(stored, split, params.evaluation.batch_size, folder)
 
 
 def _stored_rows(params: Params, dataset: str, model: str, split: Split, device: torch.device) -> Iterator[StoredRow]:

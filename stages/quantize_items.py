@@ -119,6 +119,7 @@ def _measure(
     return Measurements(
         measure_users(changed, users, split.test, batch_size),
         no_code_usage().assign(seed=0),
+        validation_ndcg=None,
         bytes_per_user=float_bytes + sum(of.codec.bytes_per_vector for of in replaced.values()),
         shared_bytes=sum(of.codec.shared_bytes for of in replaced.values()),
         variance_lost=fmean(of.variance_lost for of in replaced.values()),

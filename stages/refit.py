@@ -30,7 +30,7 @@ def refit(dataset: Dataset, model: Model) -> None:
     """Refit the output layer for each row and seed, and choose the epoch with the best validation NDCG@100.
 
     Epoch 0, the weights before the refit, can be chosen too. Writes the output layers, <row>/<seed>.pt; the results on
-    the test users, test_users.parquet with columns row, user, before and after (NDCG@100, means of seeds); and the best
+    the test users, test_users.parquet with columns row, user, before and after (NDCG@100) and seed; and the best
     epoch of each seed, epochs.json.
     """
     params = read_params()
@@ -60,13 +60,20 @@ def refit(dataset: Dataset, model: Model) -> None:
                 save_state(network.state_dict(), layers / row.name / f"{seed}.pt")
                 after = ndcg_of_users(network, codec, split.test, batch_size)
                 results.append(
-                    pd.DataFrame({"row": row.name, "user": split.test.scored(), "before": before, "after": after})
+                    pd.DataFrame(
+                        {
+                            "row": row.name,
+                            "user": split.test.scored(),
+                            "seed": seed,
+                            "before": before,
+                            "after": after,
+                        }
+                    )
                 )
                 epochs[row.name].append(best_epoch)
                 print(f"{row.name}, seed {seed}: {before.mean():.4f}, {after.mean():.4f} after {best_epoch} of "
                       f"{settings.epochs} epochs", flush=True)  # fmt: skip
-        means = pd.concat(results).groupby(["row", "user"], sort=False, as_index=False).mean()
-        means.to_parquet(folder / "test_users.parquet", index=False)
+        pd.concat(results, ignore_index=True).to_parquet(folder / "test_users.parquet", index=False)
         (folder / "epochs.json").write_text(json.dumps(epochs, indent=2) + "\n")
 
 

@@ -13,21 +13,26 @@ from stages.reporting.csv_files import damaged_table, read_report_table
 from stages.reporting.frontier import TEXT
 from stages.reporting.results import NDCG
 from stages.reporting.tables import markdown
+from stages.reporting.wording import difference, share_interval
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
 
 GIGABYTE = 1e9
+CHOSEN_BY = "validation_ndcg"
 Users = Annotated[int, typer.Option(min=1, help="To be stored.")]
 Gigabytes = Annotated[float, typer.Option(min=0, help="Of 10⁹ bytes, for all of them, codebooks included.")]
 
 
 def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
-    """Print the row with the highest NDCG@100 that fits, without references, and the best rows in less space."""
+    """Print the row that fits and is best on the validation users, without references, and the best in less space.
+
+    What is printed of a row is measured on the test users, by whom it was not chosen.
+    """
     title = read_params().dataset(dataset).title
     table = _read(dataset)
     table["gigabytes"] = (table["bytes_per_user"] * users + table["shared_bytes"]) / GIGABYTE
-    fitting = table[table["gigabytes"] <= gigabytes].sort_values([NDCG, "gigabytes"], ascending=[False, True])
+    fitting = table[table["gigabytes"] <= gigabytes].sort_values([CHOSEN_BY, "gigabytes"], ascending=[False, True])
     if fitting.empty:
         smallest = table.nsmallest(1, "gigabytes").iloc[0]
         raise UserError(
@@ -38,9 +43,9 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
     print(
         f"{best['row']}: {best['stored']}, {best['bytes_per_user']:g} bytes per user, {_room(best)} for {users:,} users"
     )
-    print(f"expected on users like those of {title}: {_accuracy(best)}")
+    print(f"chosen on the validation users of {title}; on its test users: {_accuracy(best)}")
     front = fitting.sort_values("gigabytes")
-    front = front[front[NDCG] > front[NDCG].cummax().shift(fill_value=-1)].iloc[::-1].iloc[1:]
+    front = front[front[CHOSEN_BY] > front[CHOSEN_BY].cummax().shift(fill_value=-1)].iloc[::-1].iloc[1:]
     if len(front):
         print("\nin less:\n")
         print(markdown(pd.DataFrame(
@@ -58,7 +63,7 @@ def _read(dataset: str) -> pd.DataFrame:
     report = paths.report(dataset)
     table = read_report_table(report, "plots/frontier", TEXT)
     try:
-        return table[(table["bytes_per_user"] > 0) & (table["family"] != "reference")]
+        return table[(table["bytes_per_user"] > 0) & (table["family"] != "reference") & (table["repeats"] == "")]
     except KeyError as error:
         raise damaged_table(report, "plots/frontier") from error
 
@@ -68,12 +73,18 @@ def _room(row: pd.Series) -> str:
 
 
 def _accuracy(row: pd.Series) -> str:
-    """NDCG@100 with its 95 % confidence interval over users, and its share of the float model's NDCG, likewise."""
-    low, high = (row[NDCG] + sign * 1.96 * row["standard_error"] for sign in (-1, 1))
-    text = f"{row[NDCG]:.4f} (95 % CI {low:.4f} to {high:.4f})"
+    """NDCG@100; against the float model, with 95 % confidence intervals, where there is one."""
+    text = f"NDCG@100 {row[NDCG]:.4f}"
     if pd.notna(row["kept"]):
-        text += f", {row['kept'] * 100:.1f} % of its floats ({row['kept_low'] * 100:.1f}–{row['kept_high'] * 100:.1f})"
+        text += f", {share_interval(*_interval(row, 'kept'))} of its floats"
+        text += f", {difference(*_interval(row, 'difference'))}"
+    if pd.notna(row["above_popularity"]):
+        text += f"; {share_interval(*_interval(row, 'above_popularity'))} of what they have above popularity"
     return text
+
+
+def _interval(row: pd.Series, name: str) -> tuple[float, float, float]:
+    return row[name], row[f"{name}_low"], row[f"{name}_high"]
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ from stages.statistics.bootstrap import Bootstrap
 
 
 class StudiedRow(NamedTuple):
-    """One variant of the model, stored in one variant of its codes; means over seeds."""
+    """One variant of the model, stored in one variant of its codes."""
 
     model_variant: str
     stored: Variant
     ndcg: np.ndarray
-    """float64 (n_users,), NDCG@100 of the validation users with held-out interactions."""
+    """float64 (n_seeds, n_users), NDCG@100 of the validation users with held-out interactions."""
     trainings: list[dict[str, float]]
     """Run facts of each seed: seconds and users_per_second."""
 
@@ -64,9 +64,9 @@ def study(dataset: Dataset, study: Study) -> None:
         "",
         markdown(table),
         "",
-        f"NDCG@100 on {len(rows[0].ndcg):,} validation users, means of seeds {', '.join(map(str, params.seeds))}; "
-        "the difference is to the first variant that stores the same, with its 95 % confidence interval, paired by "
-        "user. The test users were not looked at.",
+        f"NDCG@100 on {rows[0].ndcg.shape[1]:,} validation users, means of seeds {', '.join(map(str, params.seeds))}; "
+        "the difference is to the first variant that stores the same, with its 95 % confidence interval, from a "
+        "bootstrap over users and seeds, paired by both. The test users were not looked at.",
         "",
     ]
     with whole_file(path.with_suffix(".csv")) as temporary:
@@ -114,7 +114,7 @@ def _studied_rows(
             of_seeds.append(dict(arrays))
             trainings.append({name: float(arrays[name]) for name in ("seconds", "users_per_second")})
     for variant in variants:
-        yield StudiedRow(name, variant, np.mean([ndcg[str(variant)] for ndcg in of_seeds], axis=0), trainings)
+        yield StudiedRow(name, variant, np.stack([ndcg[str(variant)] for ndcg in of_seeds]), trainings)
 
 
 def _table(rows: list[StudiedRow], bootstrap: Bootstrap) -> pd.DataFrame:

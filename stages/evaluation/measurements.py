@@ -17,7 +17,7 @@ from stages.evaluation.metrics import METRICS
 from stages.interfaces.codec import Codec, stored_bytes
 from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import HeldOutUsers, Split
-from stages.ranking.evaluation import RANKS, Ranking, rank
+from stages.ranking.evaluation import RANKS, Ranking, ndcg_of_users, rank
 from stages.ranking.ndcg import ndcg
 
 
@@ -28,6 +28,8 @@ class Measurements(NamedTuple):
     """One row per test user with held-out interactions, as in `measure_users`, and its seed."""
     code_usage: pd.DataFrame
     """One row per codebook, as in `stages.evaluation.code_usage.code_usage`, and its seed."""
+    validation_ndcg: float | None
+    """Mean NDCG@100 of the validation users, by which rows are chosen; None where nobody chooses."""
     bytes_per_user: float
     """Mean bytes per test user; bytes per item where item tables are quantized."""
     shared_bytes: int
@@ -72,6 +74,7 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     return Measurements(
         per_user.assign(seed=seed),
         usage.assign(seed=seed),
+        float(ndcg_of_users(model, codec, split.validation, batch_size).mean()),
         n_bytes / n_test,
         codec.shared_bytes,
         variance_lost(np.concatenate(vectors), np.concatenate(decoded)) if vectors else None,
@@ -128,8 +131,12 @@ def write_measurements(of_seeds: list[Measurements], folder: Path) -> None:
     per_user.to_parquet(folder / "per_user.parquet", index=False)
     usage = pd.concat([measured.code_usage for measured in of_seeds], ignore_index=True)
     usage.to_csv(folder / "code_usage.csv", index=False)
-    lost = [measured.variance_lost for measured in of_seeds if measured.variance_lost is not None]
+    validation, lost = (
+        [value for value in values if value is not None]
+        for values in zip(*((measured.validation_ndcg, measured.variance_lost) for measured in of_seeds), strict=True)
+    )
     stored = {
+        "validation_ndcg": fmean(validation) if validation else None,
         "bytes_per_user": of_seeds[0].bytes_per_user,
         "shared_bytes": of_seeds[0].shared_bytes,
         "variance_lost": fmean(lost) if lost else None,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from math import nan
 
+import numpy as np
 import pandas as pd
 
 from stages.reporting.results import NDCG, RowResult
@@ -12,9 +13,14 @@ from stages.statistics.bootstrap import Bootstrap, Interval
 FRONT, TIE, BEHIND = "front", "tie", ""
 MARKS = {FRONT: "●", TIE: "○", BEHIND: ""}
 # Columns of `frontier_table`; between these two groups it has a column per metric.
-BEFORE = ["row", "family", "stored", "float_twin", "bytes_per_user", "shared_bytes", "users"]
-AFTER = ["standard_error", "seed_spread", "kept", "kept_low", "kept_high", "variance_lost", "standing"]
-TEXT = ("row", "family", "stored", "float_twin", "standing")
+BEFORE = ["row", "family", "stored", "float_twin", "bytes_per_user", "shared_bytes", "users", "validation_ndcg"]
+INTERVALS = [
+    f"{name}{end}" for name in ("difference", "kept", "above_popularity") for end in ("", "_low", "_high")
+]  # against the float twin
+AFTER = ["standard_error", "seed_spread", *INTERVALS, "variance_lost", "standing", "repeats"]
+TEXT = ("row", "family", "stored", "float_twin", "standing", "repeats")
+POPULARITY = "popularity"  # the row above which shares are counted
+NO_INTERVAL = Interval(nan, nan, nan)
 
 
 def standings(rows: Iterable[RowResult], bootstrap: Bootstrap) -> dict[str, str]:
@@ -35,7 +41,7 @@ def standings(rows: Iterable[RowResult], bootstrap: Bootstrap) -> dict[str, str]
         best = first.mean(NDCG)
         standing[first.name] = FRONT
         for other in others:
-            if bootstrap.difference(first.values(NDCG), other.values(NDCG)).low <= 0:
+            if bootstrap.difference(first.ndcg, other.ndcg).low <= 0:
                 standing[other.name] = TIE
     return standing
 
@@ -50,17 +56,19 @@ def frontier_table(rows: Sequence[RowResult], metrics: Collection[str], bootstra
     Returns
     -------
     DataFrame with columns row, family, stored, float_twin (empty where there is none), bytes_per_user, shared_bytes,
-    users (test users), a column per metric (its mean over users and seeds), standard_error (of NDCG@100 over users),
-    seed_spread (of NDCG@100: standard deviation between seeds, NaN where there is one), kept, kept_low and kept_high
-    (share of the float twin's NDCG@100 with its 95 % interval, NaN where there is no twin), variance_lost (NaN where
-    histories are stored), standing (empty for a row that stores nothing)
+    users (test users), validation_ndcg (NDCG@100 on the validation users), a column per metric (its mean over users and
+    seeds), standard_error (of NDCG@100 over users), seed_spread (of NDCG@100: standard deviation between seeds, NaN
+    where there is one); of NDCG@100 against the float twin, each with its 95 % interval and NaN where there is no twin:
+    difference, kept (as a share), above_popularity (what both have above the row of popularity, as a share); and
+    variance_lost (NaN where histories are stored), standing (empty for a row that stores nothing), repeats (a row of
+    fewer bytes and the same codec that is equal for every user and seed; empty for none)
     """
     standing = standings([row for row in rows if row.bytes_per_user > 0], bootstrap)
     by_name = {row.name: row for row in rows}
     lines = []
     for row in rows:
-        twin, spread = by_name.get(row.float_twin or ""), row.spread(NDCG)
-        kept = bootstrap.share(row.values(NDCG), twin.values(NDCG)) if twin else Interval(nan, nan, nan)
+        twin = by_name.get(row.float_twin or "")
+        intervals = _against(twin, row, by_name.get(POPULARITY), bootstrap)
         lines.append(
             {
                 "row": row.name,
@@ -70,17 +78,40 @@ def frontier_table(rows: Sequence[RowResult], metrics: Collection[str], bootstra
                 "bytes_per_user": row.bytes_per_user,
                 "shared_bytes": row.shared_bytes,
                 "users": len(row.per_user),
+                "validation_ndcg": nan if row.validation_ndcg is None else row.validation_ndcg,
                 **{metric: row.mean(metric) for metric in metrics},
-                "standard_error": row.standard_error(NDCG),
-                "seed_spread": nan if spread is None else spread,
-                "kept": kept.value,
-                "kept_low": kept.low,
-                "kept_high": kept.high,
+                "standard_error": row.standard_error,
+                "seed_spread": nan if row.spread is None else row.spread,
+                **dict(zip(INTERVALS, [end for interval in intervals for end in interval], strict=True)),
                 "variance_lost": nan if row.variance_lost is None else row.variance_lost,
                 "standing": standing.get(row.name, BEHIND),
+                "repeats": _repeated(row, rows),
             }
         )
     return pd.DataFrame(lines, columns=[*BEFORE, *metrics, *AFTER])
+
+
+def _against(
+    twin: RowResult | None, row: RowResult, popularity: RowResult | None, bootstrap: Bootstrap
+) -> tuple[Interval, Interval, Interval]:
+    """Difference to the twin, share of it, and share of what it has above popularity."""
+    if twin is None:
+        return NO_INTERVAL, NO_INTERVAL, NO_INTERVAL
+    above = bootstrap.share_above(row.ndcg, twin.ndcg, popularity.ndcg) if popularity else NO_INTERVAL
+    return bootstrap.difference(row.ndcg, twin.ndcg), bootstrap.share(row.ndcg, twin.ndcg), above
+
+
+def _repeated(row: RowResult, rows: Sequence[RowResult]) -> str:
+    """The row of the same codec and the fewest bytes that ranks every user alike, where it has fewer than this row."""
+    alike = [
+        other
+        for other in rows
+        if other.base == row.base
+        and other.bytes_per_user <= row.bytes_per_user
+        and np.array_equal(other.ndcg, row.ndcg)
+    ]
+    fewest = min(alike, key=lambda other: other.bytes_per_user)
+    return fewest.name if fewest.bytes_per_user < row.bytes_per_user else ""
 
 
 def by_bytes(table: pd.DataFrame, size: str = "bytes_per_user") -> pd.DataFrame:

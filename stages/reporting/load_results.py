@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from stages.config.params import Params
 from stages.config.quantizer import KMeansSettings
 from stages.config.rows import ItemRow, Row
 from stages.reporting.experiment import bytes_per_item
-from stages.reporting.results import NDCG, Results, RowResult
+from stages.reporting.results import NDCG, Results, RowResult, by_seed
 from stages.run import paths
 from stages.run.errors import UserError
 from stages.statistics.bootstrap import Bootstrap
@@ -168,7 +169,8 @@ def _load_evaluation(
         metrics=measured["metrics"],
         centroids=centroids,
         per_user=per_user.drop(columns=["user_id", "seed"], errors="ignore").groupby("user", as_index=False).mean(),
-        per_seed=per_user.groupby("seed")[list(measured["metrics"])].mean(),
+        ndcg=by_seed(per_user, NDCG) if NDCG in per_user else np.empty((0, 0)),
+        validation_ndcg=measured["validation_ndcg"],
         code_usage=usage.groupby("codebook", as_index=False)[["perplexity", "dead"]].mean(),
     )
 

@@ -41,8 +41,10 @@ class RowResult:
     """Column of `per_user` → label, in the order in which they are shown."""
     per_user: pd.DataFrame
     """Metrics of each test user, means over seeds; the same users in the same order in every row."""
-    per_seed: pd.DataFrame
-    """Metrics of each seed, means over users."""
+    ndcg: np.ndarray
+    """float64 (n_seeds, n_users), NDCG@100 of these users by seed."""
+    validation_ndcg: float | None
+    """NDCG@100 on the validation users; None of rows that nobody chooses among."""
     code_usage: pd.DataFrame
     """Columns codebook, perplexity, dead, means over seeds; empty where there are no codebooks."""
 
@@ -50,17 +52,15 @@ class RowResult:
         """Over test users and seeds."""
         return float(self.per_user[metric].mean())
 
-    def standard_error(self, metric: str) -> float:
-        """Over test users."""
-        return float(sem(self.values(metric)))
+    @property
+    def standard_error(self) -> float:
+        """Of NDCG@100, over test users."""
+        return float(sem(self.ndcg.mean(0)))
 
-    def spread(self, metric: str) -> float | None:
-        """Standard deviation between seeds; None where there is one."""
-        return float(self.per_seed[metric].std(ddof=1)) if len(self.per_seed) > 1 else None
-
-    def values(self, metric: str) -> np.ndarray:
-        """float64 (n_users,)."""
-        return self.per_user[metric].to_numpy(dtype=np.float64)
+    @property
+    def spread(self) -> float | None:
+        """Of NDCG@100: standard deviation between seeds; None where there is one."""
+        return float(self.ndcg.mean(1).std(ddof=1)) if len(self.ndcg) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,18 @@ class Results:
     """Columns item, interactions and perhaps title, a line per item."""
     bootstrap: Bootstrap
     refits: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Model → columns row, user, before, after: NDCG@100, means over seeds."""
+    """Model → columns row, user, seed, before, after: NDCG@100."""
     refit_epochs: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Row → the epoch that was kept, of each seed."""
     budgets: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Model → columns budget, user, quarter, bytes, ndcg_flat, ndcg."""
+    """Model → columns budget, user, seed, quarter, bytes, ndcg_flat, ndcg."""
 
     @property
     def metrics(self) -> Mapping[str, str]:
         """Those by which rows were evaluated → their labels."""
         return self.rows[0].metrics
+
+
+def by_seed(table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column as float64 (n_seeds, n_users); table : columns seed and user, a line for every pair of them."""
+    return table.set_index(["seed", "user"])[column].unstack().to_numpy(dtype=np.float64)  # noqa: PD010

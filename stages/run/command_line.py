@@ -12,7 +12,6 @@ from stages.run.errors import UserError
 # Options only select entries of params.yaml; no option sets a value that changes a result.
 Dataset = Annotated[str, typer.Option(help="A name under datasets in params.yaml.")]
 Model = Annotated[str, typer.Option(help="A name under models in params.yaml.")]
-Reference = Annotated[str, typer.Option(help="A name under references in params.yaml.")]
 Study = Annotated[str, typer.Option(help="A name under studies in params.yaml.")]
 
 

@@ -21,9 +21,14 @@ def split(dataset: str) -> Path:
     return DATA / dataset / "split"
 
 
+def references(dataset: str) -> Path:
+    """Folder of the references' weights."""
+    return DATA / dataset / "references"
+
+
 def reference(dataset: str, name: str) -> Path:
     """Weights of a reference."""
-    return DATA / dataset / "references" / f"{name}.pt"
+    return references(dataset) / f"{name}.pt"
 
 
 def models(dataset: str, name: str) -> Path:
@@ -56,16 +61,20 @@ def codec(dataset: str, model: str, row: str, seed: int) -> Path:
     return codecs(dataset, model) / row / f"{seed}.npz"
 
 
-def evaluation(dataset: str, group: str, name: str) -> Path:
-    """Folder of measurements: one folder per row, or, for refits and budgets, tables of all rows.
+def evaluations(dataset: str, group: str) -> Path:
+    """Folder of all measurements of a group, a folder for each reference or model.
 
     Parameters
     ----------
     group : references, models, quantized (users quantized after training), items (item tables quantized), refits or
         budgets
-    name : name of the reference or model
     """
-    return DATA / dataset / "evaluation" / group / name
+    return DATA / dataset / "evaluation" / group
+
+
+def evaluation(dataset: str, group: str, name: str) -> Path:
+    """Folder of a reference's or model's measurements: a folder per row; tables of all rows for refits and budgets."""
+    return evaluations(dataset, group) / name
 
 
 def item_codecs(dataset: str, model: str) -> Path:

@@ -1,10 +1,8 @@
-"""Comparison of two rows, paired by user, so that most of the variance between users cancels."""
+"""Comparison of rows, paired by user and by seed, so that most of the variance between users and seeds cancels."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import bootstrap
 
 RESAMPLES_AT_ONCE = 100  # bounds the memory for data sets with many users
 
@@ -17,43 +15,68 @@ class Interval(NamedTuple):
     high: float
 
 
-class Bootstrap(NamedTuple):
-    """Settings of the bootstrap, and the comparisons made with it."""
+class Bootstrap:
+    """Paired percentile bootstrap over users and seeds, with the same resamples in every comparison.
 
-    resamples: int
-    """Number of resamples of the users, with replacement."""
-    seed: int
-    """Seed of the resamples."""
+    A resample draws users with replacement and, independently, seeds (the pigeonhole bootstrap: Owen 2007). Three seeds
+    understate the variance between seeds by about a third. A row without seeds, such as a reference, has one line of
+    values, which counts for each.
 
-    def share(self, row: np.ndarray, other: np.ndarray) -> Interval:
-        """Ratio of the means of two rows over the same users, by paired percentile bootstrap.
+    Values of rows are float64 (n_seeds, n_users): the same users in the same order, and as many seeds or one.
 
-        Parameters
-        ----------
-        row, other : float64 (n_users,), values of the same users in the same order
-        """
-        return self._interval(lambda one, two, axis: one.mean(axis) / two.mean(axis), row, other)
+    Parameters
+    ----------
+    resamples : number of resamples
+    seed : seed of the draws
+    """
+
+    def __init__(self, resamples: int, seed: int) -> None:
+        self.resamples = resamples
+        self.seed = seed
+        self._means: dict[tuple[int, bytes], np.ndarray] = {}
+        self._drawn: dict[tuple[int, bool], np.ndarray] = {}
 
     def difference(self, row: np.ndarray, other: np.ndarray) -> Interval:
-        """Mean of `row` minus mean of `other` over the same users, by paired percentile bootstrap.
+        """Mean of `row` minus mean of `other`."""
+        return _interval(row.mean() - other.mean(), self.means(row) - self.means(other))
 
-        Parameters
-        ----------
-        row, other : float64 (n_users,), values of the same users in the same order
-        """
-        return self._interval(lambda one, two, axis: one.mean(axis) - two.mean(axis), row, other)
+    def share(self, row: np.ndarray, other: np.ndarray) -> Interval:
+        """Mean of `row` as a share of the mean of `other`."""
+        return _interval(row.mean() / other.mean(), self.means(row) / self.means(other))
 
-    def _interval(self, statistic: Callable[..., np.ndarray], row: np.ndarray, other: np.ndarray) -> Interval:
-        interval = bootstrap(
-            (row, other),
-            statistic,
-            n_resamples=self.resamples,
-            batch=RESAMPLES_AT_ONCE,
-            vectorized=True,
-            paired=True,
-            confidence_level=0.95,
-            method="percentile",
-            rng=np.random.default_rng(self.seed),
-        )
-        low, high = interval.confidence_interval
-        return Interval(float(statistic(row, other, -1)), float(low), float(high))
+    def share_above(self, row: np.ndarray, other: np.ndarray, base: np.ndarray) -> Interval:
+        """What `row` has above `base`, as a share of what `other` has above it."""
+        value = (row.mean() - base.mean()) / (other.mean() - base.mean())
+        of_base = self.means(base)
+        return _interval(value, (self.means(row) - of_base) / (self.means(other) - of_base))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """The mean of a row in each resample, float64 (resamples,)."""
+        key = len(values), np.ascontiguousarray(values, dtype=np.float64).tobytes()
+        if key not in self._means:
+            self._means[key] = self._resampled(values)
+        return self._means[key]
+
+    def _resampled(self, values: np.ndarray) -> np.ndarray:
+        n_seeds, n_users = values.shape
+        seeds, users = self._draws(n_seeds, of_users=False), self._draws(n_users, of_users=True)
+        means = np.empty(self.resamples)
+        for start in range(0, self.resamples, RESAMPLES_AT_ONCE):
+            block = slice(start, start + RESAMPLES_AT_ONCE)
+            means[block] = ((users[block].astype(np.float64) @ values.T) * seeds[block]).sum(1) / values.size
+        return means
+
+    def _draws(self, n: int, *, of_users: bool) -> np.ndarray:
+        """How often each of n users or seeds is drawn in each resample, uint8 (resamples, n)."""
+        if (n, of_users) not in self._drawn:
+            generator = np.random.default_rng([self.seed, of_users])
+            drawn = np.empty((self.resamples, n), dtype=np.uint8)
+            for resample in drawn:
+                resample[:] = np.bincount(generator.integers(n, size=n), minlength=n)
+            self._drawn[n, of_users] = drawn
+        return self._drawn[n, of_users]
+
+
+def _interval(value: float, resampled: np.ndarray) -> Interval:
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return Interval(float(value), float(low), float(high))

@@ -16,11 +16,18 @@ ROWS = pd.DataFrame(
         "stored": "codes",
         "bytes_per_user": [100.0, 800.0, 20.0, 5.0, 20.0],
         "shared_bytes": [0, 0, 500_000_000, 1000, 0],
-        "ndcg@100": [0.5, 0.4, 0.39, 0.35, 0.3],
-        "standard_error": 0.01,
-        "kept": [None, None, 0.975, 0.875, 0.75],
-        "kept_low": [None, None, 0.96, 0.86, 0.7],
-        "kept_high": [None, None, 0.99, 0.89, 0.8],
+        "ndcg@100": [0.5, 0.4, 0.39, 0.35, 0.41],
+        "validation_ndcg": [0.5, 0.4, 0.39, 0.35, 0.3],
+        "difference": [None, None, -0.01, -0.05, 0.01],
+        "difference_low": [None, None, -0.02, -0.06, 0.0],
+        "difference_high": [None, None, 0.0, -0.04, 0.02],
+        "kept": [None, None, 0.975, 0.875, 1.025],
+        "kept_low": [None, None, 0.96, 0.86, 1.0],
+        "kept_high": [None, None, 0.99, 0.89, 1.05],
+        "above_popularity": [None, None, 0.95, 0.75, 1.05],
+        "above_popularity_low": [None, None, 0.94, 0.74, 1.0],
+        "above_popularity_high": [None, None, 0.96, 0.76, 1.1],
+        "repeats": "",
     }
 )
 
@@ -43,12 +50,13 @@ def test_the_best_row_that_fits_is_named_codebooks_included(
     assert capsys.readouterr().out.startswith(f"{row}: codes, ")
 
 
-def test_its_accuracy_comes_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_chosen_on_validation_users_and_measured_on_test_users(capsys: pytest.CaptureFixture[str]) -> None:
     advise("ml-latest-small", 50_000_000, 2)
     assert capsys.readouterr().out.splitlines()[:2] == [
         "fine: codes, 20 bytes per user, 1.5 GB for 50,000,000 users",
-        "expected on users like those of MovieLens latest-small (2018-09): 0.3900 (95 % CI 0.3704 to 0.4096), "
-        "97.5 % of its floats (96.0–99.0)",
+        "chosen on the validation users of MovieLens latest-small (2018-09); on its test users: NDCG@100 0.3900, "
+        "97.5 % (96.0–99.0) of its floats, -0.0100 (-0.0200 to +0.0000); 95.0 % (94.0–96.0) of what they have above "
+        "popularity",
     ]
 
 
@@ -56,6 +64,12 @@ def test_what_is_best_in_less_follows_and_no_row_that_is_worse_for_more(capsys: 
     advise("ml-latest-small", 50_000_000, 40)
     rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert rows[2:] == ["fine", "coarse"]
+
+
+def test_a_code_that_repeats_a_shorter_one_is_not_advised(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ROWS.assign(repeats=["", "", "coarse", "", ""]).to_csv(report, index=False)
+    advise("ml-latest-small", 50_000_000, 2)
+    assert capsys.readouterr().out.startswith("coarse: ")
 
 
 def test_nothing_that_fits_is_said_with_what_would() -> None:

@@ -119,5 +119,5 @@ def test_every_test_user_is_embedded_once() -> None:
     measured = measure_row(model, Float32(), split, 7, seed=0)
     n_timed = split.train.shape[0]
     assert isinstance(model, Counting)
-    assert model.embedded == 50 + n_timed
+    assert model.embedded == 50 + n_timed + len(split.validation.scored())
     assert measured.variance_lost == 0

@@ -47,6 +47,7 @@ def _write_short_params(path: Path) -> None:
     content = yaml.load(Path("params.yaml"))
     content["run"] = [DATASET]
     content["models"] = {name: content["models"][name] for name in MODELS}
+    content["datasets"] = {DATASET: content["datasets"][DATASET] | {"models": {name: {} for name in MODELS}}}
     content["float_twins"] = {"pq-vae-200-200-40x5": "dae-200-200-200", "rq-vae-200": "dae-200"}
     content["quantizers"] = {name: content["quantizers"][name] for name in ("pq-40x5", "rq", "kmeans", "history")}
     content["quantized_models"] = {"dae-200": "all", "dae-200-200-200": ["pq-40x5"]}
@@ -90,6 +91,7 @@ def _write_evaluation(folder: Path, row: Row | ItemRow, number: int, seeds: list
         folder / "code_usage.csv", index=False
     )
     stored = {
+        "validation_ndcg": 0.25,
         "bytes_per_user": 0.0 if row.model == "popularity" else 40.0,
         "shared_bytes": 6400,
         "variance_lost": None if row.quantizer == "history" or row.model == "ease" else 0.25,
@@ -117,7 +119,7 @@ def _write_split(folder: Path) -> None:
 def _write_refits(folder: Path, row: str, seeds: list[int]) -> None:
     folder.mkdir(parents=True)
     users = pd.DataFrame({"row": row, "user": range(N_USERS), "before": 0.25, "after": np.linspace(0, 1, N_USERS)})
-    users.to_parquet(folder / "test_users.parquet")
+    users.assign(seed=0).to_parquet(folder / "test_users.parquet")
     (folder / "epochs.json").write_text(json.dumps({row: seeds}))
 
 
@@ -126,7 +128,7 @@ def _write_budgets(folder: Path) -> None:
     users = np.arange(N_USERS)
     pd.DataFrame(
         {
-            "budget": 10, "user": users, "quarter": users % 4 + 1, "bytes": 8.25,
+            "budget": 10, "user": users, "seed": 0, "quarter": users % 4 + 1, "bytes": 8.25,
             "ndcg_flat": np.linspace(0, 1, N_USERS), "ndcg": np.linspace(0.1, 0.9, N_USERS),
         }
     ).to_parquet(folder / "test_users.parquet")  # fmt: skip

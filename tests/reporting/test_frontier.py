@@ -1,5 +1,7 @@
 """Which rows are worth their bytes."""
 
+from dataclasses import replace
+
 import pytest
 
 from stages.reporting.frontier import BEHIND, FRONT, TIE, by_bytes, frontier_table, standings
@@ -61,3 +63,19 @@ def test_no_rows_give_a_table_with_the_same_columns() -> None:
     assert frontier_table([], METRICS, BOOTSTRAP).columns.tolist() == (
         frontier_table(ROWS, METRICS, BOOTSTRAP).columns.tolist()
     )
+
+
+def test_against_the_twin_there_is_a_difference_and_a_share_of_what_popularity_leaves() -> None:
+    table = frontier_table([row("popularity", [0.1, 0.1, 0.1], 0), FLOAT, QUANTIZED], METRICS, BOOTSTRAP)
+    quantized = table.iloc[2]
+    assert quantized[["difference", "kept", "above_popularity"]].tolist() == pytest.approx([-0.04, 0.9, 0.26 / 0.3])
+    assert quantized["difference_low"] < -0.04 < quantized["difference_high"] < 0
+    assert table[["difference", "above_popularity"]].iloc[:2].isna().all(axis=None)
+    assert frontier_table([FLOAT, QUANTIZED], METRICS, BOOTSTRAP)["above_popularity"].isna().all()
+
+
+def test_a_longer_code_that_ranks_everybody_alike_repeats_the_shorter_one() -> None:
+    long, short = row("rq-20b", [0.5, 0.6], 20), row("rq-5b", [0.5, 0.6], 5)
+    same = [replace(result, base="rq") for result in (long, short)]
+    assert frontier_table(same, METRICS, BOOTSTRAP)["repeats"].tolist() == ["rq-5b", ""]
+    assert frontier_table([long, short], METRICS, BOOTSTRAP)["repeats"].tolist() == ["", ""]

@@ -28,7 +28,9 @@ def test_a_row_has_means_of_its_seeds_its_family_and_its_twins(results_on_disk: 
     per_user = pd.read_parquet(folder / "per_user.parquet")
     assert row.mean("recall@50") == pytest.approx(per_user["recall@50"].mean())
     assert len(row.per_user) == 10
-    assert len(row.per_seed) == 3
+    assert row.ndcg.shape == (3, 10)
+    assert row.ndcg.mean(0) == pytest.approx(row.per_user["ndcg@100"])
+    assert row.validation_ndcg == 0.25
     assert row.code_usage["perplexity"].tolist() == [201.0, 201.0]
     assert (row.family, row.base) == ("trained", "rq-vae-200")
     assert (row.float_twin, row.post_hoc_twin) == ("dae-200", "dae-200-rq-20b")

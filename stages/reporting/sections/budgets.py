@@ -1,15 +1,14 @@
 """Codes that are longer for users with longer histories, against one length for all."""
 
-import numpy as np
 import pandas as pd
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
-from stages.reporting.results import Results
+from stages.reporting.results import Results, by_seed
 from stages.reporting.tables import markdown
 from stages.reporting.wording import code, difference, each, paragraphs, score
 from stages.statistics.activity import QUARTERS
-from stages.statistics.bootstrap import Bootstrap, Interval
+from stages.statistics.bootstrap import Bootstrap
 
 TABLES: TextColumns = {"figures/budgets": ("row",)}
 COLUMNS = ["row", "budget", "quarter", "users", "bytes", "ndcg_flat", "ndcg", "difference", "low", "high"]
@@ -57,9 +56,5 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
 
 def _compare(users: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, ...]:
     """Number of users, bytes, NDCG@100 of one length and of lengths by activity, and their difference."""
-    ndcg, flat = (users[name].to_numpy(np.float64) for name in ("ndcg", "ndcg_flat"))
-    if (ndcg == flat).all() or len(users) < 2:  # there is nothing to draw from
-        interval = Interval(*[float((ndcg - flat).mean())] * 3)
-    else:
-        interval = bootstrap.difference(ndcg, flat)
-    return len(users), users["bytes"].mean(), flat.mean(), ndcg.mean(), *interval
+    ndcg, flat = by_seed(users, "ndcg"), by_seed(users, "ndcg_flat")
+    return ndcg.shape[1], users["bytes"].mean(), flat.mean(), ndcg.mean(), *bootstrap.difference(ndcg, flat)

@@ -18,7 +18,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
     lines = [
         (
             row.name, twin.name, row.bytes_per_user, row.mean(NDCG), twin.mean(NDCG),
-            *results.bootstrap.difference(row.values(NDCG), twin.values(NDCG)),
+            *results.bootstrap.difference(row.ndcg, twin.ndcg),
         )
         for row, twin in pairs
     ]  # fmt: skip

@@ -7,7 +7,7 @@ import pandas as pd
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
 from stages.reporting.paper import rows_of_the_paper
-from stages.reporting.results import NDCG, Results
+from stages.reporting.results import Results
 
 TABLES: TextColumns = {"figures/paper_order": ("better", "worse")}
 
@@ -17,7 +17,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
     by_name = {row.name: row for row in results.rows}
     ordered = rows_of_the_paper(pd.Series({name: row.bytes_per_user for name, row in by_name.items()}))
     lines = [
-        (better, worse, *results.bootstrap.difference(by_name[worse].values(NDCG), by_name[better].values(NDCG)))
+        (better, worse, *results.bootstrap.difference(by_name[worse].ndcg, by_name[better].ndcg))
         for better, worse in pairwise(ordered)
     ]
     return {"figures/paper_order": pd.DataFrame(lines, columns=["better", "worse", "difference", "low", "high"])}

@@ -4,7 +4,7 @@ import pandas as pd
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
-from stages.reporting.results import Results
+from stages.reporting.results import Results, by_seed
 from stages.reporting.tables import markdown
 from stages.reporting.wording import code, difference, each, paragraphs, score
 
@@ -16,7 +16,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
     lines = []
     for users in results.refits.values():
         for row, of_row in users.groupby("row", sort=False):
-            before, after = of_row["before"].to_numpy(), of_row["after"].to_numpy()
+            before, after = by_seed(of_row, "before"), by_seed(of_row, "after")
             epochs = ", ".join(map(str, results.refit_epochs[str(row)]))
             lines.append((row, before.mean(), after.mean(), *results.bootstrap.difference(after, before), epochs))
     columns = ["row", "ndcg", "ndcg_refitted", "difference", "low", "high", "epochs"]

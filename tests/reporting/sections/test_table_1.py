@@ -18,7 +18,7 @@ def test_a_row_shows_its_bytes_its_accuracy_its_spread_and_what_it_keeps(tmp_pat
 
 
 def test_a_row_without_a_twin_or_seeds_has_no_share_and_no_spread(tmp_path: Path) -> None:
-    single = replace(FLOAT, name="dae-200", per_seed=FLOAT.per_seed[:1])
+    single = replace(FLOAT, name="dae-200", ndcg=FLOAT.ndcg[1:2])
     assert cells(table_1.words(tables_of(results(single), tmp_path), EXPERIMENT))[1][5:7] == ["–", "–"]
 
 
