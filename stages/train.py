@@ -3,10 +3,10 @@
 python -m stages.train --dataset ml-latest-small --model dae-200
 """
 
+import csv
 from dataclasses import asdict
 from typing import Any
 
-import pandas as pd
 import torch
 
 from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end, threads_of
@@ -55,8 +55,10 @@ def train(dataset: Dataset, model: Model) -> None:
         if device.type == "cuda":
             facts["gpu_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
         curves = [{"seed": training.seed, **asdict(epoch)} for training, _ in finished for epoch in training.curve]
-        with whole_file(paths.curves(dataset, model)) as temporary:
-            pd.DataFrame(curves).to_csv(temporary, index=False)
+        with whole_file(paths.curves(dataset, model)) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, curves[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(curves)
 
 
 if __name__ == "__main__":

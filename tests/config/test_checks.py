@@ -26,7 +26,7 @@ from stages.run.errors import UserError
             "dae-5: {start: 0.5}",
             "datasets.ml-latest-small.models.dae-5.start: is for models with a bottle",
         ),
-        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: 1 is there more than once"),
+        ("\nseeds: [0, 1, 2]", "\nseeds: [0, 1, 1]", "seeds: 1 is there more than once"),
         (
             "no commitment: { bottleneck: { commitment: 0.0 } }",
             "no commitment: { bottleneck: { comitment: 0.0 } }",
@@ -49,9 +49,9 @@ from stages.run.errors import UserError
         ("bytes: [40, 20, 10]\n", "bytes: [400]\n", "quantizers.pca: there are no 400 directions in the hidden layer"),
         ("  rq-vae-200: [10, 5]", "  dae-200: [10, 5]", "budgets: 'dae-200' is not a model with a residual bottleneck"),
         ("  rq-vae-200: [10, 5]", "  rq-vae-200: [21]", "budgets.rq-vae-200: must be from 2 to 20, the bytes of the"),
-        ("[pq-20x10, rq-greedy, scalar]", "[pq]", "quantized_items.dae-200: 'pq' is not fitted on the model's users"),
-        ("[pq-20x10, rq-greedy, scalar]", "[history]", "quantized_items.dae-200: 'history' keeps histories, and has"),
-        ("  dae-200: [pq-20x10, rq-gr", "  dae-5: [pq-20x10, rq-gr", "quantized_items: 'dae-5' is not under quantized"),
+        ("[pq-20x10, scalar]", "[pq]", "quantized_items.dae-200: 'pq' is not fitted on the model's users"),
+        ("[pq-20x10, scalar]", "[history]", "quantized_items.dae-200: 'history' keeps histories, and has"),
+        ("  dae-200: [pq-20x10, sc", "  dae-5: [pq-20x10, sc", "quantized_items: 'dae-5' is not under quantized"),
         (
             "quantizers: [pq-20x10, kmeans] #",
             "quantizers: [pq] #",

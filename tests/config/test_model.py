@@ -52,8 +52,8 @@ DAE: dict[str, Any] = {"kind": "dae", "hidden": [200], "dropout": 0.5, "learning
             "sweep.learning_rate: gives the low",
         ),
         (
-            "      epochs: [10, 30]",
-            "      epochs: [30, 10]",
+            "      epochs: [15, 25]",
+            "      epochs: [25, 15]",
             "datasets.ml-latest-small.sweep.epochs: gives the lowest value",
         ),
     ],

@@ -15,14 +15,14 @@ Read = Callable[[str], Params]
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("seeds: [0, 1, 2]", "seeds: []", "seeds: List should have at least 1 item"),
+        ("\nseeds: [0, 1, 2]", "\nseeds: []", "seeds: List should have at least 1 item"),
         ("\n  dae-200:", "\n  dae_200:", "models.dae_200"),
         ("device: auto", "device: tpu", "device: Input should be 'auto', 'cpu' or 'cuda' (found 'tpu')"),
         ("precision: float32", "precision: float16", "training.precision: Input should be 'float32' or 'bfloat16'"),
         ("digits: 5", "digits: '5'", "report.digits: Input should be a valid integer"),
         ("  dae-200: all\n", "  dae-200: some\n", "quantized_models.dae-200: must be all or a list of names under"),
         ("  dae-200: all\n", "  dae-200: [[pq-40x5]]\n", "quantized_models.dae-200.0: Input should be a valid string"),
-        ("[pq-20x10, rq-greedy, scalar]", "", "quantized_items.dae-200: is empty; write [] for none"),
+        ("[pq-20x10, scalar]", "", "quantized_items.dae-200: is empty; write [] for none"),
     ],
 )
 def test_a_wrong_entry_is_said_by_its_path(
