@@ -29,7 +29,12 @@ def difference(value: float, low: float, high: float) -> str:
 
 def verdict(low: float, high: float) -> str:
     """What the 95 % confidence interval of a difference says."""
-    return "above" if low > 0 else "below" if high < 0 else "may be chance"
+    return "above" if low > 0 else "below" if high < 0 else "not significant"
+
+
+def gigabytes(n_bytes: float) -> str:
+    """In GB = 10⁹ bytes."""
+    return f"{n_bytes / 1e9:,.3g} GB"
 
 
 def number_of_bytes(value: float) -> str:
@@ -62,3 +67,13 @@ def listing(values: Iterable[object]) -> str:
 def paragraphs(*blocks: str) -> str:
     """Blocks of Markdown, with an empty line between them; empty blocks are left out."""
     return "\n\n".join(block for block in blocks if block)
+
+
+def folded(section: str) -> str:
+    """A section below its heading, hidden until a reader opens it; empty for an empty one.
+
+    The empty lines let GitHub read what is hidden as Markdown.
+    """
+    heading, _, hidden = section.partition("\n\n")
+    summary = f"<details><summary><b>{heading.removeprefix('## ')}</b></summary>"
+    return paragraphs(summary, hidden, "</details>") if section else ""

@@ -10,13 +10,14 @@ from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results
 from stages.reporting.sections import (
     ablations,
+    accuracy,
     budgets,
     code_usage,
     codebook_size,
     frontier,
     frontier_picture,
     gains,
-    in_short,
+    in_brief,
     items,
     long_tail,
     opening,
@@ -54,13 +55,9 @@ class SectionWithPicture(Section, Protocol):
         """Write the pictures into a folder."""
 
 
-SECTIONS: list[Section] = [
-    opening,
-    in_short,
-    paper_order,
-    frontier_picture,
-    table_1,
-    gains,
+IN_VIEW: list[Section] = [opening, in_brief, frontier_picture, gains, table_1, paper_order]
+FOLDED: list[Section] = [
+    accuracy,
     frontier,
     codebook_size,
     items,
@@ -73,3 +70,5 @@ SECTIONS: list[Section] = [
     split,
     parameters,
 ]
+"""Hidden until a reader opens them, by their headings."""
+SECTIONS = [*IN_VIEW, *FOLDED]

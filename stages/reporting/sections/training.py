@@ -27,6 +27,7 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     """The picture, and how to read it."""
     return paragraphs(
         "## Training",
+        _recipes(experiment),
         "![Training loss and validation NDCG@100 per epoch](figures/curves.png)",
         "The curves are means over seeds. Where codes learn the float model's scores (`target: scores`), a second loss "
         "is added when the codebooks start, so the curve jumps. The weights of the epoch with the best NDCG@100 on the "
@@ -43,3 +44,15 @@ def draw(tables: Tables, folder: Path) -> None:
     draw_lines(right, table, "epoch", "validation_ndcg", styles, "NDCG@100 on validation users")
     legend_below(figure, left)
     save(figure, folder / "curves.png")
+
+
+def _recipes(experiment: Experiment) -> str:
+    """How the models were trained out here; empty where each is trained as params.yaml says for all data sets."""
+    if not experiment.recipes:
+        return ""
+    models = "; ".join(f"`{model}` ({', '.join(settings)})" for model, settings in experiment.recipes.items())
+    return (
+        f"On this data set these models have values of their own: {models}. They were chosen on the validation users "
+        f"by `python -m stages.commands.sweep --dataset {experiment.dataset} --model …`; a model that is quantized in "
+        "training takes those of its float twin."
+    )
