@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stages.reporting.csv_files import Tables, read_report_table, write_table
 from stages.reporting.experiment import Experiment
+from stages.reporting.figures import write_picture
 from stages.reporting.page import render_page
 from stages.reporting.results import Results
 from stages.reporting.sections import SECTIONS, SectionWithData, SectionWithPicture
@@ -46,7 +48,7 @@ def draw_report(tables: Tables, experiment: Experiment, folder: Path) -> None:
     """Write report.md, frontier.html and the pictures into a folder that has the tables."""
     for section in SECTIONS:
         if isinstance(section, SectionWithPicture):
-            section.draw(tables, folder / "figures")
+            write_picture(section.PICTURE, partial(section.draw, tables), folder / "figures")
     words = [section.words(tables, experiment) for section in SECTIONS]
     (folder / "report.md").write_text(paragraphs(*words, _closing(experiment)) + "\n", encoding="utf-8")
     page = render_page(experiment.title, tables["plots/frontier"], tables["figures/items"], tables["figures/metrics"])
