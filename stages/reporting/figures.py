@@ -1,6 +1,7 @@
 """How the pictures of a report look, on light and on dark ground."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,11 +44,43 @@ def write_picture(name: str, draw: Callable[[Theme], Figure | None], folder: Pat
     draw : makes the picture; None where there is nothing to draw
     """
     for theme in (LIGHT, DARK):
-        with rc_context(_settings(theme)):  # type: ignore[arg-type]  # it lists all keys
+        with look_of(theme):
             figure = draw(theme)
             if figure:
                 # Without the version of Matplotlib: the same data give the same bytes.
                 figure.savefig(folder / f"{name}{theme.ending}.png", dpi=DPI, metadata={"Software": None})
+
+
+def look_of(theme: Theme) -> AbstractContextManager[None]:
+    """In which a picture for this ground has to be made and written."""
+    settings: dict[str, Any] = {
+        "font.size": 8,
+        "text.hinting": "none",  # a name is as wide whatever the pixels per inch
+        "figure.facecolor": theme.ground,
+        "axes.facecolor": theme.ground,
+        "text.color": theme.text,
+        "axes.labelcolor": theme.quiet,
+        "axes.edgecolor": theme.quiet,
+        "xtick.color": theme.quiet,
+        "ytick.color": theme.quiet,
+        "xtick.labelsize": 7.5,
+        "ytick.labelsize": 7.5,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 8.5,
+        "axes.titlelocation": "left",
+        "axes.grid": True,
+        "grid.color": theme.grid,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "legend.fontsize": 7.5,
+        "lines.linewidth": 1.6,
+    }
+    return rc_context(settings)  # type: ignore[arg-type]  # Matplotlib's types list every key
 
 
 def title(figure: Figure, theme: Theme, words: str, how_to_read: str, inches: float = 0.1) -> None:
@@ -101,33 +134,3 @@ def spread(wanted: Sequence[float], apart: float) -> list[float]:
         places[number] = min(places[number], highest)
         highest = places[number] - apart
     return places
-
-
-def _settings(theme: Theme) -> dict[str, Any]:
-    return {
-        "font.size": 8,
-        "text.hinting": "none",  # a name is as wide whatever the pixels per inch
-        "figure.facecolor": theme.ground,
-        "axes.facecolor": theme.ground,
-        "text.color": theme.text,
-        "axes.labelcolor": theme.quiet,
-        "axes.edgecolor": theme.quiet,
-        "xtick.color": theme.quiet,
-        "ytick.color": theme.quiet,
-        "xtick.labelsize": 7.5,
-        "ytick.labelsize": 7.5,
-        "axes.linewidth": 0.6,
-        "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 8.5,
-        "axes.titlelocation": "left",
-        "axes.grid": True,
-        "grid.color": theme.grid,
-        "grid.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "legend.frameon": False,
-        "legend.fontsize": 7.5,
-        "lines.linewidth": 1.6,
-    }

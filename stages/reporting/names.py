@@ -13,7 +13,7 @@ ABOVE = MARGIN + 2  # pixels from a level line to its name
 MARK = 6  # pixels from the middle of a mark to its name's line
 REACHES = (9, 13, 18, 24, 31, 40, 50, 62, 76, 92, 110, 130)  # pixels from a point to its name
 DIRECTIONS = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-CROSSING = 1.5  # pixels farther that a name may be, for a pixel less of other lines below its own
+CROSSING = 4  # pixels farther that a name may be, for a pixel less of other lines below its own
 
 
 class Names:

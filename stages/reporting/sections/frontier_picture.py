@@ -45,7 +45,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
     stored = table[table["bytes_per_user"] > 0].reset_index(drop=True)
     twins = [name for name in table["float_twin"].value_counts().index if name]  # the one of most rows first
     figure = Figure(figsize=(WIDTH, 6.3))
-    axes = figure.add_axes((0.068, 0.18, 0.92, 0.7))
+    axes = figure.add_axes((0.078, 0.18, 0.912, 0.7))
     axes.set_xscale("log")
     axes.set_xlim(stored["bytes_per_user"].min() / 1.6, stored["bytes_per_user"].max() * 1.6)
     axes.set_ylim(*_limits(stored))
@@ -57,7 +57,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
         axes.axhline(row[NDCG], color=theme.quiet, linestyle="-" if row["row"] in twins[:1] else ":", linewidth=0.9)
     front = stored[stored["standing"] == FRONT].sort_values("bytes_per_user")
     axes.step(front["x"], front[NDCG], where="post", color=theme.quiet, linewidth=1.6, alpha=0.7)
-    named = _to_name(stored[~stored["row"].isin(shown["row"]) & ~stored["is_below"]])
+    named = _to_name(stored[~stored["row"].isin(shown["row"])])
     for _, row in stored.iterrows():
         _draw_point(axes, row, row["row"] in {*named, *shown["row"]}, row["float_twin"] in twins[1:], theme)
     _explain(figure, stored["family"].unique(), twins[1:], theme)
@@ -79,7 +79,7 @@ def _draw_axis_of_bytes(axes: Axes, sizes: "pd.Series[float]", theme: Theme) -> 
     """Ticks at the paper's sizes, and at the rows' where there is room."""
     low, high = axes.get_xlim()
     ticks = [float(size) for size in SIZES_OF_THE_PAPER if low < size < high]
-    for size in sorted(set(sizes.round())):
+    for size in sorted(set(sizes.round()) - {0}):
         if all(max(size / tick, tick / size) > TICKS_APART for tick in ticks):
             ticks.append(size)
     axes.set_xticks(sorted(ticks))
@@ -111,7 +111,7 @@ def _to_name(stored: pd.DataFrame) -> Sequence[str]:
 def _draw_point(axes: Axes, row: "pd.Series[float]", is_named: bool, is_hollow: bool, theme: Theme) -> None:
     """A mark and its bar; pale without a name."""
     family, alpha = FAMILIES[str(row["family"])], 1 if is_named else 0.5
-    if not row["is_below"]:
+    if pd.notna(row["low"]) and not row["is_below"]:
         axes.vlines(row["x"], row["low"], row["high"], color=family.colour, linewidth=1.2, alpha=alpha)
     axes.plot(
         row["x"], row["y"], marker=family.marker, markersize=7 if is_named else 6, alpha=alpha, zorder=3,
@@ -136,7 +136,7 @@ def _explain(figure: Figure, families: Collection[str], hollow: Sequence[str], t
     ]
     style = {"color": theme.quiet, "marker": "o", "markerfacecolor": theme.ground, "linestyle": ":"}
     handles += [Line2D([], [], **style, label=f"hollow: float model is {', '.join(hollow)}")] if hollow else []  # type: ignore[arg-type]
-    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.06, 0.0), ncols=3, columnspacing=1.5)
+    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.07, 0.0), ncols=3, columnspacing=1.5)
 
 
 def _name(axes: Axes, stored: pd.DataFrame, named: Sequence[str], levels: pd.DataFrame, theme: Theme) -> None:
@@ -149,7 +149,8 @@ def _name(axes: Axes, stored: pd.DataFrame, named: Sequence[str], levels: pd.Dat
             names.add_to_line(f"{kind} {row['row']}, {size}", row[NDCG], **style)
         elif not row["bytes_per_user"]:
             names.add_to_line(f"↓ {kind} {row['row']}, {size}: {row[NDCG]:.3f}", bottom, **style)
-    for _, row in stored[stored["is_below"]].iterrows():
-        names.add_to_point(f"↓ {row[NDCG]:.3f}", row["x"], row["y"], **style)
-    for _, row in stored[stored["row"].isin(named)].iterrows():
-        names.add_to_point(row["row"], row["x"], row["y"], fontsize=7.5, color=theme.text)
+    style["color"] = theme.text
+    for _, row in stored[stored["is_below"] | stored["row"].isin(named)].iterrows():
+        words_beside = [row["row"]] if row["row"] in named else []
+        words_beside += [f"↓ {row[NDCG]:.3f}"] if row["is_below"] else []
+        names.add_to_point(" ".join(words_beside), row["x"], row["y"], **style)

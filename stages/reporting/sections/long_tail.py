@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from stages.evaluation.groups import group_column
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
 from stages.reporting.families import FAMILIES
-from stages.reporting.figures import WIDTH, Theme, name_ends, title
+from stages.reporting.figures import THOUSANDS, WIDTH, Theme, name_ends, title
 from stages.reporting.results import NDCG, Results, RowResult
 from stages.reporting.sections.split import counts
 from stages.reporting.tables import markdown
@@ -76,7 +77,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
         "Above: NDCG@100 for popular and rare items, for active and less active users. Below: how unequal they are.",
     )
     panels = figure.subplots(2, 2, height_ratios=(1.4, 1))
-    figure.subplots_adjust(0.06, 0.075, 0.82, 0.845, wspace=0.16, hspace=0.48)
+    figure.subplots_adjust(0.06, 0.075, 0.785, 0.845, wspace=0.16, hspace=0.48)
     above = {"plots/by_popularity": "popularity of the item", "plots/by_activity": "interactions of the user"}
     for axes, (table, by) in zip(panels[0], above.items(), strict=True):
         _draw_quarters(axes, tables[table], drawn, by)
@@ -198,4 +199,7 @@ def _draw_tail(axes: Axes, of: str, tail: pd.DataFrame, theme: Theme) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_title(f"interactions per {of}, from the most")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(THOUSANDS)
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"rank of the {of}")

@@ -54,7 +54,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
     )
     panels = figure.subplots(len(groups), 2, sharex=True, sharey="col", squeeze=False)
     inches = figure.get_figheight()
-    figure.subplots_adjust(0.06, 0.42 / inches, 0.82, 1 - 0.78 / inches, wspace=0.16, hspace=0.28)
+    figure.subplots_adjust(0.06, 0.42 / inches, 0.785, 1 - 0.78 / inches, wspace=0.16, hspace=0.28)
     shown = [curves.groupby("row", sort=False)["validation_ndcg"].max().nlargest(LINES).index for _, curves in groups]
     for pair, (name, curves), models in zip(panels, groups, shown, strict=True):
         for axes, column in zip(pair, ("loss", "validation_ndcg"), strict=True):
