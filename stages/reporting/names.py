@@ -13,7 +13,6 @@ ABOVE = MARGIN + 2  # pixels from a level line to its name
 MARK = 6  # pixels from the middle of a mark to its name's line
 REACHES = (9, 13, 18, 24, 31, 40, 50, 62, 76, 92, 110, 130)  # pixels from a point to its name
 DIRECTIONS = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-CROSSING = 4  # pixels farther that a name may be, for a pixel less of other lines below its own
 
 
 class Names:
@@ -54,7 +53,7 @@ class Names:
                 continue
             line = self._line(point, box)
             rows, columns = line.T
-            cost = reach + CROSSING * float(self._taken[rows, columns].sum())
+            cost = reach + int(self._taken[rows, columns].sum()) ** 2  # rather over a line or two than over a mark
             if not self._named[rows, columns].any() and (best is None or cost < best[0]):
                 best = (cost, box, line)
         if best is None:

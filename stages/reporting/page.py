@@ -14,9 +14,9 @@ from stages.reporting.results import NDCG
 TEMPLATES = Path(__file__).parent
 # Comparisons of NDCG@100 with the float model: column, name and kind of number; each has columns _low and _high.
 COMPARED = [
-    ("difference", "difference to float (95 % CI)", "difference"),
-    ("kept", "kept of float (95 % CI)", "share"),
-    ("above_popularity", "kept above popularity (95 % CI)", "share"),
+    ("difference", "difference to float", "difference"),
+    ("kept", "kept of float", "share"),
+    ("above_popularity", "kept above popularity", "share"),
 ]
 
 

@@ -150,7 +150,9 @@ def _name(axes: Axes, stored: pd.DataFrame, named: Sequence[str], levels: pd.Dat
         elif not row["bytes_per_user"]:
             names.add_to_line(f"↓ {kind} {row['row']}, {size}: {row[NDCG]:.3f}", bottom, **style)
     style["color"] = theme.text
-    for _, row in stored[stored["is_below"] | stored["row"].isin(named)].iterrows():
-        words_beside = [row["row"]] if row["row"] in named else []
+    order = {name: number for number, name in enumerate(named)}  # the first find the nearest place
+    for _, row in stored.sort_values("row", key=lambda name: name.map(order)).iterrows():
+        words_beside = [row["row"]] if row["row"] in order else []
         words_beside += [f"↓ {row[NDCG]:.3f}"] if row["is_below"] else []
-        names.add_to_point(" ".join(words_beside), row["x"], row["y"], **style)
+        if words_beside:
+            names.add_to_point(" ".join(words_beside), row["x"], row["y"], **style)

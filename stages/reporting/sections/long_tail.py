@@ -53,8 +53,8 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
         "## The long tail",
         picture(PICTURE, "Interactions per user and per item, and NDCG@100 by activity and by popularity"),
         f"Drawn are at most {DRAWN} references, {DRAWN} float models that most rows are held against, and of the rows "
-        f"of at most {FEW_BYTES} bytes the best that is quantized during training and the best after it. The tables "
-        "have all rows.",
+        f"of at most {FEW_BYTES} bytes the best on the validation users that is quantized during training, and the "
+        "best after it. The tables have all rows.",
         "This is NDCG@100 of test users by their number of fold-in interactions, in quarters of the users. Users with "
         "the same number stay together:",
         group_table(tables["plots/by_activity"]),
@@ -78,9 +78,10 @@ def draw(tables: Tables, theme: Theme) -> Figure:
     )
     panels = figure.subplots(2, 2, height_ratios=(1.4, 1))
     figure.subplots_adjust(0.06, 0.075, 0.785, 0.845, wspace=0.16, hspace=0.48)
-    above = {"plots/by_popularity": "popularity of the item", "plots/by_activity": "interactions of the user"}
+    above = {"plots/by_popularity": "item popularity", "plots/by_activity": "user activity"}
     for axes, (table, by) in zip(panels[0], above.items(), strict=True):
         _draw_quarters(axes, tables[table], drawn, by)
+    panels[0][1].set_xlabel("fold-in interactions of the user")
     name_ends(panels[0][1], theme, list(drawn["row"]))
     for axes, (of, tail) in zip(panels[1], tables["figures/distribution"].groupby("of"), strict=True):
         _draw_tail(axes, str(of), tail, theme)
@@ -96,7 +97,7 @@ def rows_drawn(rows: pd.DataFrame) -> pd.DataFrame:
     """
     twins = rows.loc[rows["float_twin"] != "", "float_twin"].value_counts().index[:DRAWN]
     after_training = rows["family"].map({name: family.after_training for name, family in FAMILIES.items()})
-    few = rows[rows["bytes_per_user"] <= FEW_BYTES].sort_values(NDCG, ascending=False)
+    few = rows[rows["bytes_per_user"] <= FEW_BYTES].sort_values(["validation_ndcg", NDCG], ascending=False)
     return pd.concat(
         [
             rows[rows["family"] == "reference"][:DRAWN],
