@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stages.reporting.csv_files import Tables, read_report_table, write_table
 from stages.reporting.experiment import Experiment
+from stages.reporting.figures import write_picture
 from stages.reporting.page import render_page
 from stages.reporting.results import Results
 from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture
@@ -46,7 +48,7 @@ def draw_report(tables: Tables, experiment: Experiment, folder: Path) -> None:
     """Write report.md, frontier.html and the pictures into a folder that has the tables."""
     for section in SECTIONS:
         if isinstance(section, SectionWithPicture):
-            section.draw(tables, folder / "figures")
+            write_picture(section.PICTURE, partial(section.draw, tables), folder / "figures")
     in_view = [section.words(tables, experiment) for section in IN_VIEW]
     hidden = [folded(section.words(tables, experiment)) for section in FOLDED]
     words = paragraphs(*in_view, "## More", *hidden, _closing(experiment))

@@ -1,6 +1,7 @@
-"""How the report writes numbers, lists and paragraphs."""
+"""How the report writes numbers, lists, pictures and paragraphs."""
 
 from collections.abc import Callable, Iterable
+from html import escape
 
 import pandas as pd
 
@@ -62,6 +63,19 @@ def code(names: Iterable[str]) -> list[str]:
 def listing(values: Iterable[object]) -> str:
     """Distinct values in order, joined."""
     return ", ".join(dict.fromkeys(str(value) for value in values))
+
+
+def picture(name: str, alt: str, folder: str = "figures") -> str:
+    """A picture as Markdown shows it: the variant that fits the reader's light or dark ground.
+
+    Parameters
+    ----------
+    name : of its files, without ending
+    alt : what it shows, for those who do not see it
+    folder : of its files, relative to the page
+    """
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{folder}/{name}-dark.png">'
+    return f'<picture>{dark}<img alt="{escape(alt)}" src="{folder}/{name}.png"></picture>'
 
 
 def paragraphs(*blocks: str) -> str:

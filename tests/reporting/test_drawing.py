@@ -12,7 +12,11 @@ from stages.reporting.sections import FOLDED
 from stages.run.errors import UserError
 from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_results, results
 
-PICTURES = {"frontier.png", "codebook_size.png", "curves.png", "code_usage.png", "long_tail.png"}
+PICTURES = {
+    f"{name}{ending}.png"
+    for name in ("frontier", "codebook_size", "curves", "code_usage", "long_tail")
+    for ending in ("", "-dark")
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,9 @@ def test_plots_are_the_tables_that_dvc_draws(report: Path) -> None:
 
 
 def test_every_link_and_every_picture_is_there(report: Path) -> None:
-    links = set(re.findall(r"\]\((.*?)\)", (report / "report.md").read_text())) - {"run.md", "metrics.json"}
+    text = (report / "report.md").read_text()
+    links = set(re.findall(r"\]\((.*?)\)", text)) - {"run.md", "metrics.json"}
+    links |= set(re.findall(r'(?:src|srcset)="(.*?)"', text))
     assert {link for link in links if not (report / link).exists()} == set()
     assert {Path(link).name for link in links} == PICTURES | {
         "frontier.html",

@@ -1,12 +1,13 @@
 """The sections of a report, in its order: each module has its data, its words and its picture."""
 
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
+from stages.reporting.figures import Theme
 from stages.reporting.results import Results
 from stages.reporting.sections import (
     ablations,
@@ -51,8 +52,11 @@ class SectionWithData(Section, Protocol):
 class SectionWithPicture(Section, Protocol):
     """A section that draws."""
 
-    def draw(self, tables: Tables, folder: Path) -> None:
-        """Write the pictures into a folder."""
+    PICTURE: str
+    """Name of its files, without ending."""
+
+    def draw(self, tables: Tables, theme: Theme) -> Figure | None:
+        """The picture for light or for dark ground; None where there is nothing to draw."""
 
 
 IN_VIEW: list[Section] = [opening, in_brief, frontier_picture, gains, table_1, paper_order]
