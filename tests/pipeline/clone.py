@@ -5,12 +5,16 @@ import io
 import json
 import os
 import re
+import runpy
+import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -98,6 +102,14 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class Ended(NamedTuple):
+    """What is left of a command."""
+
+    status: int
+    out: str
+    errors: str
+
+
 class Clone:
     """A clone of the project on tiny data."""
 
@@ -134,7 +146,7 @@ class Clone:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.Popen(
             command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "2"},
         )  # fmt: skip
 
     def run(self, *command: str) -> str:
@@ -144,21 +156,49 @@ class Clone:
         assert process.returncode == 0, out + errors
         return out
 
-    def stage(self, name: str, *arguments: str, dataset: str = "tiny") -> str:
-        return self.run("python", "-m", f"stages.{name}", "--dataset", dataset, *arguments)
+    def module(self, module: str, *arguments: str) -> Ended:
+        """Run `python -m module`, in this process: to import PyTorch again takes longer than most stages."""
+        out, errors, argv = io.StringIO(), io.StringIO(), sys.argv
+        sys.argv = [module, *arguments]
+        try:
+            with chdir(self.folder), redirect_stdout(out), redirect_stderr(errors), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".* found in sys.modules", RuntimeWarning)
+                runpy.run_module(module, run_name="__main__")
+        except SystemExit as end:
+            said = isinstance(end.code, str)
+            return Ended(1 if said else int(end.code or 0), out.getvalue(), errors.getvalue() + str(end.code) * said)
+        finally:
+            sys.argv = argv
+        raise AssertionError(f"{module} did not exit")
 
-    def complaint(self, *command: str) -> str:
-        """What a command that has to fail says; never a traceback."""
-        process = self.start("python", "-m", *command)
-        out, errors = process.communicate()
-        assert process.returncode == 1, out + errors
-        assert "Traceback" not in errors
-        assert errors.startswith("error: ")
-        return errors
+    def stage(self, name: str, *arguments: str, dataset: str = "tiny") -> str:
+        """Standard output of a stage or command that has to succeed."""
+        ended = self.module(f"stages.{name}", "--dataset", dataset, *arguments)
+        assert ended.status == 0, ended.out + ended.errors
+        return ended.out
+
+    def complaint(self, module: str, *arguments: str) -> str:
+        """What a stage or command that has to fail says; never a traceback, which would come through."""
+        ended = self.module(module, *arguments)
+        assert ended.status == 1, ended.out + ended.errors
+        assert ended.errors.startswith("error: ")
+        return ended.errors
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` runs."""
         return re.findall(r"Running stage '(.*)'", self.run("dvc", "repro"))
+
+    def repro_here(self) -> list[str]:
+        """The stages that `dvc repro` would run, run in one process by DVC's plan, without its cache and lock."""
+        plan = self.run("dvc", "repro", "--dry")
+        commands = re.findall(r"^> python -m (.*)$", plan, flags=re.MULTILINE)
+        arguments = [shlex.split(command) for command in commands]
+        program = f"import runpy, sys\nfor sys.argv in {arguments}:\n" + (
+            "    try:\n        runpy.run_module(sys.argv[0], run_name='__main__')\n"
+            "    except SystemExit as end:\n        assert not end.code, (sys.argv, end.code)\n"
+        )
+        self.run("python", "-c", program)
+        return re.findall(r"Running stage '(.*)'", plan)
 
     def metrics(self, dataset: str = "tiny") -> dict[str, dict[str, float]]:
         content: dict[str, dict[str, dict[str, float]]] = json.loads(

@@ -1,6 +1,7 @@
 """Which files of the project a module imports, read from its text."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +17,7 @@ def files_of(module: str) -> set[Path]:
     return files
 
 
+@cache
 def imported_by(source: Path) -> set[str]:
     """Modules that a file names in its imports; all of a package's where it finds them by name."""
     modules = set()
@@ -43,6 +45,7 @@ def import_closure(module: str) -> set[Path]:
     return closure
 
 
+@cache
 def is_bare(file: Path) -> bool:
     """Whether the file holds nothing but a docstring."""
     return all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text()).body)

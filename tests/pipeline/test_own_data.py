@@ -171,7 +171,7 @@ def own(clone: Clone) -> Clone:
     add(clone, *write(clone, "folder of parquet"))
     clone.params["run"] = ["mine"]
     clone.write_params()
-    clone.first_run = clone.repro()
+    clone.first_run = clone.repro_here()
     clone.params["run"] = ["tiny"]
     return clone
 
@@ -193,11 +193,10 @@ def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_th
     }  # fmt: skip
     clone.write_params()
     for stage in ("preprocess", "report"):
-        process = clone.start("python", "-m", f"stages.{stage}", "--dataset", "mine")
-        _, errors = process.communicate()
-        assert process.returncode == 0
-        assert "WARNING: this is not the published split: train_users is 290, published 1" in errors
-        assert "users is 330" not in errors
+        ended = clone.module(f"stages.{stage}", "--dataset", "mine")
+        assert ended.status == 0
+        assert "WARNING: this is not the published split: train_users is 290, published 1" in ended.errors
+        assert "users is 330" not in ended.errors
     text = (clone.folder / "reports/mine/report.md").read_text()
     assert "> **WARNING: the split is not the published one" in text
     assert "> - train_users is 290, published 1" in text

@@ -178,7 +178,6 @@ def _written(folder: Path) -> dict[Path, int]:
 def test_more_centroids_than_train_users_are_said_before_any_work(
     clone: Clone, stage: str, option: str, name: str
 ) -> None:
-    clone.repro()
     before = _written(clone.folder / "data/tiny")
     clone.params["quantizers"]["kmeans"]["codes"] = [65536, 4]
     clone.write_params()
@@ -190,7 +189,6 @@ def test_more_centroids_than_train_users_are_said_before_any_work(
 
 
 def test_a_split_that_is_too_small_for_a_studied_model_is_said_before_any_work(clone: Clone) -> None:
-    clone.repro()
     before = _written(clone.folder / "data/tiny")
     clone.params["datasets"]["tiny"]["split"]["held_out_users"] = 60
     clone.write_params()
@@ -206,7 +204,6 @@ def test_a_split_that_is_too_small_for_a_studied_model_is_said_before_any_work(c
 
 
 def test_plots_are_drawn_from_the_figures_data(clone: Clone) -> None:
-    clone.repro()
     plots = json.loads(clone.run("dvc", "plots", "show", "--json"))
     assert "errors" not in plots
     assert {Path(name).name for name in plots["data"]} == {
@@ -274,7 +271,6 @@ def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_weights(clone: 
 
 
 def test_a_training_that_diverges_stops_at_once_and_keeps_its_last_good_checkpoint(clone: Clone) -> None:
-    clone.repro()
     clone.params["datasets"]["tiny"]["training"]["epochs"] = 300
     clone.write_params()
     weights, checkpoint = clone.folder / "data/tiny/models/dae-8/0.pt", clone.folder / CHECKPOINT
@@ -318,7 +314,6 @@ def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
 
 
 def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> None:
-    clone.repro()
     weights = clone.folder / "data/tiny/models/dae-8/0.pt"
     checkpoint = clone.folder / CHECKPOINT
     checkpoint.write_bytes(weights.read_bytes()[:1000])
@@ -330,7 +325,6 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
 
 
 def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
-    clone.repro()
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
     kept = {
         name: clone.params[name]
@@ -428,12 +422,11 @@ def test_an_archive_put_there_by_hand_is_taken_if_it_is_right(clone: Clone) -> N
     target.write_bytes(clone.archive[:-100])
     assert "data/far/raw/tiny.zip is cut short" in clone.complaint("stages.download", "--dataset", "far")
     target.write_bytes(clone.archive)
-    assert "already here and right" in clone.run("python", "-m", "stages.download", "--dataset", "far")
+    assert "already here and right" in clone.stage("download", dataset="far")
     target.unlink()
 
 
 def test_wrong_params_stop_every_stage_before_anything_is_touched(clone: Clone) -> None:
-    clone.repro()
     text = (clone.folder / "params.yaml").read_text()
     (clone.folder / "params.yaml").write_text(text.replace("held_out_share", "heldout_share"))
     before = (clone.folder / "data/tiny/split/protocol.json").read_bytes()
@@ -445,7 +438,6 @@ def test_wrong_params_stop_every_stage_before_anything_is_touched(clone: Clone) 
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: Clone) -> None:
-    clone.repro()
     curves = clone.folder / "data/tiny/curves"
     curves.rename(curves.with_name("aside"))
     curves.write_text("a file where a folder should be")
