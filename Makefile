@@ -14,7 +14,7 @@ report: $(VENV)/ready
 	@echo "The report is reports/$(DATASET)/report.md; what ran and how long it took is in run.md beside it"
 
 test: $(VENV)/ready
-	pytest
+	pytest --numprocesses logical --dist loadfile
 
 lint: $(VENV)/ready
 	ruff format --check

@@ -1,12 +1,17 @@
-"""Small data whose right answers are known by heart; and what becomes of skipped tests."""
+"""Small data whose right answers are known by heart; how tests are shared out; and what becomes of skipped ones."""
 
 import os
 from collections import Counter
 from collections.abc import Iterator
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy and PyTorch come in: threads of two workers would fight
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 N_USERS, N_ITEMS = 300, 40  # at least 256 users: as many as a codebook has codes
 NO_GPU = "no GPU here"
@@ -20,6 +25,15 @@ def checkerboard() -> csr_array:
     same_colour = np.add.outer(np.arange(N_USERS), np.arange(N_ITEMS)) % 2 == 0
     seen = generator.random((N_USERS, N_ITEMS)) < 0.65
     return csr_array((same_colour & seen).astype(np.float32))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """A worker takes whole files; those that share the clone of the project are one piece, so that it is made once."""
+    scheduler = LoadFileScheduling(config, log)
+    scope_of = scheduler._split_scope
+    shared = ("tests/pipeline/test_pipeline.py", "tests/pipeline/test_dvc_yaml.py")
+    scheduler._split_scope = lambda nodeid: "clone" if nodeid.startswith(shared) else scope_of(nodeid)
+    return scheduler
 
 
 def skips_by_reason(reporter: pytest.TerminalReporter) -> Counter[str]:

@@ -5,7 +5,8 @@ import threading
 import pytest
 import torch
 
-from stages.models.device import THREADS, choose_device, choose_precision, side_by_side, threads_for, use_threads
+from stages.models import device
+from stages.models.device import choose_device, choose_precision, side_by_side, threads_for, use_threads
 from stages.run.errors import UserError
 
 CPU = torch.device("cpu")
@@ -37,10 +38,11 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         choose_device("cuda")
 
 
-def test_small_products_get_one_thread_on_a_cpu_and_large_ones_all() -> None:
+def test_small_products_get_one_thread_on_a_cpu_and_large_ones_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "THREADS", 8)
     assert threads_for(40 * 5_000 * 200, CPU) == 1
-    assert threads_for(500 * 20_000 * 200, CPU) == THREADS
-    assert threads_for(40 * 5_000 * 200, torch.device("cuda")) == THREADS
+    assert threads_for(500 * 20_000 * 200, CPU) == 8
+    assert threads_for(40 * 5_000 * 200, torch.device("cuda")) == 8
 
 
 def test_the_number_of_threads_is_of_the_calling_thread_alone() -> None:
