@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,17 @@ RULES = {
 }  # fmt: skip
 PRODUCT = {"kind": "product", "chunks": 4, "rotation": False, **RULES}
 RESIDUAL = {"kind": "residual", "bytes": [3, 1], "beam": 2, "training_beam": 1, "metric": "euclidean", **RULES}
+
+ONE_AFTER_ANOTHER = """
+import json, runpy, sys
+for sys.argv in json.loads(sys.argv[1]):
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+"""Runs modules with their arguments, given as JSON."""
 
 
 def tiny_ratings() -> pd.DataFrame:
@@ -188,17 +200,12 @@ class Clone:
         """The stages that `dvc repro` runs."""
         return re.findall(r"Running stage '(.*)'", self.run("dvc", "repro"))
 
-    def repro_here(self) -> list[str]:
-        """The stages that `dvc repro` would run, run in one process by DVC's plan, without its cache and lock."""
-        plan = self.run("dvc", "repro", "--dry")
-        commands = re.findall(r"^> python -m (.*)$", plan, flags=re.MULTILINE)
-        arguments = [shlex.split(command) for command in commands]
-        program = f"import runpy, sys\nfor sys.argv in {arguments}:\n" + (
-            "    try:\n        runpy.run_module(sys.argv[0], run_name='__main__')\n"
-            "    except SystemExit as end:\n        assert not end.code, (sys.argv, end.code)\n"
-        )
-        self.run("python", "-c", program)
-        return re.findall(r"Running stage '(.*)'", plan)
+    def run_all(self) -> list[str]:
+        """The stages that DVC finds in dvc.yaml, run in its order in a single new process, without DVC's cache."""
+        with Repo(self.folder) as repo:
+            commands = {stage.name: shlex.split(stage.cmd)[2:] for stage in repo.index.stages}
+        self.run("python", "-c", ONE_AFTER_ANOTHER, json.dumps(list(commands.values())))
+        return list(commands)
 
     def metrics(self, dataset: str = "tiny") -> dict[str, dict[str, float]]:
         content: dict[str, dict[str, dict[str, float]]] = json.loads(

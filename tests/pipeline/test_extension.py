@@ -101,7 +101,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **{block: {} for block in ("float_twins", "quantized_items", "refits", "budgets", "studies")},
     }
     clone.write_params()
-    clone.repro_here()
+    clone.run_all()
     return clone.folder / "reports/tiny"
 
 

@@ -171,7 +171,7 @@ def own(clone: Clone) -> Clone:
     add(clone, *write(clone, "folder of parquet"))
     clone.params["run"] = ["mine"]
     clone.write_params()
-    clone.first_run = clone.repro_here()
+    clone.first_run = clone.run_all()
     clone.params["run"] = ["tiny"]
     return clone
 
