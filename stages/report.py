@@ -1,4 +1,4 @@
-"""Write a data set's report: tables, figures and metrics.json.
+"""Write a data set's report: tables, figures, headline.json and metrics.json.
 
 python -m stages.report --dataset ml-latest-small
 """
@@ -9,6 +9,7 @@ import sys
 from stages.config.reader import read_params
 from stages.reporting.drawing import draw_report, new_report, read_tables, write_tables
 from stages.reporting.experiment import describe
+from stages.reporting.headline import headline
 from stages.reporting.load_results import load_results, warn_of_leftovers
 from stages.reporting.results import Results
 from stages.reporting.sections.split import differences
@@ -31,7 +32,10 @@ def report(dataset: Dataset) -> None:
             write_tables(results, folder)
             tables = read_tables(folder)  # text and figures are always made from the written tables
             draw_report(tables, experiment, folder)
-            (folder / "metrics.json").write_text(_metrics(results, params.report.digits))
+            digits = params.report.digits
+            numbers = headline(tables["plots/frontier"], tables["figures/gains"], digits)
+            (folder / "headline.json").write_text(json.dumps(numbers, indent=2) + "\n")
+            (folder / "metrics.json").write_text(_metrics(results, digits))
     for difference in differences(tables, experiment):
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     print(f"{paths.report(dataset) / 'report.md'}: {len(results.rows)} rows of {experiment.title}")

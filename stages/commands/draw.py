@@ -13,7 +13,7 @@ from stages.run.command_line import Dataset, run
 
 
 def draw(dataset: Dataset) -> None:
-    """Rewrite the report's text and figures; this needs no results, and leaves metrics.json unchanged."""
+    """Rewrite the report's text and figures; this needs no results, and leaves the JSON files unchanged."""
     experiment = describe(read_params(), dataset)
     report = paths.report(dataset)
     tables = read_tables(report)

@@ -3,19 +3,20 @@
 import difflib
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 
 import optuna
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from optuna.trial import TrialState
 from ruamel.yaml import YAML
 
 from stages.config.params import Params
 from stages.config.reader import PATH
-from stages.reporting.figures import LINES, save
+from stages.reporting.figures import COLOURS, WIDTH, Theme, title, write_picture
 from stages.reporting.tables import markdown
-from stages.reporting.wording import listing
+from stages.reporting.wording import listing, picture
 from stages.run import paths
 from stages.run.errors import UserError
 from stages.run.files import whole_folder
@@ -54,7 +55,8 @@ def trials_of(study: optuna.Study) -> pd.DataFrame:
 
 def write_results(study: optuna.Study, params: Params, dataset: str, model: str) -> None:
     """Write trials.csv, sweep.png, sweep.md and params.patch, and print where they are."""
-    recipe = params.recipe(dataset, model)
+    settings, epochs = params.recipe(dataset, model)
+    today = {"learning_rate": settings.learning_rate, "l2": settings.l2, "epochs": epochs}
     trials = trials_of(study)
     best = {
         name: value if isinstance(value, int) else float(f"{value:.2g}") for name, value in study.best_params.items()
@@ -62,11 +64,11 @@ def write_results(study: optuna.Study, params: Params, dataset: str, model: str)
     folder = paths.report(dataset) / "sweeps" / model
     with whole_folder(folder) as temporary:
         trials.to_csv(temporary / "trials.csv", index=False, float_format="%.6g")
-        _draw(trials, recipe.settings.learning_rate, recipe.settings.l2, temporary / "sweep.png")
+        write_picture("sweep", partial(_draw, trials, today), temporary)
         (temporary / "params.patch").write_text(_patch(PATH.read_text(), dataset, model, best))
         (temporary / "sweep.md").write_text(_page(trials, params, dataset, model, best))
     print(f"{folder}/sweep.md: best {in_words(best)}, NDCG@100 {study.best_value:.4f} on validation users")
-    print(f"accept it with: git apply {folder}/params.patch")
+    print(f"accept it with: git apply {folder}/params.patch; after a change of {PATH}, run this command again first")
 
 
 def _patch(text: str, dataset: str, model: str, best: dict[str, float]) -> str:
@@ -99,7 +101,7 @@ def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: 
             f"Best on the validation users: **{in_words(best)}**. The test users were not looked at.",
             f"`git apply {paths.report(dataset)}/sweeps/{model}/params.patch` puts it into params.yaml.",
             "",
-            "![NDCG@100 of each trial by learning rate and L2](sweep.png)",
+            picture("sweep", "NDCG@100 of each trial by what was searched", folder="."),
             "",
             markdown(shown),
             "",
@@ -111,25 +113,38 @@ def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: 
     )
 
 
-def _draw(trials: pd.DataFrame, learning_rate: float, l2: float, path: Path) -> None:
-    """Draw NDCG@100 of each trial by learning rate and L2.
+def _draw(trials: pd.DataFrame, today: Mapping[str, float], theme: Theme) -> Figure:
+    """NDCG@100 of each trial, a panel for each value that was searched.
 
     Parameters
     ----------
-    trials : columns learning_rate, l2, validation_ndcg, outcome
-    learning_rate, l2 : current values in params.yaml
-    path : file of the figure
+    trials : columns of what was searched, validation_ndcg, outcome
+    today : values in params.yaml
     """
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
-    for axes, column, today in zip(panels, ("learning_rate", "l2"), (learning_rate, l2), strict=True):
-        for number, (outcome, marker) in enumerate(MARKERS.items()):
+    searched = [name for name in WORDS if name in trials]
+    figure = Figure(figsize=(WIDTH, 3.4))
+    title(
+        figure,
+        theme,
+        f"Which {', '.join(WORDS[name] for name in searched)}?",
+        "A point is a trial; higher is better. Trials that diverged are at the foot.",
+    )
+    panels = figure.subplots(1, len(searched), sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(0.072, 0.23, 0.99, 0.82, wspace=0.08)
+    ended = trials.loc[trials["outcome"] != DIVERGED, "validation_ndcg"]
+    foot = ended.min() - 0.1 * (ended.max() - ended.min()) if len(ended) else 0
+    for axes, name in zip(panels, searched, strict=True):
+        for (outcome, marker), colour in zip(MARKERS.items(), COLOURS, strict=False):
             shown = trials[trials["outcome"] == outcome]
-            axes.scatter(shown[column], shown["validation_ndcg"], marker=marker, color=LINES[number], label=outcome)
-        if today > 0:
-            axes.axvline(today, color="#555555", linestyle=":", linewidth=1, label="in params.yaml")
+            height = shown["validation_ndcg"].clip(lower=foot)
+            axes.scatter(shown[name], height, marker=marker, color=colour, s=25, label=outcome)
+        if today[name] > 0:
+            axes.axvline(today[name], color=theme.quiet, linestyle=":", linewidth=1, label="in params.yaml")
         axes.set_xscale("log")
-        axes.set_xlabel({"learning_rate": "learning rate", "l2": "L2, divided by the batch size"}[column])
-        axes.grid(alpha=0.25)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if trials[name].max() < 100 * trials[name].min() else (1,)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(WORDS[name] + (", divided by the batch size" if name == "l2" else ""))
     panels[0].set_ylabel("best NDCG@100 on validation users")
-    panels[0].legend(fontsize=8)
-    save(figure, path)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower left", ncols=4, bbox_to_anchor=(0.06, 0))
+    return figure

@@ -3,15 +3,17 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stages.reporting.csv_files import Tables, read_report_table, write_table
 from stages.reporting.experiment import Experiment
+from stages.reporting.figures import write_picture
 from stages.reporting.page import render_page
 from stages.reporting.results import Results
-from stages.reporting.sections import SECTIONS, SectionWithData, SectionWithPicture
-from stages.reporting.wording import paragraphs
+from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture
+from stages.reporting.wording import folded, paragraphs
 from stages.run.files import whole_file, whole_folder
 
 FOLDERS = ("plots", "figures")  # of a report: tables that DVC plots, and pictures with all other tables
@@ -46,9 +48,11 @@ def draw_report(tables: Tables, experiment: Experiment, folder: Path) -> None:
     """Write report.md, frontier.html and the pictures into a folder that has the tables."""
     for section in SECTIONS:
         if isinstance(section, SectionWithPicture):
-            section.draw(tables, folder / "figures")
-    words = [section.words(tables, experiment) for section in SECTIONS]
-    (folder / "report.md").write_text(paragraphs(*words, _closing(experiment)) + "\n", encoding="utf-8")
+            write_picture(section.PICTURE, partial(section.draw, tables), folder / "figures")
+    in_view = [section.words(tables, experiment) for section in IN_VIEW]
+    hidden = [folded(section.words(tables, experiment)) for section in FOLDED]
+    words = paragraphs(*in_view, "## More", *hidden, _closing(experiment))
+    (folder / "report.md").write_text(words + "\n", encoding="utf-8")
     page = render_page(experiment.title, tables["plots/frontier"], tables["figures/items"], tables["figures/metrics"])
     (folder / "frontier.html").write_text(page, encoding="utf-8")
 

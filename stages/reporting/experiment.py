@@ -11,6 +11,14 @@ from stages.config.dataset import Published, SyntheticSource
 from stages.config.model import VaeSettings
 from stages.config.params import Params
 
+RECIPE = {
+    "learning_rate": "learning rate",
+    "l2": "L2",
+    "epochs": "epochs",
+    "start": "start of the codebooks",
+}
+"""Fields of `ModelOnDataset` → their names in the report."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -38,6 +46,8 @@ class Experiment:
     """Model with quantized item tables → bytes per item of both tables in float32."""
     studies: Mapping[str, str] = field(default_factory=dict)
     """Study → its model."""
+    recipes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Model that is trained in a way of its own on this data set → the settings that differ, in words."""
     parameters: str = ""
     """The settings that decide the results, as YAML."""
 
@@ -66,6 +76,11 @@ def describe(params: Params, dataset: str) -> Experiment:
         },
         item_bytes={name: bytes_per_item(params, name) for name in params.quantized_items},
         studies={name: study.model for name, study in params.studies.items()},
+        recipes={
+            name: {RECIPE[setting]: value for setting, value in changed.items()}
+            for name, recipe in settings.models.items()
+            if (changed := recipe.model_dump(exclude_none=True))
+        },
         parameters=_yaml(parameters),
     )
 

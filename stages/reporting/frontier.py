@@ -29,7 +29,7 @@ def standings(rows: Iterable[RowResult], bootstrap: Bootstrap) -> dict[str, str]
     Returns
     -------
     row → FRONT: no row of as many bytes or fewer has a higher mean NDCG@100; TIE: as many bytes as a row of the front,
-    and not surely worse by the paired test; BEHIND
+    and the difference to it is not significant; BEHIND
     """
     ordered = sorted(rows, key=lambda row: (row.bytes_per_user, -row.mean(NDCG)))
     standing = {row.name: BEHIND for row in ordered}
@@ -46,12 +46,15 @@ def standings(rows: Iterable[RowResult], bootstrap: Bootstrap) -> dict[str, str]
     return standing
 
 
-def frontier_table(rows: Sequence[RowResult], metrics: Collection[str], bootstrap: Bootstrap) -> pd.DataFrame:
+def frontier_table(
+    rows: Sequence[RowResult], metrics: Collection[str], bootstrap: Bootstrap, popularity: RowResult | None = None
+) -> pd.DataFrame:
     """All that is drawn, tabulated and advised by, a line per row, in the order of the rows.
 
     Parameters
     ----------
     metrics : columns of each row's `per_user`
+    popularity : the row of that name, where it is not one of the rows
 
     Returns
     -------
@@ -65,10 +68,11 @@ def frontier_table(rows: Sequence[RowResult], metrics: Collection[str], bootstra
     """
     standing = standings([row for row in rows if row.bytes_per_user > 0], bootstrap)
     by_name = {row.name: row for row in rows}
+    popularity = by_name.get(POPULARITY, popularity)
     lines = []
     for row in rows:
         twin = by_name.get(row.float_twin or "")
-        intervals = _against(twin, row, by_name.get(POPULARITY), bootstrap)
+        intervals = _against(twin, row, popularity, bootstrap)
         lines.append(
             {
                 "row": row.name,

@@ -12,6 +12,12 @@ from stages.reporting.frontier import by_bytes
 from stages.reporting.results import NDCG
 
 TEMPLATES = Path(__file__).parent
+# Comparisons of NDCG@100 with the float model: column, name and kind of number; each has columns _low and _high.
+COMPARED = [
+    ("difference", "difference to float", "difference"),
+    ("kept", "kept of float", "share"),
+    ("above_popularity", "kept above popularity", "share"),
+]
 
 
 class Column(NamedTuple):
@@ -60,15 +66,16 @@ def _columns(metrics: pd.DataFrame) -> list[Column]:
         Column("shared_bytes", "shared", "size"),
     ]
     for metric, label in zip(metrics["metric"], metrics["label"], strict=True):
-        shown.append(Column(metric, label, "scoreWithError" if metric == NDCG else "score"))
+        shown.append(Column(metric, label, "score"))
         if metric == NDCG:
-            shown.append(Column("kept", "kept (95 % CI)", "kept"))
+            shown += [Column(key, name, f"{kind}WithInterval") for key, name, kind in COMPARED]
     return [*shown, Column("variance_lost", "variance lost", "share")]
 
 
 def _rows(table: pd.DataFrame, size: str, columns: list[Column]) -> list[dict[str, Any]]:
     """The table's lines by the page's keys, from the most bytes to the fewest, None for what is not known."""
-    keys = ["family", "standard_error", "kept_low", "kept_high", *(column.key for column in columns)]
+    intervals = [f"{key}_{end}" for key, _, _ in COMPARED for end in ("low", "high")]
+    keys = ["family", "float_twin", *intervals, *(column.key for column in columns)]
     shown = by_bytes(table, size).rename(columns={size: "bytes"})[keys]
     records = shown.astype(object).where(shown.notna(), None).to_dict("records")
     return [{str(key): value for key, value in record.items()} for record in records]

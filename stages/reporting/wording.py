@@ -1,6 +1,7 @@
-"""How the report writes numbers, lists and paragraphs."""
+"""How the report writes numbers, lists, pictures and paragraphs."""
 
 from collections.abc import Callable, Iterable
+from html import escape
 
 import pandas as pd
 
@@ -29,7 +30,12 @@ def difference(value: float, low: float, high: float) -> str:
 
 def verdict(low: float, high: float) -> str:
     """What the 95 % confidence interval of a difference says."""
-    return "above" if low > 0 else "below" if high < 0 else "may be chance"
+    return "above" if low > 0 else "below" if high < 0 else "not significant"
+
+
+def gigabytes(n_bytes: float) -> str:
+    """In GB = 10⁹ bytes."""
+    return f"{n_bytes / 1e9:,.3g} GB"
 
 
 def number_of_bytes(value: float) -> str:
@@ -59,6 +65,29 @@ def listing(values: Iterable[object]) -> str:
     return ", ".join(dict.fromkeys(str(value) for value in values))
 
 
+def picture(name: str, alt: str, folder: str = "figures") -> str:
+    """A picture as Markdown shows it: the variant that fits the reader's light or dark ground.
+
+    Parameters
+    ----------
+    name : of its files, without ending
+    alt : what it shows, for those who do not see it
+    folder : of its files, relative to the page
+    """
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{folder}/{name}-dark.png">'
+    return f'<picture>{dark}<img alt="{escape(alt)}" src="{folder}/{name}.png"></picture>'
+
+
 def paragraphs(*blocks: str) -> str:
     """Blocks of Markdown, with an empty line between them; empty blocks are left out."""
     return "\n\n".join(block for block in blocks if block)
+
+
+def folded(section: str) -> str:
+    """A section below its heading, hidden until a reader opens it; empty for an empty one.
+
+    The empty lines let GitHub read what is hidden as Markdown.
+    """
+    heading, _, hidden = section.partition("\n\n")
+    summary = f"<details><summary><b>{heading.removeprefix('## ')}</b></summary>"
+    return paragraphs(summary, hidden, "</details>") if section else ""

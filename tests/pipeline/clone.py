@@ -92,7 +92,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
         },
         "sweep": {
             "trials": 4, "startup_trials": 1, "warmup_epochs": 0, "learning_rate": [1e-5, 0.1], "l2": [0.001, 0.1],
-            "seed": 0,
+            "epochs": [5, 10], "seeds": [0, 1], "seed": 0,
         },
         "report": {"digits": 5, "bootstrap_resamples": 200, "bootstrap_seed": 0},
     }  # fmt: skip
@@ -120,6 +120,10 @@ class Clone:
         self.commit()
 
     def write_params(self) -> None:
+        """Write params.yaml, with a line for every model under every data set, as the file has to have."""
+        for dataset in self.params["datasets"].values():
+            given = dataset.get("models", {})
+            dataset["models"] = {model: given.get(model, {}) for model in self.params["models"]}
         YAML().dump(self.params, self.folder / "params.yaml")
 
     def commit(self) -> None:

@@ -177,7 +177,7 @@ def own(clone: Clone) -> Clone:
 
 
 def test_own_data_runs_through_the_pipeline_by_its_entry_and_its_name_under_run(own: Clone) -> None:
-    assert len(own.first_run) == 18
+    assert len(own.first_run) == 14
     text = (own.folder / "reports/mine/report.md").read_text()
     assert text.startswith("# Bytes per user against accuracy: Mine\n")
     assert "There are no published values for this split" in text
@@ -231,10 +231,9 @@ def test_a_synthetic_set_says_so_in_its_title_and_has_no_paper_values(clone: Clo
     clone.write_params()
     for stage in ("download", "preprocess"):
         clone.stage(stage, dataset="twin")
-    clone.stage("fit", "--reference", "popularity", dataset="twin")
+    clone.stage("fit", dataset="twin")
     clone.stage("train", "--model", "dae-8", dataset="twin")
-    clone.stage("evaluate_reference", "--reference", "popularity", dataset="twin")
-    clone.stage("evaluate", "--model", "dae-8", dataset="twin")
+    clone.stage("evaluate", dataset="twin")
     clone.stage("report", dataset="twin")
     text = (clone.folder / "reports/twin/report.md").read_text()
     assert text.startswith("# Bytes per user against accuracy: synthetic data, a small twin\n")

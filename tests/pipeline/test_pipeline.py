@@ -45,11 +45,10 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
         [
             "download@tiny",
             "preprocess@tiny",
-            "fit@tiny-popularity",
+            "fit@tiny",
             *(f"train@tiny-{model}" for model in MODELS),
             "quantize@tiny-dae-8",
-            "evaluate-reference@tiny-popularity",
-            *(f"evaluate@tiny-{model}" for model in MODELS),
+            "evaluate@tiny",
             "evaluate-quantized@tiny-dae-8",
             "quantize-items@tiny-dae-8",
             "refit@tiny-dae-8",
@@ -104,18 +103,30 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_another_branch_run
     clone.write_params()
     assert clone.repro() == [
         "train@tiny-pq-vae-4x2",
-        "evaluate@tiny-pq-vae-4x2",
+        "evaluate@tiny",
         "report@tiny",
     ]
     parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
     assert parameters == {"params.yaml": {"models.pq-vae-4x2.learning_rate": {"old": 0.01, "new": 0.02, "diff": 0.01}}}
-    changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["reports/tiny/metrics.json"]
+    metrics = "reports/tiny/metrics.json"
+    changed = json.loads(clone.run("dvc", "metrics", "diff", "--json", "--targets", metrics))[metrics]
     assert changed
     assert {name.split(".")[1] for name in changed} == {"pq-vae-4x2"}
     clone.commit()
     clone.run("git", "checkout", "--quiet", "-")
     clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.01
     assert clone.repro() == []  # the run cache has it
+
+
+def test_what_a_data_set_changes_in_a_model_trains_that_one_alone(clone: Clone) -> None:
+    clone.repro()
+    clone.params["datasets"]["tiny"]["models"]["dae-2"] = {"learning_rate": 0.02, "epochs": 5}
+    clone.write_params()
+    assert clone.repro() == ["train@tiny-dae-2", "evaluate@tiny", "report@tiny"]
+    assert len(pd.read_csv(clone.folder / "data/tiny/curves/dae-2.csv")) == 2 * 5
+    clone.run("git", "checkout", "--quiet", "--force", "HEAD", ".")
+    clone.params["datasets"]["tiny"]["models"]["dae-2"] = {}
+    clone.write_params()
 
 
 def test_after_a_failure_the_report_is_there_and_checkout_brings_back_the_rest(clone: Clone) -> None:
@@ -383,9 +394,21 @@ def test_a_sweeps_patch_puts_the_best_values_into_params_yaml(clone: Clone) -> N
     best = pd.read_csv(clone.folder / "reports/tiny/sweeps/dae-8/trials.csv").iloc[0]
     clone.run("git", "apply", "reports/tiny/sweeps/dae-8/params.patch")
     changed = YAML(typ="safe").load(clone.folder / "params.yaml")
-    for name in ("learning_rate", "l2"):
-        assert changed["models"]["dae-8"][name] == pytest.approx(best[name], rel=0.05)
-        assert changed["models"]["dae-2"][name] == clone.params["models"]["dae-2"][name]
+    here = changed["datasets"]["tiny"]["models"]
+    assert here["dae-8"] == pytest.approx({name: best[name] for name in ("learning_rate", "l2", "epochs")}, rel=0.05)
+    assert here["dae-2"] == {}
+    assert changed["models"] == clone.params["models"]
+    clone.write_params()
+
+
+def test_a_sweep_ends_in_the_same_values_where_its_values_were_accepted(clone: Clone) -> None:
+    clone.stage("commands.sweep", "--model", "dae-8")
+    trials = clone.folder / "reports/tiny/sweeps/dae-8/trials.csv"
+    before = trials.read_bytes()
+    clone.run("git", "apply", "reports/tiny/sweeps/dae-8/params.patch")
+    (clone.folder / "data/tiny/sweeps/dae-8.log").unlink()
+    clone.stage("commands.sweep", "--model", "dae-8")
+    assert trials.read_bytes() == before
     clone.write_params()
 
 
@@ -447,7 +470,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
             ["stages.train", "--dataset", "tiny", "--model", "dae-9"],
             "no 'dae-9' under models; it has dae-8, dae-2",
         ),
-        (["stages.fit", "--dataset", "tiny", "--reference", "dae-8"], "no 'dae-8' under references; it has popularity"),
+        (["stages.fit", "--dataset", "near"], "no 'near' under datasets; it has tiny, far"),
         (
             ["stages.quantize", "--dataset", "tiny", "--model", "dae-2"],
             "no 'dae-2' under quantized_models; it has dae-8",

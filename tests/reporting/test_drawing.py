@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from stages.reporting.drawing import draw_report, new_report, read_tables, text_columns, write_tables
+from stages.reporting.sections import FOLDED
 from stages.run.errors import UserError
 from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_results, results
 
-PICTURES = {"frontier.png", "codebook_size.png", "curves.png", "code_usage.png", "long_tail.png"}
+PICTURES = {
+    f"{name}{ending}.png"
+    for name in ("frontier", "codebook_size", "curves", "code_usage", "long_tail")
+    for ending in ("", "-dark")
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,9 @@ def test_plots_are_the_tables_that_dvc_draws(report: Path) -> None:
 
 
 def test_every_link_and_every_picture_is_there(report: Path) -> None:
-    links = set(re.findall(r"\]\((.*?)\)", (report / "report.md").read_text())) - {"run.md", "metrics.json"}
+    text = (report / "report.md").read_text()
+    links = set(re.findall(r"\]\((.*?)\)", text)) - {"run.md", "metrics.json"}
+    links |= set(re.findall(r'(?:src|srcset)="(.*?)"', text))
     assert {link for link in links if not (report / link).exists()} == set()
     assert {Path(link).name for link in links} == PICTURES | {
         "frontier.html",
@@ -48,9 +55,17 @@ def test_every_link_and_every_picture_is_there(report: Path) -> None:
     }
 
 
+def test_only_what_decides_is_in_view(report: Path) -> None:
+    in_view, _, hidden = (report / "report.md").read_text().partition("\n## More\n")
+    assert re.findall(r"^## (.*)$", in_view, re.MULTILINE) == ["In brief", "During training or after it", "Table 1"]
+    assert "<details>" not in in_view
+    assert len(re.findall(r"^<details><summary><b>.*</b></summary>\n$", hidden, re.MULTILINE)) == len(FOLDED) - 1
+    assert "\n## " not in hidden
+
+
 def test_no_time_is_in_any_file(report: Path) -> None:
     for path in [report / "report.md", *report.rglob("*.csv")]:
-        assert not re.search(r"fit_seconds|encode_us|µs\b|\bGB\b|revision|\d s\b", path.read_text()), path
+        assert not re.search(r"fit_seconds|encode_us|µs\b|peak|revision|\d s\b", path.read_text()), path
     assert not re.search(r"fit_seconds|encode_us|µs", (report / "frontier.html").read_text())
 
 

@@ -20,22 +20,27 @@ METRICS = pd.DataFrame(
 UNKNOWN = float("nan")
 USERS = pd.DataFrame(
     [
-        ("vae", "float", "600 × float32", 2400, 0, 0.42, 0.3, 0.7, 0.01, UNKNOWN, UNKNOWN, UNKNOWN, 0.0, ""),
-        ("dae", "float", "200 × float32", 800, 0, 0.41, 0.32, 0.7, 0.01, UNKNOWN, UNKNOWN, UNKNOWN, 0.0, ""),
-        ("ease", "reference", "items, int32", 264.25, 0, 0.45, 0.31, 0.6, 0.02, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN,
-         "front"),
-        ("pq-vae", "trained", "40 codes of 8 bits", 40, 205000, 0.403, 0.28, 0.7, 0.01, 0.983, 0.97, 1.002, 0.05,
-         "front"),
-        ("dae-opq", "product", "40 codes of 8 bits", 40, 365000, 0.4, 0.29, 0.5, 0.01, 0.975, 0.96, 0.99, 0.08, "tie"),
-        ("dae-pq", "product", "20 codes of 8 bits", 20, 1600, 0.35, 0.25, 0.4, 0.01, 0.854, 0.84, 0.87, 0.3, "front"),
-        ("dae-tree", "whole", "1 of 256 leaves", 1, 218000, 0.3, 0.2, 0.7, 0.01, 0.732, 0.7, 0.76, 0.4, "front"),
-        ("popularity", "reference", "nothing", 0, 0, 0.2, 0.1, 0.7, 0.01, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, ""),
+        ("vae", "float", "600 × float32", 2400, 0, 0.42, 0.3, 0.7, 0.0, ""),
+        ("dae", "float", "200 × float32", 800, 0, 0.41, 0.32, 0.7, 0.0, ""),
+        ("ease", "reference", "items, int32", 264.25, 0, 0.45, 0.31, 0.6, UNKNOWN, "front"),
+        ("pq-vae", "trained", "40 codes of 8 bits", 40, 205000, 0.403, 0.28, 0.7, 0.05, "front"),
+        ("dae-opq", "product", "40 codes of 8 bits", 40, 365000, 0.4, 0.29, 0.5, 0.08, "tie"),
+        ("dae-pq", "product", "20 codes of 8 bits", 20, 1600, 0.35, 0.25, 0.4, 0.3, "front"),
+        ("dae-tree", "whole", "1 of 256 leaves", 1, 218000, 0.3, 0.2, 0.7, 0.4, "front"),
+        ("popularity", "reference", "nothing", 0, 0, 0.2, 0.1, 0.7, UNKNOWN, ""),
     ],
     columns=[
         "row", "family", "stored", "bytes_per_user", "shared_bytes", "ndcg@100", "recall@20", "luck@7",
-        "standard_error", "kept", "kept_low", "kept_high", "variance_lost", "standing",
+        "variance_lost", "standing",
     ],
 )  # fmt: skip
+HAS_TWIN = USERS["family"].isin(["trained", "product", "whole"])
+USERS["float_twin"] = HAS_TWIN.map({True: "dae", False: ""})
+USERS["difference"] = (USERS["ndcg@100"] - 0.41).where(HAS_TWIN)
+USERS["kept"] = 1 + USERS["difference"] / 0.41
+USERS["above_popularity"] = 1 + USERS["difference"] / 0.21
+for compared in ("difference", "kept", "above_popularity"):
+    USERS[f"{compared}_low"], USERS[f"{compared}_high"] = USERS[compared] - 0.02, USERS[compared] + 0.01
 ITEMS = (
     USERS[USERS["family"].isin(["float", "product"])]
     .rename(columns={"bytes_per_user": "bytes_per_item"})
@@ -170,9 +175,12 @@ def test_a_point_tells_its_numbers(page: Page, way: str) -> None:
     assert page.locator("#tooltip").is_hidden()
     point.focus() if way == "focus" else point.locator(".marker").hover(force=True)
     told = page.locator("#tooltip").inner_text()
-    kept = f"{row['kept'] * 100:.1f} % ({row['kept_low'] * 100:.1f}–{row['kept_high'] * 100:.1f})"
-    ndcg = f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}"
-    for expected in ["pq-vae", ndcg, kept, "● front", "40 codes of 8 bits", "Luck@7\n0.7000", "variance lost\n5.0 %"]:
+    kept = f"{row['kept'] * 100:.1f} % ({row['kept_low'] * 100:.1f} to {row['kept_high'] * 100:.1f})"
+    difference = "−0.0070 (−0.0270 to +0.0030)"
+    above = f"{row['above_popularity'] * 100:.1f} %"
+    for expected in ["pq-vae", "NDCG@100\n0.4030", difference, kept, above, "● front", "40 codes of 8 bits"]:
+        assert expected in told
+    for expected in ["Luck@7\n0.7000", "variance lost\n5.0 %"]:
         assert expected in told
     assert kept in str(point.get_attribute("aria-label"))
     assert "pq-vae" in page.locator("tr.marked").inner_text()
@@ -194,6 +202,46 @@ def test_pointing_at_a_line_of_the_table_marks_its_point(page: Page) -> None:
     point = page.locator('.point[data-row="dae-tree"]')
     assert page.locator("#highlight").get_attribute("transform") == point.get_attribute("transform")
     assert page.locator("#highlight circle").count() == 1
+
+
+def test_a_bar_is_the_interval_of_the_difference_from_the_float_model_on(page: Page) -> None:
+    heights = {
+        name: float(re.search(r"translate\(\S+ (\S+)\)", str(point.get_attribute("transform")))[1])  # type: ignore[index]
+        for name in ("dae", "pq-vae", "dae-tree")
+        for point in [page.locator(f'.point[data-row="{name}"]')]
+    }
+    per_ndcg = (heights["dae-tree"] - heights["dae"]) / (0.41 - 0.3)  # pixels
+    bar = str(page.locator('.point[data-row="pq-vae"] .bar').get_attribute("d"))
+    low, high = map(float, re.findall(r"-?[\d.]+", bar)[1:])
+    assert low == pytest.approx((0.403 - (0.41 - 0.027)) * per_ndcg, abs=0.01)
+    assert high == pytest.approx((0.403 - (0.41 + 0.003)) * per_ndcg, abs=0.01)
+    assert page.locator('.point[data-row="dae"] .bar').get_attribute("d") == "M0 0V0"
+
+
+def test_the_float_model_of_a_row_is_a_line_through_its_own_point(page: Page) -> None:
+    page.locator('.point[data-row="dae-pq"]').focus()
+    line = page.locator("#highlight .twin").bounding_box()
+    model = page.locator('.point[data-row="dae"] .marker').bounding_box()
+    assert line
+    assert model
+    assert line["y"] == pytest.approx(model["y"] + model["height"] / 2, abs=1)
+    assert line["width"] > 500
+
+
+def test_a_row_without_a_float_model_has_no_line(page: Page) -> None:
+    page.locator('.point[data-row="ease"]').focus()
+    assert page.locator("#highlight .twin").get_attribute("d") == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_marker_shows_on_its_ground(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    red, green, blue = map(int, re.findall(r"\d+", ground))
+    assert (red + green + blue > 600) == (scheme == "light")
+    assert ground not in {
+        point.evaluate("node => getComputedStyle(node).fill") for point in page.locator(".marker").all()
+    }
 
 
 def test_the_switch_shows_items(page: Page) -> None:
@@ -227,7 +275,7 @@ def test_a_metric_that_the_page_never_heard_of_can_be_sorted_by(page: Page) -> N
 def test_what_is_not_known_is_sorted_last_either_way(page: Page) -> None:
     unknown = set(USERS.loc[USERS["kept"].isna(), "row"])
     for _ in range(2):
-        sort_by(page, "kept")
+        sort_by(page, "kept of float")
         assert set(table_rows(page)[-len(unknown) :]) == unknown
 
 

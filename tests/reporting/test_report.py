@@ -55,6 +55,15 @@ def test_metrics_are_rounded_means_of_every_row(results_on_disk: str) -> None:
     assert text == json.dumps({"rows": rows}, indent=2) + "\n"
 
 
+def test_the_headline_is_written_for_people_to_compare(results_on_disk: str) -> None:
+    report(results_on_disk)
+    numbers = json.loads((paths.report(results_on_disk) / "headline.json").read_text())
+    assert numbers["ndcg@100"]["popularity"] == round(
+        load_results(read_params(), results_on_disk).rows[0].mean("ndcg@100"), 5
+    )
+    assert sum(numbers["during_against_after_training"].values()) == 4
+
+
 def test_drawing_a_report_that_is_not_there_is_said(results_on_disk: str) -> None:
     with pytest.raises(UserError, match=r"there is no report at .*; run: dvc repro report@ml-latest-small"):
         draw(results_on_disk)

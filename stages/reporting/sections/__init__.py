@@ -1,22 +1,24 @@
 """The sections of a report, in its order: each module has its data, its words and its picture."""
 
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
+from stages.reporting.figures import Theme
 from stages.reporting.results import Results
 from stages.reporting.sections import (
     ablations,
+    accuracy,
     budgets,
     code_usage,
     codebook_size,
     frontier,
     frontier_picture,
     gains,
-    in_short,
+    in_brief,
     items,
     long_tail,
     opening,
@@ -50,17 +52,16 @@ class SectionWithData(Section, Protocol):
 class SectionWithPicture(Section, Protocol):
     """A section that draws."""
 
-    def draw(self, tables: Tables, folder: Path) -> None:
-        """Write the pictures into a folder."""
+    PICTURE: str
+    """Name of its files, without ending."""
+
+    def draw(self, tables: Tables, theme: Theme) -> Figure | None:
+        """The picture for light or for dark ground; None where there is nothing to draw."""
 
 
-SECTIONS: list[Section] = [
-    opening,
-    in_short,
-    paper_order,
-    frontier_picture,
-    table_1,
-    gains,
+IN_VIEW: list[Section] = [opening, in_brief, frontier_picture, gains, table_1, paper_order]
+FOLDED: list[Section] = [
+    accuracy,
     frontier,
     codebook_size,
     items,
@@ -73,3 +74,5 @@ SECTIONS: list[Section] = [
     split,
     parameters,
 ]
+"""Hidden until a reader opens them, by their headings."""
+SECTIONS = [*IN_VIEW, *FOLDED]

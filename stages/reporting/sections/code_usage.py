@@ -1,19 +1,22 @@
 """How evenly the codebooks are used by the train users."""
 
-from pathlib import Path
-
+import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
-from stages.reporting.figures import draw_lines, legend_below, line_styles, save
+from stages.reporting.families import FAMILIES
+from stages.reporting.figures import WIDTH, Theme, name_ends, title
 from stages.reporting.results import Results
 from stages.reporting.sections.split import counts
 from stages.reporting.tables import markdown
-from stages.reporting.wording import code, each, paragraphs
+from stages.reporting.wording import code, each, paragraphs, picture
 
+PICTURE = "code_usage"
 TABLES: TextColumns = {"plots/code_usage": ("row",), "figures/codebooks": ("row",)}
+SHARES = np.linspace(0.05, 0.95, 10)  # of the codebooks of a code: the middle of each tenth
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
@@ -52,7 +55,7 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     return paragraphs(
         "## Use of the codes",
         markdown(pd.DataFrame(columns)),
-        "![Perplexity and dead codes of each codebook](figures/code_usage.png)",
+        picture(PICTURE, "Perplexity and dead codes of the codebooks of each family"),
         f"The numbers are over the {counts(tables)['train_users']:,} train users, and means over seeds. *Perplexity* "
         "is the number of codes, all used alike, that would spread users as these do (256 at best). A *dead code* is "
         "one that no train user has. Post-hoc codebooks are fitted on these very vectors; those of a bottleneck follow "
@@ -60,14 +63,40 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     )
 
 
-def draw(tables: Tables, folder: Path) -> None:
-    """Two panels: perplexity, and dead codes."""
+def draw(tables: Tables, theme: Theme) -> Figure:
+    """Two panels: perplexity, and dead codes; a line per family, the mean of its rows."""
+    families = tables["plots/frontier"].set_index("row")["family"]
     table = tables["plots/code_usage"]
-    styles = line_styles(tables["plots/frontier"]["row"])
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    titles = {"perplexity": "perplexity of the codes (256: all used alike)", "dead": "dead codes of 256"}
-    for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        draw_lines(axes, table, "codebook", column, styles, title, marker=".", linewidth=1)
-        axes.set_ylim(bottom=-0.02 * table[column].to_numpy().max(initial=5))  # a line at 0 stays visible
-    legend_below(figure, panels[0])
-    save(figure, folder / "code_usage.png")
+    figure = Figure(figsize=(WIDTH, 3.3))
+    title(
+        figure,
+        theme,
+        "Are all 256 codes of a codebook used?",
+        "Lines: means of a family's rows; shades: from its lowest row to its highest. A point is a tenth of the "
+        "codebooks of each row.",
+    )
+    panels = figure.subplots(1, 2)
+    figure.subplots_adjust(0.06, 0.14, 0.77, 0.73, wspace=0.16)
+    titles = {"perplexity": "perplexity (256: all used alike)", "dead": "dead codes of 256 (0: none)"}
+    for axes, (column, words_above) in zip(panels, titles.items(), strict=True):
+        names = []
+        for name, rows in table.groupby(table["row"].map(families), sort=False):
+            family = FAMILIES[str(name)]
+            profiles = np.array([_profile(usage[column].to_numpy()) for _, usage in rows.groupby("row", sort=False)])
+            axes.plot(SHARES, profiles.mean(axis=0), color=family.colour, marker=family.marker, markersize=4.5)
+            axes.fill_between(
+                SHARES, profiles.min(axis=0), profiles.max(axis=0), color=family.colour, alpha=0.15, linewidth=0
+            )
+            names.append(family.label.replace(" after training", "\nafter training"))
+        axes.set_title(words_above)
+        axes.set_xlabel("codebooks of a code, from the first to the last")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.set_ylim(-5, 261)
+        axes.set_yticks(range(0, 257, 64))
+    name_ends(panels[1], theme, names)
+    return figure
+
+
+def _profile(values: np.ndarray) -> np.ndarray:
+    """A value for each of SHARES, from one for each codebook, in their order: rows have more of them or fewer."""
+    return np.interp(SHARES, (np.arange(len(values)) + 0.5) / len(values), values)

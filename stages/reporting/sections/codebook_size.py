@@ -1,19 +1,21 @@
 """How many centroids are enough for k-means of whole vectors."""
 
-from pathlib import Path
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
-from stages.reporting.figures import LINES, THOUSANDS, line_styles, save
+from stages.reporting.figures import COLOURS, THOUSANDS, WIDTH, Theme, title
+from stages.reporting.names import Names
 from stages.reporting.results import NDCG, Results
-from stages.reporting.wording import paragraphs
+from stages.reporting.wording import paragraphs, picture
 
+PICTURE = "codebook_size"
 TABLES: TextColumns = {"plots/codebook_size": ("row",), "figures/convergence": ("row",)}
 
 
@@ -44,7 +46,7 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     ]
     return paragraphs(
         "## The number of centroids",
-        "![Variance lost by the number of centroids, and the convergence of k-means](figures/codebook_size.png)",
+        picture(PICTURE, "Variance lost by the number of centroids, and the convergence of k-means"),
         " ".join(
             [
                 *knees,
@@ -56,20 +58,29 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     )
 
 
-def draw(tables: Tables, folder: Path) -> None:
-    """Two panels: variance lost by the number of centroids, and error by iteration."""
+def draw(tables: Tables, theme: Theme) -> Figure | None:
+    """Two panels: variance lost by the number of centroids, and error by iteration; None without k-means."""
     sizes, convergence = tables["plots/codebook_size"], tables["figures/convergence"]
     if sizes.empty:
-        return
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    _draw_sizes(left, sizes)
+        return None
+    figure = Figure(figsize=(WIDTH, 3.1))
+    title(
+        figure,
+        theme,
+        "How many centroids are enough for k-means of whole users?",
+        "Left: beyond the knee, doubling the centroids gains little. Right: flat at the end, the fit has converged.",
+    )
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(0.06, 0.15, 0.99, 0.74, wspace=0.12)
+    _draw_sizes(left, sizes, theme)
     _draw_convergence(right, convergence)
     for axes in (left, right):
         axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.25)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=8)
-    save(figure, folder / "codebook_size.png")
+    names = Names(right)
+    for row, steps in convergence.groupby("row", sort=False):
+        end = steps.iloc[-1]
+        names.add_to_point(str(row), end["iteration"], end["error"], fontsize=7.5)
+    return figure
 
 
 def knee_of(table: pd.DataFrame) -> int:
@@ -89,22 +100,24 @@ def knee_of(table: pd.DataFrame) -> int:
     return int(sizes[np.argmax(fallen - along)])
 
 
-def _draw_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
-    for (row, table), colour in zip(sizes.groupby("row", sort=False), LINES, strict=False):
+def _draw_sizes(axes: Axes, sizes: pd.DataFrame, theme: Theme) -> None:
+    for (row, table), colour in zip(sizes.groupby("row", sort=False), cycle(COLOURS)):
         axes.plot(table["size"], table["variance_lost"], "o-", color=colour, label=str(row))
         knee = knee_of(table)
         lost = table.loc[table["size"] == knee, "variance_lost"].iloc[0]
-        axes.annotate(f"knee: {knee}", (knee, lost), xytext=(8, 8), textcoords="offset points", fontsize=9)
+        axes.plot(knee, lost, "o", color=colour, markersize=11, markerfacecolor="none")
+        axes.annotate(f"knee: {knee}", (knee, lost), xytext=(8, 8), textcoords="offset points", color=theme.text)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(THOUSANDS)
-    axes.set_title("share of the variance lost, by number of centroids", fontsize=10)
+    axes.set_title("share of the variance lost")
     axes.set_xlabel("centroids")
+    if len(axes.get_legend_handles_labels()[0]) > 1:
+        axes.legend()
 
 
 def _draw_convergence(axes: Axes, convergence: pd.DataFrame) -> None:
-    styles = line_styles(convergence["row"])
-    for row, steps in convergence.groupby("row", sort=False):
-        axes.plot(steps["iteration"], steps["error"], marker=".", label=str(row), **styles[str(row)])
-    axes.set_title("mean squared error before each iteration of k-means", fontsize=10)
+    for (_, steps), colour in zip(convergence.groupby("row", sort=False), cycle(COLOURS)):
+        axes.plot(steps["iteration"], steps["error"], marker=".", color=colour)
+    axes.set_title("mean squared error before each iteration")
     axes.set_xlabel("iteration")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -4,28 +4,18 @@ import pandas as pd
 
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
-from stages.reporting.frontier import MARKS, TEXT, by_bytes, frontier_table
+from stages.reporting.frontier import MARKS, POPULARITY, TEXT, by_bytes, frontier_table
 from stages.reporting.results import NDCG, Results
-from stages.reporting.tables import markdown
-from stages.reporting.wording import (
-    UNKNOWN,
-    code,
-    each,
-    listing,
-    number_of_bytes,
-    paragraphs,
-    score,
-    share,
-    share_interval,
-    size,
-)
+from stages.reporting.tables import markdown, row_names, share_cells
+from stages.reporting.wording import UNKNOWN, each, listing, number_of_bytes, paragraphs, score, share, size
 
 TABLES: TextColumns = {"figures/items": TEXT}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
     """As the table of the frontier, with bytes_per_item in place of bytes_per_user."""
-    table = frontier_table(results.item_rows, list(results.metrics), results.bootstrap)
+    popularity = next((row for row in results.rows if row.name == POPULARITY), None)
+    table = frontier_table(results.item_rows, list(results.metrics), results.bootstrap, popularity)
     return {"figures/items": table.rename(columns={"bytes_per_user": "bytes_per_item"})}
 
 
@@ -47,16 +37,14 @@ def item_table(table: pd.DataFrame) -> str:
     """Markdown: rows from the most bytes per item to the fewest."""
     table = by_bytes(table, "bytes_per_item")
     columns = {
-        "row": code(table["row"]),
+        "row": row_names(table),
         "": table["standing"].map(MARKS).tolist(),
         "stored per item": table["stored"].tolist(),
         "bytes": each(table["bytes_per_item"], number_of_bytes),
         "shared": each(table["shared_bytes"], size),
         "NDCG@100": each(table[NDCG], score),
-        "kept of float (95 % CI)": [
-            UNKNOWN if pd.isna(value) else share_interval(value, low, high)
-            for value, low, high in zip(table["kept"], table["kept_low"], table["kept_high"], strict=True)
-        ],
+        "kept of float (95 % CI)": share_cells(table, "kept"),
+        "above popularity": each(table["above_popularity"], share),
         "variance lost": each(table["variance_lost"], share),
     }
     return markdown(pd.DataFrame(columns))

@@ -1,23 +1,25 @@
 """How unevenly interactions are spread over users and items, and how NDCG@100 depends on it."""
 
-from pathlib import Path
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from stages.evaluation.groups import group_column
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
 from stages.reporting.families import FAMILIES
-from stages.reporting.figures import LINES, draw_lines, legend_below, line_styles, save
+from stages.reporting.figures import THOUSANDS, WIDTH, Theme, name_ends, title
 from stages.reporting.results import NDCG, Results, RowResult
 from stages.reporting.sections.split import counts
 from stages.reporting.tables import markdown
-from stages.reporting.wording import each, paragraphs, score, share
+from stages.reporting.wording import each, paragraphs, picture, score, share
 from stages.statistics.activity import QUARTERS, quarter_bounds, quarters_of
 
+PICTURE = "long_tail"
 TABLES: TextColumns = {
     "plots/by_activity": ("row", "group"),
     "plots/by_popularity": ("row", "group"),
@@ -28,6 +30,8 @@ ITEM_GROUPS = ("most popular", "second quarter", "third quarter", "rarest")
 GROUP_COLUMNS = ["row", "quarter", "group", "users", NDCG]
 POINTS_OF_A_TAIL = 200
 MOST_POPULAR = 10  # items
+FEW_BYTES = 40  # of the paper's larger code
+DRAWN = 2  # references and float models at most, of each
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
@@ -47,8 +51,10 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     """The picture, the tables, and how to read them."""
     return paragraphs(
         "## The long tail",
-        "![Interactions per user and per item, and NDCG@100 by activity and by popularity](figures/long_tail.png)",
-        "Rows that are quantized after training are in the tables only.",
+        picture(PICTURE, "Interactions per user and per item, and NDCG@100 by activity and by popularity"),
+        f"Drawn are at most {DRAWN} references, {DRAWN} float models that most rows are held against, and of the rows "
+        f"of at most {FEW_BYTES} bytes the best on the validation users that is quantized during training, and the "
+        "best after it. The tables have all rows.",
         "This is NDCG@100 of test users by their number of fold-in interactions, in quarters of the users. Users with "
         "the same number stay together:",
         group_table(tables["plots/by_activity"]),
@@ -60,24 +66,46 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     )
 
 
-def draw(tables: Tables, folder: Path) -> None:
-    """Four panels: interactions per user and per item by rank, NDCG@100 by quarters of users and of interactions."""
-    rows = tables["plots/frontier"]
-    styles = line_styles(rows["row"])
-    shown = rows.loc[[not FAMILIES[family].after_training for family in rows["family"]], "row"]  # all are a tangle
-    activity, popularity = (
-        table[table["row"].isin(shown)] for table in (tables["plots/by_activity"], tables["plots/by_popularity"])
+def draw(tables: Tables, theme: Theme) -> Figure:
+    """Four panels: NDCG@100 by quarters of users and of interactions, interactions per user and per item by rank."""
+    drawn = rows_drawn(tables["plots/frontier"])
+    figure = Figure(figsize=(WIDTH, 5.4))
+    title(
+        figure,
+        theme,
+        "Who gains and who loses by fewer bytes?",
+        "Above: NDCG@100 for popular and rare items, for active and less active users. Below: how unequal they are.",
     )
-    figure, panels = plt.subplots(2, 2, figsize=(11, 9), layout="constrained")
-    tails = tables["figures/distribution"].groupby("of", sort=False)
-    for axes, (of, tail), colour in zip(panels[0], tails, LINES, strict=False):
-        _draw_tail(axes, str(of), tail, colour)
-    title = "NDCG@100 by quarters of test users, from the fewest interactions"
-    draw_lines(panels[1][0], activity, "quarter", NDCG, styles, title, marker="o")
-    title = "NDCG@100 by quarters of interactions, from the most popular items"
-    draw_lines(panels[1][1], popularity, "quarter", NDCG, styles, title, marker="o")
-    legend_below(figure, panels[1][1])
-    save(figure, folder / "long_tail.png")
+    panels = figure.subplots(2, 2, height_ratios=(1.4, 1))
+    figure.subplots_adjust(0.06, 0.075, 0.785, 0.845, wspace=0.16, hspace=0.48)
+    above = {"plots/by_popularity": "item popularity", "plots/by_activity": "user activity"}
+    for axes, (table, by) in zip(panels[0], above.items(), strict=True):
+        _draw_quarters(axes, tables[table], drawn, by)
+    panels[0][1].set_xlabel("fold-in interactions of the user")
+    name_ends(panels[0][1], theme, list(drawn["row"]))
+    for axes, (of, tail) in zip(panels[1], tables["figures/distribution"].groupby("of"), strict=True):
+        _draw_tail(axes, str(of), tail, theme)
+    return figure
+
+
+def rows_drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """Few enough rows to tell their lines apart: what others are held against, and the best of few bytes.
+
+    Parameters
+    ----------
+    rows : of `stages.reporting.frontier.frontier_table`
+    """
+    twins = rows.loc[rows["float_twin"] != "", "float_twin"].value_counts().index[:DRAWN]
+    after_training = rows["family"].map({name: family.after_training for name, family in FAMILIES.items()})
+    few = rows[rows["bytes_per_user"] <= FEW_BYTES].sort_values(["validation_ndcg", NDCG], ascending=False)
+    return pd.concat(
+        [
+            rows[rows["family"] == "reference"][:DRAWN],
+            rows[rows["row"].isin(twins)],
+            few[few["family"] == "trained"][:1],
+            few[after_training[few.index]][:1],
+        ]
+    )
 
 
 def by_activity(row: RowResult) -> pd.DataFrame:
@@ -153,10 +181,26 @@ def _tail(of: str, interactions: "pd.Series[int]") -> pd.DataFrame:
     return pd.DataFrame({"of": of, "rank": ranks, "interactions": ordered.to_numpy()[ranks - 1]})
 
 
-def _draw_tail(axes: Axes, of: str, tail: pd.DataFrame, colour: str) -> None:
-    axes.plot(tail["rank"], tail["interactions"], ".-", markersize=4, linewidth=1, color=colour)
+def _draw_quarters(axes: Axes, table: pd.DataFrame, drawn: pd.DataFrame, by: str) -> None:
+    """A line per row; of two rows of a family the second is dashed."""
+    dashes = {name: cycle(["-", "--"]) for name in FAMILIES}
+    for _, row in drawn.iterrows():
+        family, line = FAMILIES[row["family"]], table[table["row"] == row["row"]]
+        axes.plot(
+            line["quarter"], line[NDCG], color=family.colour, marker=family.marker, markersize=5,
+            linestyle=next(dashes[row["family"]]),
+        )  # fmt: skip
+    groups = table.drop_duplicates("quarter").sort_values("quarter")
+    axes.set_xticks(groups["quarter"], groups["group"])
+    axes.set_title(f"NDCG@100 by {by}, in quarters")
+
+
+def _draw_tail(axes: Axes, of: str, tail: pd.DataFrame, theme: Theme) -> None:
+    axes.plot(tail["rank"], tail["interactions"], color=theme.quiet)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_title(f"interactions per {of}", fontsize=10)
+    axes.set_title(f"interactions per {of}, from the most")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(THOUSANDS)
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"rank of the {of}")
-    axes.grid(alpha=0.25)

@@ -28,4 +28,9 @@ def words(tables: Tables, experiment: Experiment) -> str:
         )
     if experiment.caution:
         warnings.append(f"> **{experiment.caution}**")
+    if not experiment.compare_with_paper:
+        warnings.append(
+            "> **No row here is of MovieLens-20M, on which the paper measured its Table 1; this report does not "
+            "reproduce that table.**"
+        )
     return paragraphs(f"# Bytes per user against accuracy: {title}", *warnings)

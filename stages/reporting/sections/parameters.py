@@ -12,8 +12,6 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
         "## Seeds and parameters",
         f"Seeds: split {experiment.split_seed}; trainings {listing(experiment.seeds)}{quantizers and ';'}"
         f"{quantizers.removeprefix(',')}.",
-        "<details><summary>Parameters</summary>",
         f"```yaml\n{experiment.parameters}\n```",
-        "</details>",
         "What was run, on which machine, and how long it took: [run.md](run.md).",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stages.reporting.figures import LIGHT
 from stages.reporting.sections import codebook_size
 from stages.reporting.sections.codebook_size import knee_of
 from tests.reporting.made_up import EXPERIMENT, FLOAT, results, row, tables_of
@@ -44,5 +45,4 @@ def test_sizes_rise_and_have_the_name_that_they_share(tmp_path: Path) -> None:
 def test_without_k_means_there_is_no_section_and_no_picture(tmp_path: Path) -> None:
     tables = tables_of(results(FLOAT), tmp_path)
     assert codebook_size.words(tables, EXPERIMENT) == ""
-    codebook_size.draw(tables, tmp_path)
-    assert not list(tmp_path.glob("*.png"))
+    assert codebook_size.draw(tables, LIGHT) is None

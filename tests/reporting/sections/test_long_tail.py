@@ -7,7 +7,14 @@ import pandas as pd
 from stages.evaluation.groups import group_column
 from stages.reporting.results import RowResult
 from stages.reporting.sections import long_tail
-from stages.reporting.sections.long_tail import by_activity, by_popularity, group_table, most_popular, popular_table
+from stages.reporting.sections.long_tail import (
+    by_activity,
+    by_popularity,
+    group_table,
+    most_popular,
+    popular_table,
+    rows_drawn,
+)
 from tests.reporting.made_up import EXPERIMENT, FLOAT, cells, results, row, tables_of
 
 
@@ -64,3 +71,22 @@ def test_interactions_fall_with_the_rank(tmp_path: Path) -> None:
     table = tables["figures/distribution"]
     assert table[table["of"] == "user"]["interactions"].tolist() == [9, 7, 5]
     assert "These items have the most interactions" in long_tail.words(tables, EXPERIMENT)
+
+
+def test_few_rows_are_drawn_what_others_are_held_against_and_the_best_of_few_bytes() -> None:
+    rows = pd.DataFrame(
+        [
+            ("popularity", "reference", "", 0, 0.1, 0.1),
+            ("ease", "reference", "", 264, 0.5, 0.5),
+            ("a third reference", "reference", "", 264, 0.5, 0.5),
+            ("dae", "float", "", 800, 0.4, 0.4),
+            ("nobody's twin", "float", "", 2400, 0.4, 0.4),
+            ("in-loop", "trained", "dae", 40, 0.3, 0.4),
+            ("in-loop, worse on validation", "trained", "dae", 40, 0.2, 0.5),
+            ("many bytes", "scalar", "dae", 200, 0.4, 0.4),
+            ("post-hoc", "additive", "dae", 10, 0.3, 0.3),
+            ("post-hoc, worse", "product", "dae", 40, 0.2, 0.2),
+        ],
+        columns=["row", "family", "float_twin", "bytes_per_user", "validation_ndcg", "ndcg@100"],
+    )
+    assert rows_drawn(rows)["row"].tolist() == ["popularity", "ease", "dae", "in-loop", "post-hoc"]

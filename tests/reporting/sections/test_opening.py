@@ -14,9 +14,12 @@ def test_the_opening_warns_of_everything_that_forbids_to_trust_the_numbers(tmp_p
     title = "# Bytes per user against accuracy: synthetic data, a tiny set"
     assert text.startswith(f"{title}\n\n> **The ratings are made up")
     assert "> - users is 10, published 3\n" in text
-    assert text.endswith("\n\n> **Too small.**")
+    assert "\n\n> **Too small.**\n\n" in text
 
 
-def test_the_opening_of_a_real_set_is_its_title(tmp_path: Path) -> None:
+def test_the_opening_says_that_another_set_does_not_reproduce_the_papers_table(tmp_path: Path) -> None:
     tables = tables_of(results(FLOAT), tmp_path)
-    assert opening.words(tables, EXPERIMENT) == "# Bytes per user against accuracy: a tiny set"
+    title, *warnings = opening.words(tables, EXPERIMENT).split("\n\n")
+    assert title == "# Bytes per user against accuracy: a tiny set"
+    assert [line.startswith("> **No row here is of MovieLens-20M") for line in warnings] == [True]
+    assert opening.words(tables, replace(EXPERIMENT, compare_with_paper=True)) == title

@@ -1,9 +1,11 @@
 """What holds for every section."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from stages.reporting.figures import write_picture
 from stages.reporting.sections import (
     SECTIONS,
     Section,
@@ -28,7 +30,7 @@ def test_every_section_can_be_written_and_drawn_from_a_single_row(tmp_path: Path
     for section in SECTIONS:
         assert not section.words(tables, EXPERIMENT).endswith("\n")
         if isinstance(section, SectionWithPicture):
-            section.draw(tables, tmp_path)
+            write_picture(section.PICTURE, partial(section.draw, tables), tmp_path)
     assert (tmp_path / "code_usage.png").exists()
 
 

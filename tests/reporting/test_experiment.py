@@ -1,0 +1,18 @@
+"""What params.yaml says of an experiment."""
+
+from stages.config.model import ModelOnDataset
+from stages.config.reader import read_params
+from stages.reporting.experiment import describe
+
+
+def test_models_with_values_of_their_own_on_the_data_set_are_named_with_these() -> None:
+    params = read_params()
+    models = params.dataset("ml-20m").models
+    models.clear()
+    models["dae-200"] = ModelOnDataset(learning_rate=0.1, l2=0.0)
+    models["dae-20"] = ModelOnDataset(epochs=3, start=0.5)
+    models["dae-10"] = ModelOnDataset()
+    assert describe(params, "ml-20m").recipes == {
+        "dae-200": {"learning rate": 0.1, "L2": 0.0},
+        "dae-20": {"epochs": 3, "start of the codebooks": 0.5},
+    }
