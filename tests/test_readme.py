@@ -19,7 +19,7 @@ import torch
 from dvc.cli import parse_args
 from ruamel.yaml import YAML
 
-from stages import codecs
+from stages.codebooks.product import ProductCodec
 from stages.config.params import Params
 from stages.config.reader import read_params
 from stages.interfaces.weights import save_state
@@ -106,16 +106,16 @@ def test_the_example_of_codes_runs_on_what_a_run_leaves(tmp_path: Path, monkeypa
 
 
 def leave_a_run(params: Params, run: Path) -> None:
-    """Items 1 to 2,000, untrained weights, and a quantizer fitted on vectors of chance, where a run has its own."""
-    for folder in ("split", "models/dae-200", "codecs/dae-200/dae-200-opq-20x10"):
+    """Items 1 to 2,000, untrained weights, and codebooks of chance, where a run has its own."""
+    (row,) = (row.name for row in params.quantized_rows_of("dae-200") if row.quantizer == "opq-20x10")
+    for folder in ("split", "models/dae-200", f"codecs/dae-200/{row}"):
         (run / folder).mkdir(parents=True)
     pq.write_table(pa.table({"item": np.arange(1, 2_001)}), run / "split/items.parquet")
     model = build_model(params.model("dae-200"), 2_000)
     model.initialise(torch.Generator().manual_seed(0))
     save_state(model.state_dict(), run / "models/dae-200/0.pt")
-    vectors = np.random.default_rng(0).normal(size=(300, 200)).astype(np.float32)
-    (codec,) = codecs.fit(params.quantizers_of("dae-200")["opq-20x10"], vectors, 2_000).values()
-    codec.save(run / "codecs/dae-200/dae-200-opq-20x10/0.npz")
+    codebooks = np.random.default_rng(0).normal(size=(20, 256, 10)).astype(np.float32)
+    ProductCodec(codebooks).save(run / f"codecs/dae-200/{row}/0.npz")
 
 
 def test_readme_shows_how_the_committed_report_opens() -> None:
