@@ -125,11 +125,22 @@ def test_readme_shows_how_the_committed_report_opens() -> None:
     )
 
 
-def test_readme_has_both_markers_of_the_decision_table() -> None:
-    before, begin, rest = PAGES[README].partition(decision_table.BEGIN)
-    assert begin
-    assert decision_table.END in rest
-    assert decision_table.END not in before
+def test_readme_shows_what_advise_answers() -> None:
+    shown = PAGES[README]
+    assert decision_table.answered(shown) == shown, (
+        "advise answers otherwise than README shows; run: python -m tests.decision_table"
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (decision_table.BEGIN, decision_table.END),
+        (decision_table.BEGIN_ANSWER, decision_table.END_ANSWER),
+    ],
+)
+def test_readme_has_both_markers_once(begin: str, end: str) -> None:
+    assert [mark for mark in re.findall(r"<!--.*-->\n", PAGES[README]) if mark in (begin, end)] == [begin, end]
 
 
 @pytest.mark.parametrize(
