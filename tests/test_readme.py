@@ -1,29 +1,59 @@
-"""What README.md tells a newcomer to type is there."""
+"""What README.md, CONTRIBUTING.md and reports/performance.md tell a newcomer to type and to open is there."""
 
 import re
 import shlex
 import subprocess
 import sys
+from functools import cache
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
+from dvc.cli import parse_args
 from ruamel.yaml import YAML
 
+from stages.codebooks.product import ProductCodec
+from stages.config.params import Params
 from stages.config.reader import read_params
+from stages.interfaces.weights import save_state
+from stages.models.build import build_model
+from tests import decision_table
 from tests.benchmarks import performance
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
+README, CONTRIBUTING, PERFORMANCE = "README.md", "CONTRIBUTING.md", "reports/performance.md"
+PAGES = {page: (ROOT / page).read_text() for page in (README, CONTRIBUTING, PERFORMANCE)}
+TEXT = "\n".join(PAGES.values())
 COMMANDS = [
     line.partition("  #")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)
     for line in block.splitlines()
 ]
+MODULES = sorted(set(re.findall(r"python -m (stages[\w.]+)", TEXT)))
+SCRIPTS = sorted(set(re.findall(r"(?:python|bash) ([\w.]+/[\w./]+)", TEXT)))
 BIN = Path(sys.executable).parent
 
 
+@cache
 def output(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def examples(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make (?:PYTHON=\S+ )?(\w+)\b", " ".join(COMMANDS)))))
@@ -36,14 +66,26 @@ def test_both_entrances_are_what_ci_runs() -> None:
     assert {"make report", "make test"} < set((ROOT / ".ci/run").read_text().splitlines())
 
 
-def test_every_stage_it_names_is_in_the_pipeline() -> None:
-    named = set(re.findall(r"\b(?:report|train)@[\w-]+", TEXT))
+def test_every_stage_that_is_named_is_in_the_pipeline() -> None:
+    named = set(re.findall(r"\b(?:download|report|train)@[\w-]+", TEXT))
     stages = set(output(str(BIN / "dvc"), "stage", "list", "--name-only").split())
-    assert named - stages == {"report@mine"}  # the example of own data
+    assert named - stages == {"download@mine", "report@mine"}  # the example of own data
 
 
-def test_its_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+def test_the_table_of_stages_is_the_pipeline() -> None:
+    (rows,) = re.findall(r"\| stage \|.*?\n\n", PAGES[CONTRIBUTING], flags=re.DOTALL)
+    assert set(re.findall(r"^\| `([\w-]+)`", rows, flags=re.MULTILINE)) == set(
+        YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    )
+
+
+def test_the_layout_names_every_package() -> None:
+    packages = {path.parent.name for path in (ROOT / "stages").glob("*/__init__.py")}
+    assert set(re.findall(r"^stages/(\w+)/ ", PAGES[CONTRIBUTING], flags=re.MULTILINE)) == packages
+
+
+def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
+    (example,) = examples("yaml")
     params, added = (YAML(typ="safe").load(text) for text in ((ROOT / "params.yaml").read_text(), example))
     params["run"] = added["run"]
     params["datasets"] |= added["datasets"]
@@ -51,11 +93,84 @@ def test_its_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
     assert read_params(tmp_path / "params.yaml").dataset("mine").title == "Our plays of 2026"
 
 
-def test_its_table_of_performance_is_what_was_measured() -> None:
-    assert performance.table() in TEXT
+def test_the_example_of_codes_runs_on_what_a_run_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = examples("python")
+    params = read_params(ROOT / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+    leave_a_run(params, Path("data/ml-latest-small"))
+    found: dict[str, Any] = {}
+    exec(compile(example, README, "exec"), found)  # noqa: S102
+    assert (found["codes"].dtype, found["codes"].shape) == (np.uint8, (2, 20))
+    assert found["scores"].shape == (2, 2_000)
 
 
-def test_every_parameter_it_sets_is_in_params_yaml() -> None:
+def leave_a_run(params: Params, run: Path) -> None:
+    """Items 1 to 2,000, untrained weights, and codebooks of chance, where a run has its own."""
+    (row,) = (row.name for row in params.quantized_rows_of("dae-200") if row.quantizer == "opq-20x10")
+    for folder in ("split", "models/dae-200", f"codecs/dae-200/{row}"):
+        (run / folder).mkdir(parents=True)
+    pq.write_table(pa.table({"item": np.arange(1, 2_001)}), run / "split/items.parquet")
+    model = build_model(params.model("dae-200"), 2_000)
+    model.initialise(torch.Generator().manual_seed(0))
+    save_state(model.state_dict(), run / "models/dae-200/0.pt")
+    codebooks = np.random.default_rng(0).normal(size=(20, 256, 10)).astype(np.float32)
+    ProductCodec(codebooks).save(run / f"codecs/dae-200/{row}/0.npz")
+
+
+def test_readme_shows_how_the_committed_report_opens() -> None:
+    shown = PAGES[README]
+    assert decision_table.updated(shown, decision_table.REPORT.read_text()) == shown, (
+        "the report opens in another way than README shows; run: python -m tests.decision_table"
+    )
+
+
+def test_readme_shows_what_advise_answers() -> None:
+    shown = PAGES[README]
+    assert decision_table.answered(shown) == shown, (
+        "advise answers otherwise than README shows; run: python -m tests.decision_table"
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (decision_table.BEGIN, decision_table.END),
+        (decision_table.BEGIN_ANSWER, decision_table.END_ANSWER),
+    ],
+)
+def test_readme_has_both_markers_once(begin: str, end: str) -> None:
+    assert [mark for mark in re.findall(r"<!--.*-->\n", PAGES[README]) if mark in (begin, end)] == [begin, end]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "# Title\n\n> Beware.\n\n| row |\n|:----|\n| `a` |\n\n![](b.png)\n\n| more |\n",
+        "# Title\n\n| row |\n|:----|\n| `a` |\n\nWords.\n\n- a list of something else\n",
+    ],
+)
+def test_the_decision_table_is_the_first_of_the_report(report: str) -> None:
+    assert decision_table.opening(report) == "| row |\n|:----|\n| `a` |\n"
+
+
+def test_the_decision_table_has_the_list_below_it() -> None:
+    report = "# Title\n\n| row |\n|:----|\n| `a` |\n\n- **One.** It is so.\n- **Two.**\n\n## More\n"
+    assert decision_table.opening(report) == "| row |\n|:----|\n| `a` |\n\n- **One.** It is so.\n- **Two.**\n"
+
+
+def test_readme_counts_the_users_of_the_bundled_set_as_its_report_does() -> None:
+    report = decision_table.REPORT.parent
+    counts = pd.read_csv(report / "figures/protocol.csv", index_col="name")["value"]
+    test_users = pd.read_csv(report / "plots/frontier.csv")["users"].max()
+    assert f"{counts['train_users']} train users, {test_users} test users" in PAGES[README].replace("\n> ", " ")
+
+
+def test_the_table_of_performance_is_what_was_measured() -> None:
+    assert performance.table() in PAGES[PERFORMANCE]
+
+
+def test_every_parameter_that_is_set_is_in_params_yaml() -> None:
     names = re.findall(r"-S ([\w.-]+)=", TEXT)
     assert names
     for name in names:
@@ -65,12 +180,21 @@ def test_every_parameter_it_sets_is_in_params_yaml() -> None:
         assert isinstance(value, float)
 
 
+def test_every_block_of_parameters_that_is_named_is_in_params_yaml() -> None:
+    keys = keys_of(YAML(typ="safe").load(ROOT / "params.yaml")) | {"separator"}  # which no entry there needs
+    assert set(re.findall(r"`(\w+):", TEXT)) - keys == set()
+
+
+def keys_of(value: object) -> set[str]:
+    """All keys of nested mappings."""
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(keys_of(below) for below in value.values()))
+
+
 @pytest.mark.parametrize("command", sorted({command for command in COMMANDS if command.startswith("dvc ")}))
 def test_every_dvc_command_and_option_exists(command: str) -> None:
-    words = shlex.split(command)
-    options = {word for word in words if word.startswith("-")}
-    verbs = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
-    assert {option for option in options if option not in output(str(BIN / "dvc"), *verbs, "--help")} == set()
+    parse_args(shlex.split(command)[1:])
 
 
 def test_dry_run_lists_every_stage_of_movielens_20m() -> None:
@@ -80,13 +204,30 @@ def test_dry_run_lists_every_stage_of_movielens_20m() -> None:
     assert sorted(listed) == sorted(name for name in stages if "@ml-20m" in name)
 
 
-def test_its_links_and_pictures_are_there() -> None:
-    local = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
-    assert [link for link in local if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_are_there(page: str) -> None:
+    links = re.findall(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", PAGES[page])
+    local = {link or picture for link, picture in links if "://" not in link}
+    missing = []
+    for link in sorted(local):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        if not target.exists() or (anchor and anchor not in anchors(str(target.relative_to(ROOT)))):
+            missing.append(link)
+    assert missing == []
 
 
-def test_its_stage_command_runs() -> None:
-    (module,) = re.findall(r"`python -m (stages\.\w+) --dataset", TEXT)
-    help_text = output(sys.executable, "-m", module, "--help")
-    assert "--dataset" in help_text
-    assert "--model" in help_text
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_is_there(script: str) -> None:
+    assert (ROOT / script).is_file()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_command_has_the_options_that_are_named(module: str) -> None:
+    named = {
+        option
+        for arguments in re.findall(rf"python -m {re.escape(module)}\b([^`\n#]*)", TEXT)
+        for option in re.findall(r"--[\w-]+", arguments)
+    }
+    function = getattr(import_module(module), module.rpartition(".")[2])
+    assert named - {f"--{parameter}" for parameter in signature(function).parameters} == set()

@@ -46,7 +46,7 @@ class Experiment:
     """Model with quantized item tables → bytes per item of both tables in float32."""
     studies: Mapping[str, str] = field(default_factory=dict)
     """Study → its model."""
-    recipes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Model that is trained in a way of its own on this data set → the settings that differ, in words."""
     parameters: str = ""
     """The settings that decide the results, as YAML."""
@@ -77,7 +77,7 @@ def describe(params: Params, dataset: str) -> Experiment:
         item_bytes={name: bytes_per_item(params, name) for name in params.quantized_items},
         studies={name: study.model for name, study in params.studies.items()},
         recipes={
-            name: [RECIPE[setting] for setting in changed]
+            name: {RECIPE[setting]: value for setting, value in changed.items()}
             for name, recipe in settings.models.items()
             if (changed := recipe.model_dump(exclude_none=True))
         },

@@ -36,6 +36,17 @@ class QuantizedEmbedding(nn.Module):
     codebooks : float32 (chunks, summands, codes per codebook, width of a chunk)
     matrix : float32 (chunks · width of a chunk, d), or None
     mean : float32 (d,), or None
+
+    Examples
+    --------
+    >>> from stages.codebooks.product import fit_product
+    >>> table = np.random.default_rng(0).normal(size=(1_000, 64)).astype(np.float32)
+    >>> codec = ProductCodec(fit_product(table, chunks=16, seed=0))
+    >>> layer = QuantizedEmbedding.from_codec(codec, codec.encode(table))  # 16 bytes per row instead of 256
+    >>> layer(torch.tensor([[3, 1], [4, 1]])).shape  # as of torch.nn.Embedding
+    torch.Size([2, 2, 64])
+    >>> layer.bag(torch.tensor([3, 1, 4]), torch.tensor([0, 2]), mode="sum").shape  # as of torch.nn.EmbeddingBag
+    torch.Size([2, 64])
     """
 
     codes: Tensor

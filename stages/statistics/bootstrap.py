@@ -1,5 +1,6 @@
 """Comparison of rows, paired by user and by seed, so that most of the variance between users and seeds cancels."""
 
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -45,10 +46,13 @@ class Bootstrap:
         return _interval(row.mean() / other.mean(), self.means(row) / self.means(other))
 
     def share_above(self, row: np.ndarray, other: np.ndarray, base: np.ndarray) -> Interval:
-        """What `row` has above `base`, as a share of what `other` has above it."""
-        value = (row.mean() - base.mean()) / (other.mean() - base.mean())
+        """What `row` has above `base`, as a share of what `other` has above it; NaN where that may be nothing."""
         of_base = self.means(base)
-        return _interval(value, (self.means(row) - of_base) / (self.means(other) - of_base))
+        whole = self.means(other) - of_base
+        if whole.min() <= 0:
+            return Interval(nan, nan, nan)
+        value = (row.mean() - base.mean()) / (other.mean() - base.mean())
+        return _interval(value, (self.means(row) - of_base) / whole)
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """The mean of a row in each resample, float64 (resamples,)."""

@@ -1,4 +1,4 @@
-"""reports/performance.json: one entry per benchmark, with the machine it ran on; README's table is made from it.
+"""reports/performance.json: one entry per benchmark, with its machine; reports/performance.md shows them in a table.
 
 python tests/benchmarks/performance.py    makes the table again
 """
@@ -18,12 +18,12 @@ from stages.run.facts import machine
 from stages.run.files import whole_file
 
 PATH = paths.REPORTS / "performance.json"
-README = Path("README.md")
+PAGE = paths.REPORTS / "performance.md"
 HEAD = "| what | ours | theirs | ratio | target |\n| --- | ---: | ---: | ---: | ---: |"
 
 
 def record(name: str, **entry: Any) -> None:
-    """Print an entry, put it in the place of the last one of this name, and make README's table again.
+    """Print an entry, put it in the place of the last one of this name, and make the page's table again.
 
     Parameters
     ----------
@@ -46,16 +46,16 @@ def table() -> str:
 
 
 def write_table() -> None:
-    """Put the table in the place of README's."""
-    text = README.read_text()
+    """Put the table in the place of the page's."""
+    text = PAGE.read_text()
     before, _, rest = text.partition(HEAD)
     _, _, after = rest.partition("\n\n")
-    with whole_file(README) as temporary:
+    with whole_file(PAGE) as temporary:
         temporary.write_text(before + table() + "\n" + after)
 
 
 def line(entry: dict[str, Any]) -> str:
-    """An entry as README shows it."""
+    """An entry as the page shows it."""
     digits, ratio_digits = entry.get("digits", 1), entry.get("ratio_digits", 1)
     ours = f"{entry['ours']:,.{digits}f} {entry['unit']}".strip()
     theirs, ratio = "–", "–"

@@ -18,13 +18,13 @@ from stages.run.errors import UserError
         (
             "      dae-5: {}\n",
             "",
-            "datasets.ml-latest-small.models: 'dae-5' is missing; write 'dae-5: {}' to train it as",
+            "datasets.ml-20m.models: 'dae-5' is missing; write 'dae-5: {}' to train it as",
         ),
-        ("      dae-5: {}\n", "      dae-6: {}\n", "datasets.ml-latest-small.models: 'dae-6' is not under models"),
+        ("      dae-5: {}\n", "      dae-6: {}\n", "datasets.ml-20m.models: 'dae-6' is not under models"),
         (
             "dae-5: {}",
             "dae-5: {start: 0.5}",
-            "datasets.ml-latest-small.models.dae-5.start: is for models with a bottle",
+            "datasets.ml-20m.models.dae-5.start: is for models with a bottle",
         ),
         ("\nseeds: [0, 1, 2]", "\nseeds: [0, 1, 1]", "seeds: 1 is there more than once"),
         (

@@ -13,6 +13,6 @@ def test_models_with_values_of_their_own_on_the_data_set_are_named_with_these() 
     models["dae-20"] = ModelOnDataset(epochs=3, start=0.5)
     models["dae-10"] = ModelOnDataset()
     assert describe(params, "ml-20m").recipes == {
-        "dae-200": ["learning rate", "L2"],
-        "dae-20": ["epochs", "start of the codebooks"],
+        "dae-200": {"learning rate": 0.1, "L2": 0.0},
+        "dae-20": {"epochs": 3, "start of the codebooks": 0.5},
     }

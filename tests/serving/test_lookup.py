@@ -1,9 +1,8 @@
 """A table of codes is looked up as the table that they are decoded to."""
 
 import copy
+import doctest
 import io
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from stages.serving import lookup
 from stages.serving.lookup import QuantizedEmbedding
 from tests.conftest import NO_GPU
 
-README = Path(__file__).parents[2] / "README.md"
 WIDTH = 12
 DRAWS = np.random.default_rng(0)
 
@@ -316,7 +314,5 @@ def test_codes_that_are_not_the_codecs_are_said(product: Table, wrong: np.ndarra
         QuantizedEmbedding.from_codec(product.codec, wrong)
 
 
-def test_the_readme_example_runs() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    (example,) = (block for block in blocks if "QuantizedEmbedding" in block)
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102
+def test_the_example_of_its_docstring_runs() -> None:
+    assert doctest.testmod(lookup) == (0, 6)

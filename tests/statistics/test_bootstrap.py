@@ -16,6 +16,10 @@ def test_what_users_and_seeds_share_cancels() -> None:
     assert BOOTSTRAP.share_above(USERS * 0.75 + 0.25 * 0.1, USERS, np.full((1, 500), 0.1)) == pytest.approx((0.75,) * 3)
 
 
+def test_there_is_no_share_of_what_may_be_nothing() -> None:
+    assert np.isnan(BOOTSTRAP.share_above(USERS, USERS, USERS + DRAWS.normal(size=500))).all()
+
+
 def test_an_interval_of_a_difference_is_two_standard_errors_to_both_sides() -> None:
     noise = DRAWS.normal(size=500)  # the same in every seed
     value, low, high = BOOTSTRAP.difference(USERS + noise, USERS)

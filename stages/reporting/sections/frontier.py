@@ -59,6 +59,7 @@ def _repeats(table: pd.DataFrame) -> str:
     if not (table["repeats"] != "").any():
         return ""
     return (
-        "A row with (= …) ranks every test user just as that row of fewer bytes does: its further codebooks have a "
-        "single code in use (*Use of the codes*, dead codes), so its further bytes buy nothing."
+        "A row with (= …) ranks every test user just as that row of fewer bytes does: the shorter code has "
+        "left nothing for the further codebooks to encode (*Use of the codes*, dead codes), so its further bytes buy "
+        "nothing."
     )

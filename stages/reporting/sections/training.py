@@ -83,9 +83,13 @@ def _recipes(experiment: Experiment) -> str:
     """How the models were trained out here; empty where each is trained as params.yaml says for all data sets."""
     if not experiment.recipes:
         return ""
-    models = "; ".join(f"`{model}` ({', '.join(settings)})" for model, settings in experiment.recipes.items())
+    models = "; ".join(
+        f"`{model}` ({', '.join(f'{name} {value:g}' for name, value in settings.items())})"
+        for model, settings in experiment.recipes.items()
+    )
     return (
-        f"On this data set these models have values of their own: {models}. They were chosen on the validation users "
-        f"by `python -m stages.commands.sweep --dataset {experiment.dataset} --model …`; a model that is quantized in "
-        "training takes those of its float twin."
+        f"On this data set these models have values of their own: {models}. Learning rate, L2 and epochs of a float "
+        "model were chosen on the validation users by `python -m stages.commands.sweep --dataset "
+        f"{experiment.dataset} --model …`; a model that is quantized in training takes those of its float twin. The "
+        "start of the codebooks, as a share of the epochs, was not searched."
     )

@@ -1,0 +1,51 @@
+"""README shows how the bundled report opens, its first table and the list below it, and what advise answers there.
+
+python -m tests.decision_table    copies both from the committed report
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from itertools import takewhile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+REPORT = ROOT / "reports/ml-latest-small/report.md"
+BEGIN, END = "<!-- decision table: python -m tests.decision_table -->\n", "<!-- end of decision table -->\n"
+BEGIN_ANSWER, END_ANSWER = "<!-- answer: python -m tests.decision_table -->\n", "<!-- end of answer -->\n"
+
+
+def opening(report: str) -> str:
+    """The first table of a report, with the list below it if there is one."""
+    lines = report[report.index("\n|") + 1 :].splitlines()
+    return "\n".join(takewhile(lambda line: not line or line.startswith(("| ", "|:", "- ")), lines)).strip() + "\n"
+
+
+def answer(readme: str) -> str:
+    """What README's command of advise prints of the row that it chooses, quoted."""
+    (arguments,) = re.findall(r"^python -m (stages\.commands\.advise .*)$", readme, flags=re.MULTILINE)
+    command = [sys.executable, "-m", *shlex.split(arguments)]
+    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return "\n>\n".join(f"> {line}" for line in takewhile(bool, printed.splitlines())) + "\n"
+
+
+def updated(readme: str, report: str) -> str:
+    """README with how the report opens between its markers."""
+    return _between(readme, BEGIN, END, opening(report))
+
+
+def answered(readme: str) -> str:
+    """README with what advise answers between its markers."""
+    return _between(readme, BEGIN_ANSWER, END_ANSWER, answer(readme))
+
+
+def _between(readme: str, begin: str, end: str, text: str) -> str:
+    before, _, rest = readme.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(answered(updated(README.read_text(), REPORT.read_text())))
