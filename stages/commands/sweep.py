@@ -88,7 +88,8 @@ def _open(params: Params, dataset: str, model: str, recipe: Recipe, device: torc
     search = params.search(dataset)
     ranges = search.ranges()
     others = _changed(recipe, dict.fromkeys(ranges, 0))
-    decisive = params.sweep.model_dump(exclude={"trials"}) | search.model_dump()
+    decisive = params.sweep.model_dump() | search.model_dump()
+    del decisive["trials"]  # more of them go on
     fingerprint = fingerprint_of(params, dataset, others, search.seeds[0], device)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path))),
