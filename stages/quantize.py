@@ -1,4 +1,4 @@
-"""Fit quantizers after training, on the embeddings of the train users, for each seed of a model.
+"""Fit quantizers after training, on embeddings of parts of the train users' histories, for each seed of a model.
 
 python -m stages.quantize --dataset ml-latest-small --model dae-200
 """
@@ -45,7 +45,8 @@ def quantize(dataset: Dataset, model: Model) -> None:
             """Seconds that each quantizer took, all its variants together."""
             use_threads(threads)
             network = load_model(settings, n_items, paths.model(dataset, model, seed), device)
-            embeddings = network.embed(split.train)
+            # Held-out histories are shorter than those of training, and new to the model: parts are more like them.
+            embeddings = network.embed_parts(split.train, torch.Generator(device).manual_seed(seed))
             seconds = {}
             for name, quantizer in quantizers.items():
                 started = perf_counter()

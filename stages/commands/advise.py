@@ -12,8 +12,8 @@ from stages.config.reader import read_params
 from stages.reporting.csv_files import damaged_table, read_report_table
 from stages.reporting.frontier import TEXT
 from stages.reporting.results import NDCG
-from stages.reporting.tables import markdown
-from stages.reporting.wording import difference, share_interval
+from stages.reporting.tables import difference_cells, markdown, share_cells
+from stages.reporting.wording import difference, each, score, share_interval
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
@@ -44,7 +44,8 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
         f"{best['row']}: {best['stored']}, {best['bytes_per_user']:g} bytes per user, {_room(best)} for {users:,} users"
     )
     print(f"chosen on the validation users of {title}; on its test users: {_accuracy(best)}")
-    front = fitting.sort_values("gigabytes")
+    # Rows of as many bytes differ in what they share alone: the best of them is enough.
+    front = fitting.drop_duplicates("bytes_per_user").sort_values("bytes_per_user")
     front = front[front[CHOSEN_BY] > front[CHOSEN_BY].cummax().shift(fill_value=-1)].iloc[::-1].iloc[1:]
     if len(front):
         print("\nin less:\n")
@@ -53,7 +54,9 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
                 "row": front["row"],
                 "bytes per user": front["bytes_per_user"].map("{:g}".format),
                 "all users": [_room(row) for _, row in front.iterrows()],
-                "NDCG@100": [_accuracy(row) for _, row in front.iterrows()],
+                "NDCG@100": each(front[NDCG], score),
+                "to float model (95 % CI)": difference_cells(front, "difference"),
+                "above popularity (95 % CI)": share_cells(front, "above_popularity"),
             }
         )))  # fmt: skip
 
@@ -76,10 +79,10 @@ def _accuracy(row: pd.Series) -> str:
     """NDCG@100; against the float model, with 95 % confidence intervals, where there is one."""
     text = f"NDCG@100 {row[NDCG]:.4f}"
     if pd.notna(row["kept"]):
-        text += f", {share_interval(*_interval(row, 'kept'))} of its floats"
-        text += f", {difference(*_interval(row, 'difference'))}"
+        text += f", {share_interval(*_interval(row, 'kept'))} of its float model's, a difference of "
+        text += difference(*_interval(row, "difference"))
     if pd.notna(row["above_popularity"]):
-        text += f"; {share_interval(*_interval(row, 'above_popularity'))} of what they have above popularity"
+        text += f"; {share_interval(*_interval(row, 'above_popularity'))} of what that model has above popularity"
     return text
 
 

@@ -122,8 +122,7 @@ class AutoEncoder(Recommender):
         users = torch.randperm(train.shape[0], generator=generator, device=generator.device)[:VECTORS_TO_START]
         histories = train[users.cpu().numpy()]
         if self.bottleneck.rules.ema_targets == "parts":
-            n_subsamples = min(SUBSAMPLES_TO_START, VECTORS_TO_START // len(users))
-            vectors = np.concatenate([self.embed_subsampled(histories, generator) for _ in range(n_subsamples)])
+            vectors = self.embed_parts(histories, generator)
         else:
             vectors = self.embed(histories)
         self.bottleneck.start(vectors, self.output, seed, batch_size)
@@ -139,6 +138,19 @@ class AutoEncoder(Recommender):
     def embed(self, fold_in: csr_array) -> np.ndarray:
         """(n_users, d) float32: the last hidden layer, before any quantization."""
         return self._clean_hidden(self._on_device(fold_in)).cpu().numpy()
+
+    def embed_parts(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:
+        """Up to four subsampled embeddings of each user, float32 (n, d), to fit codebooks on.
+
+        One of each user where that gives 65,536 or more.
+
+        Parameters
+        ----------
+        histories : (n_users, n_items) 0/1
+        generator : generator on the model's device
+        """
+        n_subsamples = max(1, min(SUBSAMPLES_TO_START, VECTORS_TO_START // histories.shape[0]))
+        return np.concatenate([self.embed_subsampled(histories, generator) for _ in range(n_subsamples)])
 
     def embed_subsampled(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:
         """(n_users, d) float32: embeddings of subsampled histories, as if users had no other items.

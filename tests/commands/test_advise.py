@@ -55,8 +55,8 @@ def test_it_is_chosen_on_validation_users_and_measured_on_test_users(capsys: pyt
     assert capsys.readouterr().out.splitlines()[:2] == [
         "fine: codes, 20 bytes per user, 1.5 GB for 50,000,000 users",
         "chosen on the validation users of MovieLens latest-small (2018-09); on its test users: NDCG@100 0.3900, "
-        "97.5 % (96.0–99.0) of its floats, -0.0100 (-0.0200 to +0.0000); 95.0 % (94.0–96.0) of what they have above "
-        "popularity",
+        "97.5 % (96.0–99.0) of its float model's, a difference of -0.0100 (-0.0200 to +0.0000); 95.0 % (94.0–96.0) of "
+        "what that model has above popularity",
     ]
 
 

@@ -119,6 +119,15 @@ def test_codebooks_start_from_no_more_vectors_than_kmeans_takes(
     assert len(starting_vectors(quantized(ema_targets), checkerboard, monkeypatch)) == 100
 
 
+def test_codebooks_are_fitted_on_parts_of_every_history_however_many_there_are(
+    checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = shows_its_input(dropout=0.5)
+    assert len(model.embed_parts(checkerboard, torch.Generator().manual_seed(0))) == 4 * checkerboard.shape[0]
+    monkeypatch.setattr(autoencoder, "VECTORS_TO_START", 100)
+    assert len(model.embed_parts(checkerboard, torch.Generator().manual_seed(0))) == checkerboard.shape[0]
+
+
 def test_a_model_without_bottleneck_has_no_float_share() -> None:
     assert AutoEncoder(40, [8], dropout=0.5).float_share is None
     assert quantized().float_share == 0.4
