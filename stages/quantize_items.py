@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from stages import codecs
+from stages.codebooks.clustering import CODES
 from stages.codebooks.fitted import FittedCodec
 from stages.config.checks import check_split
 from stages.config.reader import read_params
@@ -23,7 +24,7 @@ from stages.interfaces.codec import Codec, Float32
 from stages.interfaces.split import Split, load_split
 from stages.models.autoencoder import AutoEncoder
 from stages.models.build import load_model
-from stages.models.device import choose_device, describe
+from stages.models.device import THREADS, choose_device, describe, side_by_side, threads_for, use_threads
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
@@ -54,21 +55,24 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
     check_split(params, n_users, n_items, [model])
     device = choose_device(params.device)
     keep_freed_memory()
-    rows: dict[str, list[Measurements]] = {}
-    seconds: dict[str, list[float]] = {}
+    threads = threads_for(n_items * CODES * params.model(model).hidden[-1], torch.device("cpu"))  # faiss: on the CPU
     with (
         recorded(dataset, f"quantize-items-{model}") as facts,
         whole_folder(paths.item_codecs(dataset, model)) as codec_folder,
         whole_folder(paths.evaluation(dataset, "items", model)) as folder,
     ):
         facts |= describe(device)
-        for seed in params.seeds:
+
+        def quantize_seed(seed: int) -> tuple[dict[str, Measurements], dict[str, float]]:
+            """Measurements of each row, and seconds that each quantizer took for both tables and all variants."""
+            use_threads(threads)
             network = load_model(params.model(model), n_items, paths.model(dataset, model, seed), device)
             tables = {"output": _numbers(network.output.weight), "input": _numbers(network.input_weight)}
+            rows, seconds = {}, {}
             for name, settings in quantizers.items():
                 started = perf_counter()
                 fitted = {table: codecs.fit(settings, vectors, n_items) for table, vectors in tables.items()}
-                seconds.setdefault(name, []).append(round(perf_counter() - started, 2))
+                seconds[name] = round(perf_counter() - started, 2)
                 for variant in settings.variants:
                     quantized = {table: _quantize(tables[table], of[variant]) for table, of in fitted.items()}
                     for what in TABLES:
@@ -80,7 +84,7 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
                             network, users, split, tables, quantized, what, params.evaluation.batch_size
                         )
                         measured.per_user["seed"] = seed
-                        rows.setdefault(row.name, []).append(measured)
+                        rows[row.name] = measured
                     target = codec_folder / row.users.name
                     target.mkdir(exist_ok=True)
                     for table, (codec, *_) in quantized.items():
@@ -88,10 +92,14 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
                     print(
                         f"{row.users.name}, seed {seed}: {codec.bytes_per_vector} bytes per item and table", flush=True
                     )
-        for row_name, of_seeds in rows.items():
-            write_measurements(of_seeds, folder / row_name)
-        facts["fit_seconds"] = seconds  # of both tables and all variants together, for each seed
-        facts["microseconds"] = {row_name: microseconds_of(of_seeds) for row_name, of_seeds in rows.items()}
+            return rows, seconds
+
+        of_seeds = side_by_side(quantize_seed, params.seeds, THREADS // threads)
+        rows = {name: [measured[name] for measured, _ in of_seeds] for name in of_seeds[0][0]}
+        for row_name, measurements in rows.items():
+            write_measurements(measurements, folder / row_name)
+        facts["fit_seconds"] = {name: [seconds[name] for _, seconds in of_seeds] for name in quantizers}
+        facts["microseconds"] = {name: microseconds_of(measurements) for name, measurements in rows.items()}
 
 
 def _measure(

@@ -9,6 +9,7 @@ import json
 import pandas as pd
 
 from stages.assembly.decoder_refit import DecoderRefit
+from stages.assembly.sessions import threads_of
 from stages.codecs import load_codec
 from stages.config.params import Params
 from stages.config.reader import read_params
@@ -16,7 +17,7 @@ from stages.config.rows import Row
 from stages.interfaces.split import Split, load_split
 from stages.interfaces.weights import save_state
 from stages.models.build import load_model
-from stages.models.device import choose_device, choose_precision, describe
+from stages.models.device import THREADS, choose_device, choose_precision, describe, side_by_side, use_threads
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
@@ -40,8 +41,7 @@ def refit(dataset: Dataset, model: Model) -> None:
     keep_freed_memory()
     batch_size = params.evaluation.batch_size
     rows = [Row(model, name, variant) for name in settings.quantizers for variant in params.quantizer(name).variants]
-    results = []
-    epochs: dict[str, list[int]] = {row.name: [] for row in rows}
+    threads = threads_of(params, dataset, params.recipe(dataset, model), split, device)
     with (
         recorded(dataset, f"refit-{model}") as facts,
         whole_folder(paths.refits(dataset, model)) as layers,
@@ -50,30 +50,29 @@ def refit(dataset: Dataset, model: Model) -> None:
         facts |= describe(device)
         for row in rows:
             (layers / row.name).mkdir()
-        for seed in params.seeds:
+
+        def refit_seed(seed: int) -> tuple[list[pd.DataFrame], list[int]]:
+            """NDCG@100 of the test users, and the best epoch, of each row."""
+            use_threads(threads)
             trained = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
+            results, epochs = [], []
             for row in rows:
                 codec = load_codec(paths.codec(dataset, model, row.name, seed))
                 network = DecoderRefit(trained, codec).eval()
                 before = ndcg_of_users(network, codec, split.test, batch_size)
-                best_epoch = _train(params, dataset, model, network, split, seed)
+                epochs.append(_train(params, dataset, model, network, split, seed))
                 save_state(network.state_dict(), layers / row.name / f"{seed}.pt")
                 after = ndcg_of_users(network, codec, split.test, batch_size)
-                results.append(
-                    pd.DataFrame(
-                        {
-                            "row": row.name,
-                            "user": split.test.scored(),
-                            "seed": seed,
-                            "before": before,
-                            "after": after,
-                        }
-                    )
-                )
-                epochs[row.name].append(best_epoch)
-                print(f"{row.name}, seed {seed}: {before.mean():.4f}, {after.mean():.4f} after {best_epoch} of "
+                users = {"row": row.name, "user": split.test.scored(), "seed": seed, "before": before, "after": after}
+                results.append(pd.DataFrame(users))
+                print(f"{row.name}, seed {seed}: {before.mean():.4f}, {after.mean():.4f} after {epochs[-1]} of "
                       f"{settings.epochs} epochs", flush=True)  # fmt: skip
+            return results, epochs
+
+        of_seeds = side_by_side(refit_seed, params.seeds, THREADS // threads)
+        results = [users for of_seed, _ in of_seeds for users in of_seed]
         pd.concat(results, ignore_index=True).to_parquet(folder / "test_users.parquet", index=False)
+        epochs = {row.name: [of_seed[number] for _, of_seed in of_seeds] for number, row in enumerate(rows)}
         (folder / "epochs.json").write_text(json.dumps(epochs, indent=2) + "\n")
 
 

@@ -16,15 +16,15 @@ from stages.run.errors import UserError
         ("  - ml-20m\n", "  - ml-21m\n", "run: 'ml-21m' is not under datasets"),
         ("  - ml-20m\n", "  - ml-20m\n  - ml-20m\n", "run: 'ml-20m' is there more than once"),
         (
-            "      dae-5: {}\n",
+            "      dae-10: {}\n",
             "",
-            "datasets.ml-20m.models: 'dae-5' is missing; write 'dae-5: {}' to train it as",
+            "datasets.ml-20m.models: 'dae-10' is missing; write 'dae-10: {}' to train it as",
         ),
-        ("      dae-5: {}\n", "      dae-6: {}\n", "datasets.ml-20m.models: 'dae-6' is not under models"),
+        ("      dae-10: {}\n", "      dae-6: {}\n", "datasets.ml-20m.models: 'dae-6' is not under models"),
         (
-            "dae-5: {}",
-            "dae-5: {start: 0.5}",
-            "datasets.ml-20m.models.dae-5.start: is for models with a bottle",
+            "dae-10: {}",
+            "dae-10: {start: 0.5}",
+            "datasets.ml-20m.models.dae-10.start: is for models with a bottle",
         ),
         ("\nseeds: [0, 1, 2]", "\nseeds: [0, 1, 1]", "seeds: 1 is there more than once"),
         (
@@ -51,7 +51,7 @@ from stages.run.errors import UserError
         ("  rq-vae-200: [10, 5]", "  rq-vae-200: [21]", "budgets.rq-vae-200: must be from 2 to 20, the bytes of the"),
         ("[pq-20x10, scalar]", "[pq]", "quantized_items.dae-200: 'pq' is not fitted on the model's users"),
         ("[pq-20x10, scalar]", "[history]", "quantized_items.dae-200: 'history' keeps histories, and has"),
-        ("  dae-200: [pq-20x10, sc", "  dae-5: [pq-20x10, sc", "quantized_items: 'dae-5' is not under quantized"),
+        ("  dae-200: [pq-20x10, sc", "  dae-10: [pq-20x10, sc", "quantized_items: 'dae-10' is not under quantized"),
         (
             "quantizers: [pq-20x10, kmeans] #",
             "quantizers: [pq] #",
@@ -142,7 +142,7 @@ def test_a_split_that_is_too_small_is_said_by_entry(
 
 
 def test_only_entries_of_the_given_models_are_named(params: Params) -> None:
-    check_split(params, 10, 10, ["dae-5", "vae-600-200-600"])
+    check_split(params, 10, 10, ["dae-10", "vae-600-200-600"])
     with pytest.raises(UserError) as raised:
         check_split(params, 10, 10, ["rq-vae-200"])
     assert len(str(raised.value).splitlines()) == 2

@@ -48,7 +48,6 @@ def test_the_committed_file_has_every_row_of_table_1_its_references_and_ours(par
         "dae-20-float16",
         "dae-10-float32",
         "dae-10-float16",
-        "dae-5-float32",
         *(
             f"dae-200-{quantizer}"
             for quantizer in (

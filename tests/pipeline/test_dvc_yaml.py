@@ -65,7 +65,7 @@ AFTER_TRAINING = {"quantize", "evaluate", "evaluate-quantized", "quantize-items"
 RUN_BY_AN_EDIT = {
     "stages/assembly/decoder_refit.py": {"refit"},
     "stages/assembly/rows.py": ROWS,
-    "stages/assembly/sessions.py": {"train"},
+    "stages/assembly/sessions.py": {"train", "refit"},
     "stages/codebooks": {"train", *AFTER_TRAINING},
     "stages/codecs": {"quantize", "evaluate-quantized", "quantize-items", "refit"},
     "stages/commands": set(),
