@@ -5,6 +5,8 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Or uv would sync the environment that is active.
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Where it is set, each of some twenty stages would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: report test lint lock
 
@@ -21,13 +23,13 @@ lint: $(VENV)/ready
 	ruff check
 	mypy
 
-# Exactly the versions of requirements.lock, checked by their hashes; compiled, as every stage imports them anew.
+# Exactly the versions of requirements.lock, checked by their hashes.
 $(VENV)/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
-	uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
+	uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@
 
 # Take newer versions, within the ranges of pyproject.toml.

@@ -10,6 +10,8 @@ from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.transform import Transform
 from stages.interfaces.codec import Embeddings
 
+ITERATIONS = 10  # of k-means, in each codebook; after 25, faiss's default, unseen vectors lose no less
+
 
 class ResidualCodec(CodebookCodec):
     """Stores one byte per codebook; a vector is decoded as the sum of its codes.
@@ -84,6 +86,7 @@ def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) ->
     quantizer.max_beam_size = beam
     # Plain k-means: faiss's default, k-means in ever more dimensions, takes five times as long for the same error.
     quantizer.train_type = faiss.ResidualQuantizer.Train_default
+    quantizer.cp.niter = ITERATIONS
     quiet_clustering(quantizer.cp, n * beam, seed)
     quantizer.train(np.ascontiguousarray(vectors, dtype=np.float32))
     return faiss.vector_to_array(quantizer.codebooks).reshape(n_codebooks, CODES, width)
