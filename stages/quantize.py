@@ -14,7 +14,7 @@ from stages.config.reader import read_params
 from stages.config.rows import Row
 from stages.interfaces.split import load_split
 from stages.models.build import load_model
-from stages.models.device import THREADS, choose_device, describe, side_by_side, threads_for, use_threads
+from stages.models.device import choose_device, describe, side_by_side, threads_for, use_threads
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
@@ -58,7 +58,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
                     print(f"{row.name}, seed {seed}: {codec.bytes_per_vector} bytes per user", flush=True)
             return seconds
 
-        of_seeds = side_by_side(quantize_seed, params.seeds, THREADS // threads)
+        of_seeds = side_by_side(quantize_seed, params.seeds, threads)
         facts["fit_seconds"] = {name: [seconds[name] for seconds in of_seeds] for name in quantizers}
 
 

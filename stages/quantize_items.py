@@ -24,7 +24,7 @@ from stages.interfaces.codec import Codec, Float32
 from stages.interfaces.split import Split, load_split
 from stages.models.autoencoder import AutoEncoder
 from stages.models.build import load_model
-from stages.models.device import THREADS, choose_device, describe, side_by_side, threads_for, use_threads
+from stages.models.device import choose_device, describe, side_by_side, threads_for, use_threads
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
@@ -94,7 +94,7 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
                     )
             return rows, seconds
 
-        of_seeds = side_by_side(quantize_seed, params.seeds, THREADS // threads)
+        of_seeds = side_by_side(quantize_seed, params.seeds, threads)
         rows = {name: [measured[name] for measured, _ in of_seeds] for name in of_seeds[0][0]}
         for row_name, measurements in rows.items():
             write_measurements(measurements, folder / row_name)

@@ -17,7 +17,7 @@ from stages.config.rows import Row
 from stages.interfaces.split import Split, load_split
 from stages.interfaces.weights import save_state
 from stages.models.build import load_model
-from stages.models.device import THREADS, choose_device, choose_precision, describe, side_by_side, use_threads
+from stages.models.device import choose_device, choose_precision, describe, side_by_side, use_threads
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
@@ -69,7 +69,7 @@ def refit(dataset: Dataset, model: Model) -> None:
                       f"{settings.epochs} epochs", flush=True)  # fmt: skip
             return results, epochs
 
-        of_seeds = side_by_side(refit_seed, params.seeds, THREADS // threads)
+        of_seeds = side_by_side(refit_seed, params.seeds, threads)
         results = [users for of_seed, _ in of_seeds for users in of_seed]
         pd.concat(results, ignore_index=True).to_parquet(folder / "test_users.parquet", index=False)
         epochs = {row.name: [of_seed[number] for _, of_seed in of_seeds] for number, row in enumerate(rows)}

@@ -15,7 +15,7 @@ from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.interfaces.weights import save_state
 from stages.models.autoencoder import AutoEncoder
-from stages.models.device import THREADS, choose_device, describe, side_by_side
+from stages.models.device import choose_device, describe, side_by_side
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
@@ -47,8 +47,7 @@ def train(dataset: Dataset, model: Model) -> None:
         whole_folder(paths.models(dataset, model)) as folder,
     ):
         facts |= describe(device) | {"precision": params.training.precision}
-        at_once = THREADS // threads_of(params, dataset, recipe, split, device)
-        finished = side_by_side(train_seed, params.seeds, at_once)
+        finished = side_by_side(train_seed, params.seeds, threads_of(params, dataset, recipe, split, device))
         for training, _ in finished:
             save_state(training.best_weights, folder / f"{training.seed}.pt")
         facts["trainings"] = {model: [facts_of_training for _, facts_of_training in finished]}

@@ -27,14 +27,15 @@ def use_threads(number: int) -> None:
     faiss.omp_set_num_threads(number)
 
 
-def side_by_side(work: Callable[[int], Result], seeds: Sequence[int], at_once: int) -> list[Result]:
+def side_by_side(work: Callable[[int], Result], seeds: Sequence[int], threads: int) -> list[Result]:
     """What `work` gives for each seed, in their order; after an error, no other seed is begun.
 
     Parameters
     ----------
-    at_once : number of seeds that are worked on at a time, each in a thread of Python
+    threads : number that `work` uses in PyTorch and faiss. If that is all, one seed is worked on at a time; else as
+        many as there is room for and one more, each in a thread of Python, so that no core idles beside the last seed
     """
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(1 if threads == THREADS else THREADS // threads + 1) as pool:
         futures = [pool.submit(work, seed) for seed in seeds]
         try:
             return [future.result() for future in futures]

@@ -53,7 +53,7 @@ from stages.run.errors import UserError
         ("[pq-20x10, scalar]", "[history]", "quantized_items.dae-200: 'history' keeps histories, and has"),
         ("  dae-200: [pq-20x10, sc", "  dae-10: [pq-20x10, sc", "quantized_items: 'dae-10' is not under quantized"),
         (
-            "quantizers: [pq-20x10, kmeans] #",
+            "quantizers: [pq-20x10] #",
             "quantizers: [pq] #",
             "refits.dae-200: 'pq' is not fitted on the model's users",
         ),

@@ -45,23 +45,30 @@ def test_small_products_get_one_thread_on_a_cpu_and_large_ones_all(monkeypatch: 
     assert threads_for(40 * 5_000 * 200, torch.device("cuda")) == 8
 
 
-def test_the_number_of_threads_is_of_the_calling_thread_alone() -> None:
+def test_the_number_of_threads_is_of_the_calling_thread_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "THREADS", 2)
     before = torch.get_num_threads()
 
     def number(_: int) -> int:
         use_threads(1)
         return torch.get_num_threads()
 
-    assert side_by_side(number, [0, 1], 2) == [1, 1]
+    assert side_by_side(number, [0, 1], 1) == [1, 1]
     assert torch.get_num_threads() == before
 
 
-def test_seeds_are_worked_on_at_once_and_come_back_in_their_order() -> None:
-    both = threading.Barrier(2, timeout=60)  # passed only where two seeds are worked on at once
-    assert side_by_side(lambda seed: (both.wait(), seed)[1], [3, 1], 2) == [3, 1]
+def test_small_seeds_are_worked_on_at_once_one_more_than_there_is_room_for_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "THREADS", 2)
+    all_three = threading.Barrier(3, timeout=60)  # passed only where three seeds are worked on at once
+    assert side_by_side(lambda seed: (all_three.wait(), seed)[1], [3, 1, 2], 1) == [3, 1, 2]
 
 
-def test_the_first_error_ends_what_has_not_begun() -> None:
+def test_seeds_that_use_all_threads_come_one_after_the_other_and_the_first_error_ends_what_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "THREADS", 2)
     begun = []
 
     def fail(seed: int) -> None:
@@ -69,5 +76,5 @@ def test_the_first_error_ends_what_has_not_begun() -> None:
         raise UserError("no")
 
     with pytest.raises(UserError, match="no"):
-        side_by_side(fail, [0, 1, 2], 1)
+        side_by_side(fail, [0, 1, 2], 2)
     assert 2 not in begun
