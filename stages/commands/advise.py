@@ -55,7 +55,7 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
                 "bytes per user": front["bytes_per_user"].map("{:g}".format),
                 "all users": [_room(row) for _, row in front.iterrows()],
                 "NDCG@100": each(front[NDCG], score),
-                "to float model (95 % CI)": difference_cells(front, "difference"),
+                "against float model (95 % CI)": difference_cells(front, "difference"),
                 "above popularity (95 % CI)": share_cells(front, "above_popularity"),
             }
         )))  # fmt: skip

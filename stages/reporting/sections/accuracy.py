@@ -27,7 +27,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
         "## Table 1 by all metrics, and the rows that the paper lacks",
         accuracy_table(rows, in_paper, labels),
         "These rows are not in the paper's table: float twins of its quantized rows, other codes that are trained, and "
-        "references. Rows that are quantized after training are on the frontier.",
+        "references. Rows that are quantized after training are in the table of the frontier.",
         accuracy_table(rows, beside, labels),
         _how_to_read(rows, experiment),
         *(

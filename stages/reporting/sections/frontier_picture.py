@@ -14,6 +14,7 @@ from stages.reporting.experiment import Experiment
 from stages.reporting.families import FAMILIES
 from stages.reporting.figures import THOUSANDS, WIDTH, Theme, title
 from stages.reporting.frontier import FRONT, by_bytes
+from stages.reporting.headline import best_within
 from stages.reporting.marks import side_by_side
 from stages.reporting.names import Names
 from stages.reporting.paper import TABLE_1, rows_of_the_paper
@@ -32,8 +33,9 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     return paragraphs(
         picture(PICTURE, "Bytes per user against NDCG@100 of every row"),
         "Up and left is better. A bar is the 95 % interval of the row's difference to its float model, paired by user "
-        "and seed: where it crosses the line of that model, the difference is not significant. The rows of the Pareto "
-        f"front, the best row of each family and the paper's rows are named, {NAMED} at most.",
+        "and seed: where it crosses the line of that model, the difference is not significant. Named are the best "
+        "codes above, which the validation users chose, then the Pareto front, which is of the test users, the best "
+        f"row of each family and the paper's rows: {NAMED} at most.",
     )
 
 
@@ -102,10 +104,11 @@ def _placed(axes: Axes, stored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _to_name(stored: pd.DataFrame) -> Sequence[str]:
-    """The Pareto front, the best of each family, and the paper's rows."""
+    """The best codes as the validation users choose, the Pareto front, the best of each family, the paper's rows."""
     best = stored.loc[stored.groupby("family", sort=False)[NDCG].idxmax(), "row"]
     of_the_paper = rows_of_the_paper(stored.set_index("row")["bytes_per_user"])
-    return list(dict.fromkeys([*stored.loc[stored["standing"] == FRONT, "row"], *best, *of_the_paper]))[:NAMED]
+    chosen, front = best_within(stored).values(), stored.loc[stored["standing"] == FRONT, "row"]
+    return list(dict.fromkeys([*chosen, *front, *best, *of_the_paper]))[:NAMED]
 
 
 def _draw_point(axes: Axes, row: "pd.Series[float]", is_named: bool, is_hollow: bool, theme: Theme) -> None:

@@ -45,7 +45,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
         "training, with as many codebooks of as many codes:",
         markdown(pd.DataFrame(columns)),
         "*Difference* is of NDCG@100, by a bootstrap over users and seeds, paired by both. It is not significant where "
-        f"its interval holds 0. {_few_seeds(len(experiment.seeds))}",
+        f"its interval contains 0. {_few_seeds(len(experiment.seeds))}",
     )
 
 

@@ -38,7 +38,7 @@ def _table(rows: pd.DataFrame) -> str:
         "bytes per user": each(shown["bytes_per_user"], number_of_bytes),
         f"{USERS // 10**6}M users": _sizes(shown),
         "NDCG@100": each(shown[NDCG], score),
-        "to float model (95 % CI)": difference_cells(shown, "difference"),
+        "against float model (95 % CI)": difference_cells(shown, "difference"),
         f"above {POPULARITY} (95 % CI)": share_cells(shown, "above_popularity"),
     }
     return markdown(pd.DataFrame(columns))
@@ -53,8 +53,8 @@ def _roles(rows: pd.DataFrame) -> dict[str, list[str]]:
     if (twin := _float_model(rows)) is not None:
         roles.setdefault(twin, ["float model of the codes"])
     for name in dict.fromkeys(best.values()):
-        limits = ", ".join(str(limit) for limit, row in best.items() if row == name)
-        roles.setdefault(name, []).append(f"best of at most {limits} bytes")
+        limits = " and ".join(f"≤ {limit}" for limit, row in best.items() if row == name)
+        roles.setdefault(name, []).append(f"best at {limits} bytes")
     return roles
 
 
@@ -78,10 +78,10 @@ def _resolution(tables: Tables, experiment: Experiment) -> str:
     if not told:
         return ""
     return (
-        f"**What can be told apart.** {table['users'].iloc[0]:,} test users and {len(experiment.seeds)} seeds resolve "
-        f"a difference between a code and its float model of {told}: the median half-width of 95 % intervals at up to "
-        f"{LIMITS[0]} bytes. The report has {made} intervals of comparisons, none corrected for their number; where "
-        "nothing differs, one in twenty leaves out 0."
+        f"**What can be told apart.** With {table['users'].iloc[0]:,} test users and {len(experiment.seeds)} seeds, a "
+        f"difference between a code and its float model is mostly not significant below {told}: the median half-width "
+        f"of 95 % intervals at up to {LIMITS[0]} bytes. The report has {made} intervals of comparisons, none corrected "
+        "for their number; where nothing differs, at least one in twenty excludes 0."
     )
 
 
@@ -91,8 +91,8 @@ def _during_or_after(gains: pd.DataFrame) -> str:
     counts = outcomes(gains)
     return (
         f"**During training or after it.** At equal bytes, {counts['wins']} of {len(gains)} rows quantized during "
-        f"training win against quantizing after it, {counts['ties']} tie (not significant, which proves no equality) "
-        f"and {counts['losses']} lose."
+        f"training win against quantizing after it, {counts['losses']} lose, and {counts['ties']} tie: their "
+        "differences are not significant, which does not prove that they are equal."
     )
 
 
@@ -101,7 +101,7 @@ def _choice(rows: pd.DataFrame) -> str:
         return ""
     return (
         "**The best codes** were chosen by NDCG@100 on the validation users; the table shows it on the test users, "
-        "whom the choice did not see. A row that cannot be told apart from them is as good a choice."
+        "which the choice did not see. Another row whose interval overlaps may be as good."
     )
 
 
@@ -118,8 +118,8 @@ def _baselines(rows: pd.DataFrame) -> str:
     )
     return (
         f"**Baselines.** One list for everybody (`{POPULARITY}`) reaches {score(ndcg[POPULARITY])}, which is "
-        f"{share(ndcg[POPULARITY] / ndcg[best])} of the best float model ({score(ndcg[best])}), so what counts of a "
-        f"code is the share that it keeps above that{others}."
+        f"{share(ndcg[POPULARITY] / ndcg[best])} of the best float model ({score(ndcg[best])}). A code is therefore "
+        f"judged by the share that it keeps of what its float model has above popularity{others}."
     )
 
 

@@ -30,7 +30,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
         return ""
     same, other = pairs["difference"] <= 0, pairs["difference"] > 0
     return (
-        f"Of {len(pairs)} neighbours in the paper's order of these rows, {same.sum()} come in that order here "
+        f"Of {len(pairs)} adjacent pairs in the paper's order of these rows, {same.sum()} come in that order here "
         f"({(pairs['high'] < 0).sum()} significantly) and {other.sum()} the other way round "
         f"({(pairs['low'] > 0).sum()} significantly)."
     )

@@ -17,7 +17,8 @@ def words(tables: Tables, experiment: Experiment) -> str:
         "## Table 1",
         "These are the rows of Table 1 of *PQ-VAE: Efficient Recommendation Using Quantized Embeddings* (Van Balen & "
         "Levy, RecSys 2019), as measured here.",
-        _table(rows.loc[rows_of_the_paper(rows["bytes_per_user"])], experiment.compare_with_paper),
+        _table(shown := rows.loc[rows_of_the_paper(rows["bytes_per_user"])], experiment.compare_with_paper),
+        _float_models(shown, rows),
         _the_papers_values(experiment),
     )
 
@@ -37,6 +38,15 @@ def _table(shown: pd.DataFrame, with_paper: bool) -> str:
         columns["paper"] = each(printed, "{:.3f}".format)
         columns["difference"] = each(shown[NDCG] - printed, "{:+.4f}".format)
     return markdown(pd.DataFrame(columns))
+
+
+def _float_models(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Of which rows the shares are; empty where there are none."""
+    twins = [name for name in dict.fromkeys(shown["float_twin"]) if name]
+    if not twins:
+        return ""
+    named = ", ".join(f"`{name}` ({score(rows.loc[name, NDCG])})" for name in twins)
+    return f"Both shares are of the float model of the same layers: {named}."
 
 
 def _the_papers_values(experiment: Experiment) -> str:

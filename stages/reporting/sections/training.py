@@ -50,8 +50,8 @@ def draw(tables: Tables, theme: Theme) -> Figure:
     title(
         figure,
         theme,
-        "Are the models trained out?",
-        "A line that is flat at its end: more epochs would not help. Means over seeds; the loss is with dropout.",
+        "Have the models converged?",
+        "Where a line is flat at its end, more epochs would not help; where it rises, they might. Means over seeds.",
     )
     panels = figure.subplots(len(groups), 2, sharex=True, sharey="col", squeeze=False)
     inches = figure.get_figheight()
@@ -80,7 +80,7 @@ def _family(model: str, rows: pd.DataFrame) -> str:
 
 
 def _recipes(experiment: Experiment) -> str:
-    """How the models were trained out here; empty where each is trained as params.yaml says for all data sets."""
+    """How the models were trained here; empty where each is trained as params.yaml says for all data sets."""
     if not experiment.recipes:
         return ""
     models = "; ".join(

@@ -20,8 +20,8 @@ def test_the_table_has_the_baselines_the_float_models_and_the_best_codes(tmp_pat
         ["reference", "`popularity`", "0", "0 GB", "0.1000"],
         ["reference", "`ease`", "264.2", "7.93 GB", "0.5000"],
         ["best float model", "`dae-200-200-200`", "800", "24 GB", "0.4000"],
-        ["best of at most 40 bytes", "`pq-vae-200-200-40x5`", "40", "1.2 GB", "0.3600"],
-        ["best of at most 20, 10, 5 bytes", "`20`", "1", "0.0302 GB", "0.3000"],
+        ["best at ≤ 40 bytes", "`pq-vae-200-200-40x5`", "40", "1.2 GB", "0.3600"],
+        ["best at ≤ 20 and ≤ 10 and ≤ 5 bytes", "`20`", "1", "0.0302 GB", "0.3000"],
     ]
     assert table[4][6].startswith("86.7 % (")
 
@@ -39,15 +39,21 @@ def test_the_lines_say_what_can_be_told_apart_and_how_often_was_compared(tmp_pat
     told = line(text, "What can be told apart")
     assert "3 test users and 2 seeds" in told
     assert "(fitted after training) or " in told
-    # Two codes against their float model, one of them against the other, and two neighbours in the paper's order.
+    # Two codes against their float model, one of them against the other, and two rows adjacent in the paper's order.
     assert "4 intervals of comparisons, none corrected for their number" in told
 
 
 @pytest.mark.parametrize(
     ("ndcg", "counts"),
     [
-        ([0.39, 0.51, 0.48], "1 of 1 rows quantized during training win against quantizing after it, 0 tie"),
-        ([0.27, 0.45, 0.36], "0 of 1 rows quantized during training win against quantizing after it, 1 tie"),
+        (
+            [0.39, 0.51, 0.48],
+            "1 of 1 rows quantized during training win against quantizing after it, 0 lose, and 0 tie",
+        ),
+        (
+            [0.27, 0.45, 0.36],
+            "0 of 1 rows quantized during training win against quantizing after it, 0 lose, and 1 tie",
+        ),
     ],
 )
 def test_the_lines_count_the_rows_that_win_and_tie(ndcg: list[float], counts: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ ROWS = [
 def test_neighbours_in_the_papers_order_are_counted_with_those_that_are_significant(tmp_path: Path) -> None:
     tables = tables_of(results(*ROWS), tmp_path)
     assert paper_order.words(tables, EXPERIMENT) == (
-        "Of 2 neighbours in the paper's order of these rows, 1 come in that order here (1 significantly) and 1 the "
+        "Of 2 adjacent pairs in the paper's order of these rows, 1 come in that order here (1 significantly) and 1 the "
         "other way round (0 significantly)."
     )
     assert paper_order.words(tables, replace(EXPERIMENT, is_made_up=True)) == ""
