@@ -68,7 +68,12 @@ def write_results(study: optuna.Study, params: Params, dataset: str, model: str)
         (temporary / "params.patch").write_text(_patch(PATH.read_text(), dataset, model, best))
         (temporary / "sweep.md").write_text(_page(trials, params, dataset, model, best))
     print(f"{folder}/sweep.md: best {in_words(best)}, NDCG@100 {study.best_value:.4f} on validation users")
-    print(f"accept it with: git apply {folder}/params.patch; after a change of {PATH}, run this command again first")
+    if (folder / "params.patch").stat().st_size:
+        print(
+            f"accept it with: git apply {folder}/params.patch; after a change of {PATH}, run this command again first"
+        )
+    else:
+        print(f"{PATH} has these values already")
 
 
 def _patch(text: str, dataset: str, model: str, best: dict[str, float]) -> str:

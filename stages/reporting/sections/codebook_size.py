@@ -75,7 +75,7 @@ def draw(tables: Tables, theme: Theme) -> Figure | None:
     _draw_sizes(left, sizes, theme)
     _draw_convergence(right, convergence)
     for axes in (left, right):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.06 * axes.dataLim.ymax)  # a mark at the top is whole
     names = Names(right)
     for row, steps in convergence.groupby("row", sort=False):
         end = steps.iloc[-1]
