@@ -37,7 +37,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
         recorded(dataset, f"quantize-{model}") as facts,
         whole_folder(paths.codecs(dataset, model)) as folder,
     ):
-        facts |= describe(device)
+        facts |= describe(device, threads)
         for row in params.quantized_rows_of(model):
             (folder / row.name).mkdir()
 

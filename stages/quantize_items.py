@@ -61,7 +61,7 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
         whole_folder(paths.item_codecs(dataset, model)) as codec_folder,
         whole_folder(paths.evaluation(dataset, "items", model)) as folder,
     ):
-        facts |= describe(device)
+        facts |= describe(device, threads)
 
         def quantize_seed(seed: int) -> tuple[dict[str, Measurements], dict[str, float]]:
             """Measurements of each row, and seconds that each quantizer took for both tables and all variants."""

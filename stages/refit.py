@@ -47,7 +47,7 @@ def refit(dataset: Dataset, model: Model) -> None:
         whole_folder(paths.refits(dataset, model)) as layers,
         whole_folder(paths.evaluation(dataset, "refits", model)) as folder,
     ):
-        facts |= describe(device)
+        facts |= describe(device, threads)
         for row in rows:
             (layers / row.name).mkdir()
 

@@ -35,6 +35,7 @@ def train(dataset: Dataset, model: Model) -> None:
     check_split(params, *split.train.shape, [model])
     device = choose_device(params.device)
     keep_freed_memory()
+    threads = threads_of(params, dataset, recipe, split, device)
 
     def train_seed(seed: int) -> tuple[Training[AutoEncoder], dict[str, Any]]:
         training = new_training(params, dataset, recipe, seed, split, device)
@@ -46,8 +47,8 @@ def train(dataset: Dataset, model: Model) -> None:
         recorded(dataset, f"train-{model}") as facts,
         whole_folder(paths.models(dataset, model)) as folder,
     ):
-        facts |= describe(device) | {"precision": params.training.precision}
-        finished = side_by_side(train_seed, params.seeds, threads_of(params, dataset, recipe, split, device))
+        facts |= describe(device, threads) | {"precision": params.training.precision}
+        finished = side_by_side(train_seed, params.seeds, threads)
         for training, _ in finished:
             save_state(training.best_weights, folder / f"{training.seed}.pt")
         facts["trainings"] = {model: [facts_of_training for _, facts_of_training in finished]}

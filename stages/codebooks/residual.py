@@ -84,7 +84,7 @@ def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) ->
     n, width = vectors.shape
     quantizer = faiss.ResidualQuantizer(width, n_codebooks, 8)
     quantizer.max_beam_size = beam
-    # Plain k-means: faiss's default, k-means in ever more dimensions, takes five times as long for the same error.
+    # Plain k-means: faiss's default, in ever more dimensions, takes up to five times as long for about the same error.
     quantizer.train_type = faiss.ResidualQuantizer.Train_default
     quantizer.cp.niter = ITERATIONS
     quiet_clustering(quantizer.cp, n * beam, seed)

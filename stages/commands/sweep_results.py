@@ -81,8 +81,10 @@ def _patch(text: str, dataset: str, model: str, best: dict[str, float]) -> str:
 
     UserError where the line is not of the form `<model>: {…}`.
     """
-    within = text.index(f"\n  {dataset}:", text.index("\ndatasets:"))
-    line = re.compile(rf"(?<=\n      {re.escape(model)}: )\{{.*?\}}").search(text, text.index("\n    models:", within))
+    start = text.index(f"\n  {dataset}:", text.index("\ndatasets:")) + 1
+    end = re.compile(r"\n {0,2}[^\s#]").search(text, start)  # of the data set: another one has lines alike
+    lines = re.compile(rf"(?<=\n      {re.escape(model)}: )\{{.*?\}}")
+    line = lines.search(text, start, end.start() if end else len(text))
     if line is None:
         raise UserError(f"datasets.{dataset}.models.{model} in {PATH} is not on one line; write it as {{ … }}")
     values = YAML(typ="safe").load(line[0]) | best

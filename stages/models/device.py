@@ -80,7 +80,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16
 
 
-def describe(device: torch.device) -> dict[str, object]:
-    """The device and the number of threads, for the run facts."""
+def describe(device: torch.device, threads: int = THREADS) -> dict[str, object]:
+    """The device and the number of threads that each piece of work uses, for the run facts."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "threads": THREADS}
+    return {"device": name, "threads": threads}

@@ -75,7 +75,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
 
 def _family(model: str, rows: pd.DataFrame) -> str:
     """Of the model's first row; the rows that quantize a float model come after its own."""
-    own = rows.loc[rows["row"].str.startswith(model), "family"]
+    own = rows.loc[(rows["row"] == model) | rows["row"].str.startswith(f"{model}-"), "family"]
     return str(own.iloc[0]) if len(own) else "float"
 
 
@@ -88,8 +88,8 @@ def _recipes(experiment: Experiment) -> str:
         for model, settings in experiment.recipes.items()
     )
     return (
-        f"On this data set these models have values of their own: {models}. Learning rate, L2 and epochs of a float "
-        "model were chosen on the validation users by `python -m stages.commands.sweep --dataset "
-        f"{experiment.dataset} --model …`; a model that is quantized in training takes those of its float twin. The "
-        "start of the codebooks, as a share of the epochs, was not searched."
+        f"On this data set these models have values of their own in params.yaml: {models}. `python -m "
+        f"stages.commands.sweep --dataset {experiment.dataset} --model …` searches learning rate, L2 and epochs on the "
+        "validation users, and writes what it tried to `sweeps/` beside this report. The start of the codebooks, as a "
+        "share of the epochs, is not searched."
     )

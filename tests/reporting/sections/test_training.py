@@ -15,7 +15,7 @@ def test_models_that_are_trained_in_a_way_of_their_own_are_named_with_how_it_was
     recipes: dict[str, dict[str, float]] = {"dae-200": {"learning rate": 0.005, "L2": 0.1}, "vae": {"epochs": 20}}
     text = training.words(tables, replace(EXPERIMENT, recipes=recipes))
     assert "`dae-200` (learning rate 0.005, L2 0.1); `vae` (epochs 20)" in text
-    assert "chosen on the validation users by `python -m stages.commands.sweep --dataset tiny --model …`" in text
+    assert "`python -m stages.commands.sweep --dataset tiny --model …` searches learning rate, L2 and epochs" in text
     assert "sweep" not in training.words(tables, EXPERIMENT)
 
 
