@@ -10,7 +10,8 @@ from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.transform import Transform
 from stages.interfaces.codec import Embeddings
 
-ITERATIONS = 10  # of k-means, in each codebook; after 25, faiss's default, unseen vectors lose no less
+# Of k-means, in each codebook. After 25, faiss's default, unseen users lose 0–4 % less variance at the same NDCG@100.
+ITERATIONS = 10
 
 
 class ResidualCodec(CodebookCodec):
