@@ -19,8 +19,10 @@ def save_state(state: Any, path: Path) -> None:
     with path.open("wb") as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # a full disk is its context, "unexpected pos" its own words
-            raise error.__context__ if isinstance(error.__context__, OSError) else error
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # of a full disk PyTorch says "unexpected pos"
+                raise error.__context__ from None
+            raise
 
 
 def load_weights(model: Model, path: Path, stage: str) -> Model:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from stages.run.errors import UserError
 
-NAME = "digests.json"
+DIGESTS = "digests.json"
 
 
 def write_digests(folder: Path, name: str) -> None:
@@ -17,9 +17,9 @@ def write_digests(folder: Path, name: str) -> None:
     ----------
     name : name that the folder gets in the end; it begins every key, so that folders that change places are noticed
     """
-    below = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / NAME)
+    below = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / DIGESTS)
     digests = {f"{name}/{path.relative_to(folder).as_posix()}": _sha256(path) for path in below}
-    (folder / NAME).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+    (folder / DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
 
 
 def checked(path: Path, stage: str) -> BinaryIO:
@@ -38,14 +38,14 @@ def checked(path: Path, stage: str) -> BinaryIO:
         raise UserError(f"there is no {path}; run the stage {stage} first")
     if not path.is_file():  # to open a pipe would wait for its other end
         raise damaged(path, "is no file", stage)
-    folder = next((above for above in path.parents if (above / NAME).is_file()), None)
+    folder = next((above for above in path.parents if (above / DIGESTS).is_file()), None)
     if folder is None:
-        raise UserError(f"{path} has no {NAME} beside it, by which damage shows; run the stage {stage} again")
+        raise UserError(f"{path} has no {DIGESTS} beside it, by which damage shows; run the stage {stage} again")
     try:
-        digests = json.loads((folder / NAME).read_bytes())
+        digests = json.loads((folder / DIGESTS).read_bytes())
         expected = digests[f"{folder.absolute().name}/{path.relative_to(folder).as_posix()}"]
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise damaged(folder / NAME, f"does not hold the digest of {path.name}", stage) from error
+        raise damaged(folder / DIGESTS, f"does not hold the digest of {path.name}", stage) from error
     file = path.open("rb")
     # The file that was checked is the one that is read, even if another takes its place meanwhile.
     if hashlib.file_digest(file, "sha256").hexdigest() != expected:
@@ -57,7 +57,7 @@ def checked(path: Path, stage: str) -> BinaryIO:
 
 def damaged(path: Path, what: str, stage: str) -> UserError:
     """The error for a file that is not as it should be; what : what is wrong, such as "is no table"."""
-    return UserError(f"{path} {what}; remove it, and let dvc repro run the stage {stage} again")
+    return UserError(f"{path} {what}; remove it and run the stage {stage} again")
 
 
 def _sha256(path: Path) -> str:
