@@ -360,6 +360,16 @@ def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Cl
     assert "epoch" not in clone.stage("commands.study", "--study", "ablation")
 
 
+def test_a_damaged_result_of_a_study_is_said(clone: Clone) -> None:
+    clone.stage("commands.study", "--study", "ablation")
+    result = next((clone.folder / "data/tiny/studies").glob("*/result.npz"))
+    content = result.read_bytes()
+    result.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
+    complaint = clone.complaint("stages.commands.study", "--dataset", "tiny", "--study", "ablation")
+    assert f"{result.relative_to(clone.folder)} is not as the stage study wrote it; remove it" in complaint
+    result.write_bytes(content)
+
+
 def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -> None:
     clone.stage("commands.sweep", "--model", "dae-8")
     folder = clone.folder / "reports/tiny/sweeps/dae-8"
