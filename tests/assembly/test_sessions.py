@@ -29,8 +29,8 @@ State = dict[str, Any]
 def training(train: csr_array) -> Training[AutoEncoder]:
     model = AutoEncoder(40, [4], 0.5)
     return Training(
-        model, train, lambda: float(model.output.bias.detach().abs().sum()), epochs=EPOCHS, batch_size=100, learning_rate=0.01,
-        cooldown=0.0, l2=0.01, precision=torch.float32, seed=0,
+        model, train, lambda: float(model.output.bias.detach().norm()), epochs=EPOCHS, batch_size=100,
+        learning_rate=0.01, cooldown=0.0, l2=0.01, precision=torch.float32, seed=0,
     )  # fmt: skip
 
 
