@@ -1,6 +1,7 @@
 """The entries under datasets in params.yaml: where ratings come from, and what becomes of them."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import PurePath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -225,18 +226,53 @@ Format = Annotated[
 
 
 class SplitSettings(Strict):
-    """The protocol of Liang et al. 2018 (strong generalization)."""
+    """The protocol of Liang et al. 2018 (strong generalization), or the same by time."""
 
+    kind: Literal["users", "time"] = "users"
+    """What is held out of a held-out user: interactions drawn at random (users), or the last ones (time)."""
     threshold: float | None = None
     """A rating above it is an interaction; None where there are no ratings."""
     min_user_interactions: Annotated[int, Field(ge=1)]
     """Users with fewer are dropped."""
+    min_item_interactions: Annotated[int, Field(ge=1)] = 1
+    """Items with fewer are dropped, before users are."""
+    filter: Literal["once", "core"] = "once"
+    """Whether both minimums are applied once, or again until all that are left have enough (k-core)."""
     held_out_users: Annotated[int, Field(ge=1)]
     """Users for validation, and as many again for test."""
-    held_out_share: Annotated[float, Field(gt=0, lt=1)]
-    """Share of a held-out user's interactions that is to be predicted."""
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of a held-out user's interactions that is to be predicted; None with a cut."""
+    cut: str | int | float | None = None
+    """Of kind time: where training ends, and what is to be predicted begins; a date by ISO 8601, or a number where
+    timestamps are numbers. None: there is no such moment, and each user's last share is to be predicted."""
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     """Of the split, by NumPy's legacy generator as in the published notebook."""
+
+    @field_validator("cut", mode="before")
+    @classmethod
+    def _a_date_or_a_number(cls, cut: object) -> object:
+        if isinstance(cut, date):
+            raise ValueError(f"put the date in quotes: '{cut.isoformat()}'")  # DVC takes no dates in params.yaml
+        if isinstance(cut, str):
+            try:
+                datetime.fromisoformat(cut)
+            except ValueError:
+                raise ValueError(f"{cut!r} is no date; write it like '2026-10-01' or '2026-10-01T12:00:00Z'") from None
+        elif cut is not None and (isinstance(cut, bool) or not isinstance(cut, int | float) or not abs(cut) < 2**63):
+            raise ValueError(f"must be a date or a number (found {cut!r})")
+        return cut
+
+    @model_validator(mode="after")
+    def _a_share_or_a_cut(self) -> "SplitSettings":
+        if self.cut is not None and self.kind != "time":
+            raise ValueError("cut is given, but kind is not time; set kind to time, or leave the cut out")
+        if self.cut is None and self.held_out_share is None:
+            raise ValueError("held_out_share is missing")
+        if self.cut is not None and self.held_out_share is not None:
+            raise ValueError(
+                "held_out_share is given, but with a cut all that comes after it is held out; leave out one"
+            )
+        return self
 
 
 class DatasetTraining(Strict):
@@ -299,17 +335,22 @@ class DatasetSettings(Strict):
 
     @field_validator("split")
     @classmethod
-    def _threshold_where_there_are_ratings(cls, split: SplitSettings, info: ValidationInfo) -> SplitSettings:
+    def _columns_that_it_needs(cls, split: SplitSettings, info: ValidationInfo) -> SplitSettings:
         layout = info.data.get("format")
         if layout is not None:
             if layout.has_ratings and split.threshold is None:
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
             if not layout.has_ratings and split.threshold is not None:
                 raise ValueError("threshold is given, but format.columns names no rating to compare with it")
+            has_times = isinstance(layout, MovieLensFormat) or layout.columns.timestamp is not None
+            if split.kind == "time" and not has_times:
+                raise ValueError("kind is time, but format.columns names no timestamp to go by")
         return split
 
     @model_validator(mode="after")
-    def _made_up_is_not_the_papers(self) -> "DatasetSettings":
+    def _only_the_papers_own_is_compared(self) -> "DatasetSettings":
+        if self.compare_with_paper and self.split.kind == "time":
+            raise ValueError("compare_with_paper must be false: the split is by time, the paper's is not")
         if isinstance(self.source, SyntheticSource):
             if self.compare_with_paper:
                 raise ValueError("compare_with_paper must be false: the source is synthetic")

@@ -5,27 +5,21 @@ import hashlib
 import numpy as np
 from scipy.sparse import csr_array
 
-from stages.interactions.protocol.interactions import Interactions
+from stages.interactions.protocol.interactions import Counts, Interactions
 from stages.interfaces.split import Split
 
 Description = dict[str, int | str]
 
 
-def describe(n_ratings: int, n_superseded: int, interactions: Interactions, split: Split) -> Description:
+def describe(counts: Counts, interactions: Interactions, split: Split) -> Description:
     """Counts of a split, and SHA-256 digests of its items in order and of its held-out pairs, by name.
 
     The same digests can be computed from files that the notebook of Liang et al. 2018 writes: unique_sid.txt, and
     columns uid and sid of validation_te.csv and test_te.csv, sorted.
-
-    Parameters
-    ----------
-    n_ratings : number of ratings before any filter
-    n_superseded : number of these that were left out because the same user rated the same item later
     """
     n_train, n_validation = split.train.shape[0], split.validation.held_out.shape[0]
     return {
-        "ratings": n_ratings,
-        "superseded_ratings": n_superseded,
+        **counts._asdict(),
         "interactions": len(interactions),
         "users": len(split.users),
         "items": int(np.count_nonzero(np.bincount(interactions.item))),

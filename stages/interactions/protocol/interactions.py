@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from stages.interactions.protocol.cut import is_before
+from stages.interactions.protocol.filters import Minimums
 from stages.run.errors import UserError
 
 NARROW = 4  # bytes of a number that fits
@@ -33,6 +36,10 @@ class Interactions:
     """int32 (n_interactions,), position in `users`."""
     item: np.ndarray
     """int32 (n_interactions,), position in `items`."""
+    timestamp: np.ndarray | None = None
+    """datetime64[ns] (n_interactions,), int64 or float64; None where the split does not go by it."""
+    is_past: np.ndarray | None = None
+    """bool (n_interactions,), before the cut; None without a cut."""
 
     def __len__(self) -> int:
         return len(self.user)
@@ -46,56 +53,94 @@ class Interactions:
         return _count(self.item, self.items, ids)
 
 
+class Counts(NamedTuple):
+    """What became of the ratings."""
+
+    ratings: int
+    """Before any filter."""
+    superseded_ratings: int
+    """Left out because the same user rated the same item later."""
+    filter_rounds: int
+    """Rounds of `Minimums` in which any were dropped."""
+
+
 def read_interactions(
     files: list[Path],
     read: Callable[[Path], Iterator[pa.RecordBatch]],
     threshold: float | None,
-    min_user_interactions: int,
-) -> tuple[Interactions, int, int]:
+    minimums: Minimums,
+    by_time: bool = False,
+    cut: str | float | None = None,
+) -> tuple[Interactions, Counts]:
     """Read files of ratings as one, and filter them to interactions (protocol, step 1), in the order of the files.
 
     If a user rated an item more than once, only the last rating by timestamp counts. Without timestamps, and for equal
-    ones, the last rating in the files counts.
+    ones, the last rating in the files counts. With a cut, this and the filters hold for what is before the cut by
+    itself, as nothing else was known then.
 
     Parameters
     ----------
     files : files of one format
     read : function that yields a file's columns in batches: user and item (integers or strings, without nulls), and
-        optionally rating (float64) and timestamp (integers)
+        optionally rating (float64) and timestamp (timestamp of ns, or int64 or float64)
     threshold : a rating above it is an interaction; None if there are no ratings, and every row is an interaction
-    min_user_interactions : users with fewer interactions are dropped
-
-    Returns
-    -------
-    The interactions, the number of ratings, and the number of ratings superseded by a later one of the same pair
+    minimums : whoever has fewer interactions is dropped
+    by_time : whether interactions get timestamps
+    cut : a date or a number, see `is_before`; then interactions get `is_past` in place of timestamps
 
     Raises
     ------
     UserError
-        where there are no ratings, no interactions are left, or ids are numbers in one file and text in another.
+        where there are no ratings, no interactions are left, there is no timestamp to go by, or ids are numbers in one
+        file and text in another.
     """
     columns = _read_columns(files, read)
     words = {name: _number_words(columns, name) for name in ("user", "item") if isinstance(columns[name][0], pa.Array)}
     n_ratings = sum(map(len, columns["user"]))
-    chosen, n_superseded = _last_of_each_pair(columns)
+    timestamp, is_past = _times(columns, cut) if by_time else (None, None)
+    chosen, n_superseded = _last_of_each_pair(columns, is_past)
     if threshold is not None:
         good = [piece > np.float64(threshold) for piece in columns["rating"]]
         chosen = good if chosen is None else [last & piece for last, piece in zip(chosen, good, strict=True)]
     if chosen is not None:
         for name in ("user", "item"):
             columns[name] = [piece[here] for piece, here in zip(columns[name], chosen, strict=True)]
-    n_chosen = sum(map(len, columns["user"]))
+        timestamp, is_past = (_where(values, chosen) for values in (timestamp, is_past))
     with ThreadPoolExecutor(2) as pool:
         (users, user), (items, item) = pool.map(_number, (columns["user"], columns["item"]))
-    enough = (np.bincount(user, minlength=1) >= min_user_interactions)[user]
+    enough, n_rounds = minimums.enough(user, item, is_past)
     if not enough.any():
-        above = "" if threshold is None else f" {n_chosen:,} are above the threshold {threshold}, and"
-        raise UserError(
-            f"nothing is left of {n_ratings:,} ratings:{above} no user has {min_user_interactions} of them; "
-            f"lower {'' if threshold is None else 'threshold or '}min_user_interactions in params.yaml"
-        )
+        raise _nothing_left(n_ratings, len(user) if is_past is None else is_past.sum(), threshold, minimums, cut)
     users, items = (words[name][ids] if name in words else ids for name, ids in (("user", users), ("item", items)))
-    return Interactions(users, items, user[enough], item[enough]), n_ratings, n_superseded
+    timestamp, is_past = (_where(values, [enough]) for values in (timestamp, is_past))
+    interactions = Interactions(users, items, user[enough], item[enough], timestamp, is_past)
+    return interactions, Counts(n_ratings, n_superseded, n_rounds)
+
+
+def _times(columns: dict[str, Pieces], cut: str | float | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The timestamps, or with a cut whether each is before it."""
+    if "timestamp" not in columns:
+        raise UserError("split.kind is time, but the ratings have no timestamp; set kind to users in params.yaml")
+    timestamp = np.concatenate(columns["timestamp"])
+    return (timestamp, None) if cut is None else (None, is_before(timestamp, cut))
+
+
+def _where(values: np.ndarray | None, chosen: Pieces) -> np.ndarray | None:
+    return None if values is None else values[np.concatenate(chosen)]
+
+
+def _nothing_left(
+    n_ratings: int, n_counted: int, threshold: float | None, minimums: Minimums, cut: str | float | None
+) -> UserError:
+    where = "" if cut is None else f" before the cut ({cut})"
+    above = "" if threshold is None else f" {n_counted:,} are above the threshold {threshold}{where}, and"
+    items = "" if minimums.of_item == 1 else f" with items that have {minimums.of_item}"
+    lower = [*(() if threshold is None else ("threshold",)), "min_user_interactions"]
+    lower += [] if minimums.of_item == 1 else ["min_item_interactions"]
+    return UserError(
+        f"nothing is left of {n_ratings:,} ratings:{above} no user has {minimums.of_user} of them{items}"
+        f"{where if threshold is None else ''}; lower {' or '.join(lower)} in params.yaml"
+    )
 
 
 def _read_columns(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBatch]]) -> dict[str, Pieces]:
@@ -105,12 +150,12 @@ def _read_columns(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBa
     for file in files:
         for batch in filter(len, read(file)):
             for name, values in zip(batch.schema.names, batch.columns, strict=True):
-                kind = "text" if pa.types.is_string(values.type) else "numbers"
+                is_date = pa.types.is_timestamp(values.type)
+                kind = "dates" if is_date else "text" if pa.types.is_string(values.type) else "numbers"
                 first_kind, first_file = kinds.setdefault(name, (kind, file))
                 if kind != first_kind:
-                    raise UserError(
-                        f"{name} ids are {first_kind} in {first_file} but {kind} in {file}; write all alike"
-                    )
+                    what = "timestamps" if name == "timestamp" else f"{name} ids"
+                    raise UserError(f"{what} are {first_kind} in {first_file} but {kind} in {file}; write all alike")
                 columns.setdefault(name, []).append(values if kind == "text" else _compact(values))
     if not columns:
         raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}; put the whole file there")
@@ -118,7 +163,9 @@ def _read_columns(files: list[Path], read: Callable[[Path], Iterator[pa.RecordBa
 
 
 def _compact(values: pa.Array) -> np.ndarray:
-    """The same numbers in 32 bits, if they fit."""
+    """The same numbers in 32 bits, if they fit; or dates."""
+    if pa.types.is_timestamp(values.type):
+        return np.from_dlpack(values.cast(pa.int64())).view("datetime64[ns]")
     wide = np.from_dlpack(values)  # to_numpy would import pandas
     if wide.itemsize == NARROW:
         return wide
@@ -164,13 +211,18 @@ def _sorted(encoded: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
     return distinct[order], position[encoded.indices.to_numpy()]
 
 
-def _last_of_each_pair(columns: dict[str, Pieces]) -> tuple[Pieces | None, int]:
-    """A mask of the last rating of each pair, None for all, and the number of superseded ratings."""
+def _last_of_each_pair(columns: dict[str, Pieces], is_past: np.ndarray | None) -> tuple[Pieces | None, int]:
+    """A mask of the last rating of each pair, None for all, and the number of superseded ratings.
+
+    is_past : whether a rating is before the cut, whose two sides are taken by themselves; or None
+    """
     users, items = columns["user"], columns["item"]
     if _in_order(users, items):  # as in MovieLens
         return None, 0
     user, (distinct, item) = _number(users)[1], _number(items)
     pair = user.astype(np.int64) * len(distinct) + item
+    if is_past is not None:
+        pair = 2 * pair + is_past
     # Stable, so that ties stay in file order.
     order = np.lexsort((np.concatenate(columns["timestamp"]), pair) if "timestamp" in columns else (pair,))
     is_last = np.ones(len(pair), dtype=bool)
