@@ -188,7 +188,7 @@ class SplitSettings(Strict):
             except ValueError:
                 raise ValueError(f"{cut!r} is no date; write it like '2026-10-01' or '2026-10-01T12:00:00Z'") from None
         elif cut is not None and (isinstance(cut, bool) or not isinstance(cut, int | float) or not abs(cut) < 2**63):
-            raise ValueError(f"must be a date or a number (found {cut!r})")
+            raise ValueError("must be a date or a number")
         return cut
 
     @model_validator(mode="after")

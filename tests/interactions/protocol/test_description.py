@@ -3,9 +3,10 @@
 import hashlib
 
 from stages.interactions.protocol.description import describe
+from stages.interactions.protocol.interactions import Counts
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from tests.interactions import literal
-from tests.interactions.made_up import awkward_ratings, interactions_of
+from tests.interactions.made_up import awkward_ratings, interactions_of, pairs_of
 
 
 def test_counts_and_digests_are_those_of_the_literal_split() -> None:
@@ -14,7 +15,7 @@ def test_counts_and_digests_are_those_of_the_literal_split() -> None:
         [(user, item, rating) for user, item, rating, _ in rows], 3.5, 5, 7, 0.2, 98765
     )
     interactions = interactions_of(rows)
-    found = describe(len(rows), 0, interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
+    found = describe(Counts(len(rows), 0, 1), interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
     n_train = len(users) - 14
     held_out = {
         name: "".join(f"{first + row},{column}\n" for row, column in sorted(pairs))
@@ -23,12 +24,18 @@ def test_counts_and_digests_are_those_of_the_literal_split() -> None:
     assert found == {
         "ratings": len(rows),
         "superseded_ratings": 0,
+        "filter_rounds": 1,
         "interactions": len(interactions),
         "users": len(users),
         "items": len(set(interactions.item.tolist())),
         "train_users": n_train,
         "train_interactions": len(train),
         "items_in_train": len(items),
+        "interactions_with_unknown_items": len(
+            [item for user, item in pairs_of(interactions) if user not in users[:n_train] and item not in items]
+        ),
+        "validation_users_scored": len({row for row, _ in parts[0][1]}),
+        "test_users_scored": len({row for row, _ in parts[1][1]}),
         "validation_held_out_pairs": len(parts[0][1]),
         "test_held_out_pairs": len(parts[1][1]),
         "items_in_train_sha256": hashlib.sha256("\n".join(map(str, items)).encode()).hexdigest(),
