@@ -33,9 +33,9 @@ def test_a_number_is_in_the_unit_of_the_timestamps(type_: type, cut: float, n_be
 
 
 def test_large_integers_are_compared_without_rounding() -> None:
-    timestamp = np.array([2**53, 2**53 + 1, 2**53 + 2])
-    assert is_before(timestamp, 2**53 + 1).tolist() == [True, False, False]
-    assert is_before(timestamp, float(2**53 + 2)).tolist() == [True, True, False]
+    timestamp = np.array([2**53 + 2, 2**53 + 3, 2**53 + 4])
+    assert is_before(timestamp, 2**53 + 3).tolist() == [True, False, False]
+    assert is_before(timestamp, float(2**53 + 4)).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("cut", ["1600-01-01", "9999-12-31"])

@@ -42,3 +42,17 @@ def test_counts_and_digests_are_those_of_the_literal_split() -> None:
         "validation_held_out_pairs_sha256": hashlib.sha256(held_out["validation"].encode()).hexdigest(),
         "test_held_out_pairs_sha256": hashlib.sha256(held_out["test"].encode()).hexdigest(),
     }
+
+
+def test_unknown_items_are_counted_of_validation_and_test_users_only() -> None:
+    """All nine users have an item of their own, and later two that nobody knew before."""
+    past = [(user, item, 5.0, 1) for user in range(9) for item in (0, 1, 2, 3, 90 + user)]
+    future = [(user, item, 5.0, 2) for user in range(9) for item in (user % 4, 4, 5)]
+    extra = [(user, 91 + user, 5.0, 2) for user in range(8)] + [(8, 90, 5.0, 2)]  # to have something to predict
+    interactions = interactions_of(past + future + extra, by_time=True, cut=2)
+    found = describe(Counts(0, 0, 0), interactions, split_strong_generalization(interactions, 1, None, 5))
+    held_out = split_strong_generalization(interactions, 1, None, 5).users[-2:].tolist()
+    unknown = {4, 5, *(90 + user for user in held_out)}
+    assert found["interactions_with_unknown_items"] == len(
+        [item for user, item in pairs_of(interactions) if user in held_out and item in unknown]
+    )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from stages.interactions.protocol import hold_out
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import Interactions, read_interactions
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
@@ -166,3 +167,10 @@ def test_a_cut_after_which_nobody_has_anything_new_is_said() -> None:
     rows = [(user, item, 5.0, time) for user in range(20) for item in range(6) for time in (1, 2)]
     with pytest.raises(UserError, match=r"no validation user has interactions before split\.cut and new ones after it"):
         split_strong_generalization(interactions_of(rows, by_time=True, cut=2), 5, None, SEED)
+
+
+def test_nothing_is_predicted_from_nothing() -> None:
+    """User 0 has no interaction before the cut, user 1 has one."""
+    users, items = np.array([0] * 6 + [1] * 5), np.arange(11)
+    is_past = items == 6
+    assert hold_out.from_cut_on(users, items, is_past).tolist() == [False] * 7 + [True] * 4
