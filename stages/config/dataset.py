@@ -94,6 +94,11 @@ class MovieLensFormat(Strict):
     member: Annotated[str, Field(pattern=r"(^|/)(ratings\.csv|ratings\.dat|u\.data)$")]
     """The ratings inside the archive; its name tells how they are laid out."""
 
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings to compare with a threshold."""
+        return True
+
 
 class Columns(Strict):
     """The file's names for what we need, or positions from 1 where it has no header."""
@@ -122,36 +127,102 @@ class Columns(Strict):
         return columns
 
 
-class CsvFormat(Strict):
-    """Delimited text in UTF-8: plain, gzip, or inside a zip archive."""
+class OwnFormat(Strict):
+    """What all formats with columns of the user's share."""
+
+    columns: Columns
+    """The file's names, or positions."""
+    missing: Literal["refuse", "drop"] = "refuse"
+    """What becomes of rows with nothing under one of the columns; dropped ones are counted in the report."""
+    missing_words: list[str] = [r"\N", "NULL", "NA"]
+    """Words that stand for nothing, beside an empty text."""
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings to compare with a threshold."""
+        return self.columns.rating is not None
+
+
+Ids = Literal["integer", "string"]
+"""What users and items are: integers of 64 bits, or any text."""
+
+
+class CsvFormat(OwnFormat):
+    """Delimited text in UTF-8: plain, gzip, bz2, zstd, lz4, or inside a zip archive."""
 
     kind: Literal["csv"]
-    separator: Annotated[str, Field(pattern=r"^([^\n\r]|::)$")] = ","
-    """Between columns: one character, or ::."""
+    separator: Annotated[str, Field(pattern=r'^([^\n\r"0-9A-Za-z\x80-\U0010ffff]|::)$')] = ","
+    """Between columns: one character of ASCII, or ::."""
+    quotes: bool | None = None
+    """Whether a text may be in quotes, as in RFC 4180; None is true, but false for tabs and ::."""
     member: str | None = None
-    """The file inside a zip archive; None for plain text and gzip."""
-    ids: Literal["integer", "string"]
-    """What users and items are: integers of 64 bits, or any text."""
-    columns: Columns
-    """Names from the header, or positions."""
+    """The file inside a zip archive; None for other files."""
+    ids: Ids
+
+    @property
+    def quoted(self) -> bool:
+        """Whether a text may be in quotes."""
+        return self.separator not in ("\t", "::") if self.quotes is None else self.quotes
+
+    @model_validator(mode="after")
+    def _no_quotes_with_two_colons(self) -> "CsvFormat":
+        if self.quotes and self.separator == "::":
+            raise ValueError("quotes must be false where the separator is ::")
+        return self
 
 
-class ParquetFormat(Strict):
-    """Apache Parquet; the file itself tells what ids are."""
-
-    kind: Literal["parquet"]
-    columns: Columns
-    """Names only."""
+class ByName(OwnFormat):
+    """Files whose columns have names."""
 
     @field_validator("columns")
     @classmethod
     def _by_name(cls, columns: Columns) -> Columns:
         if isinstance(columns.user, int):
-            raise ValueError("Parquet has names for columns, no positions")
+            raise ValueError("are names here, as the files have them")
         return columns
 
 
-Format = Annotated[MovieLensFormat | CsvFormat | ParquetFormat, Field(discriminator="kind")]
+class RecBoleFormat(ByName):
+    """RecBole's atomic files of interactions, `.inter`; packed like CSV."""
+
+    kind: Literal["recbole"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
+    ids: Ids
+    columns: Columns = Columns(user="user_id", item="item_id")
+    """Names from the header without their types; rating and timestamp are named where they are to be read."""
+
+
+class JsonLinesFormat(ByName):
+    """An object per line; packed like CSV."""
+
+    kind: Literal["jsonl"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
+    ids: Ids
+
+
+class ParquetFormat(ByName):
+    """Apache Parquet, a row for each interaction or a user with lists; the file itself tells what ids are."""
+
+    kind: Literal["parquet"]
+
+
+class NpzFormat(Strict):
+    """A sparse matrix users × items in SciPy's NPZ, whose stored values are ratings."""
+
+    kind: Literal["npz"]
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings to compare with a threshold."""
+        return True
+
+
+Format = Annotated[
+    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat,
+    Field(discriminator="kind"),
+]
 
 
 class SplitSettings(Strict):
@@ -267,10 +338,9 @@ class DatasetSettings(Strict):
     def _columns_that_it_needs(cls, split: SplitSettings, info: ValidationInfo) -> SplitSettings:
         layout = info.data.get("format")
         if layout is not None:
-            has_ratings = isinstance(layout, MovieLensFormat) or layout.columns.rating is not None
-            if has_ratings and split.threshold is None:
+            if layout.has_ratings and split.threshold is None:
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
-            if not has_ratings and split.threshold is not None:
+            if not layout.has_ratings and split.threshold is not None:
                 raise ValueError("threshold is given, but format.columns names no rating to compare with it")
             has_times = isinstance(layout, MovieLensFormat) or layout.columns.timestamp is not None
             if split.kind == "time" and not has_times:
