@@ -99,6 +99,11 @@ class MovieLensFormat(Strict):
         """Whether there are ratings to compare with a threshold."""
         return True
 
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return True
+
 
 class Columns(Strict):
     """The file's names for what we need, or positions from 1 where it has no header."""
@@ -141,6 +146,11 @@ class OwnFormat(Strict):
     def has_ratings(self) -> bool:
         """Whether there are ratings to compare with a threshold."""
         return self.columns.rating is not None
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return self.columns.timestamp is not None
 
 
 Ids = Literal["integer", "string"]
@@ -217,6 +227,11 @@ class NpzFormat(Strict):
     def has_ratings(self) -> bool:
         """Whether there are ratings to compare with a threshold."""
         return True
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return False
 
 
 Format = Annotated[
@@ -342,9 +357,8 @@ class DatasetSettings(Strict):
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
             if not layout.has_ratings and split.threshold is not None:
                 raise ValueError("threshold is given, but format.columns names no rating to compare with it")
-            has_times = isinstance(layout, MovieLensFormat) or layout.columns.timestamp is not None
-            if split.kind == "time" and not has_times:
-                raise ValueError("kind is time, but format.columns names no timestamp to go by")
+            if split.kind == "time" and not layout.has_timestamps:
+                raise ValueError("kind is time, but format names no column with a timestamp")
         return split
 
     @model_validator(mode="after")

@@ -27,7 +27,7 @@ def test_a_date_is_the_first_moment_after_the_cut_in_utc(cut: str, n_before: int
 
 
 @pytest.mark.parametrize("type_", [np.int32, np.int64, np.float32, np.float64])
-@pytest.mark.parametrize(("cut", "n_before"), [(2, 1), (2.0, 1), (2.5, 2), (1.001, 1)])
+@pytest.mark.parametrize(("cut", "n_before"), [(2, 1), (2.0, 1), (2.0000000001, 2), (2.5, 2), (1.001, 1)])
 def test_a_number_is_in_the_unit_of_the_timestamps(type_: type, cut: float, n_before: int) -> None:
     assert is_before(np.array([1, 2, 3], dtype=type_), cut).tolist() == [place < n_before for place in range(3)]
 
