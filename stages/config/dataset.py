@@ -99,6 +99,11 @@ class MovieLensFormat(Strict):
         """Whether there are ratings to compare with a threshold."""
         return True
 
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return True
+
 
 class Columns(Strict):
     """The file's names for what we need, or positions from 1 where it has no header."""
@@ -141,6 +146,11 @@ class OwnFormat(Strict):
     def has_ratings(self) -> bool:
         """Whether there are ratings to compare with a threshold."""
         return self.columns.rating is not None
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return self.columns.timestamp is not None
 
 
 Ids = Literal["integer", "string"]
@@ -218,6 +228,11 @@ class NpzFormat(Strict):
         """Whether there are ratings to compare with a threshold."""
         return True
 
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return False
+
 
 Format = Annotated[
     MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat,
@@ -259,7 +274,7 @@ class SplitSettings(Strict):
             except ValueError:
                 raise ValueError(f"{cut!r} is no date; write it like '2026-10-01' or '2026-10-01T12:00:00Z'") from None
         elif cut is not None and (isinstance(cut, bool) or not isinstance(cut, int | float) or not abs(cut) < 2**63):
-            raise ValueError(f"must be a date or a number (found {cut!r})")
+            raise ValueError("must be a date or a number")
         return cut
 
     @model_validator(mode="after")
@@ -342,9 +357,8 @@ class DatasetSettings(Strict):
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
             if not layout.has_ratings and split.threshold is not None:
                 raise ValueError("threshold is given, but format.columns names no rating to compare with it")
-            has_times = isinstance(layout, MovieLensFormat) or layout.columns.timestamp is not None
-            if split.kind == "time" and not has_times:
-                raise ValueError("kind is time, but format.columns names no timestamp to go by")
+            if split.kind == "time" and not layout.has_timestamps:
+                raise ValueError("kind is time, but format names no column with a timestamp")
         return split
 
     @model_validator(mode="after")

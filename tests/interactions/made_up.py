@@ -1,10 +1,12 @@
 """Made-up ratings with the cases that a split can get wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import Interactions, read_interactions
 from tests.interactions.literal import Rating
 
@@ -29,6 +31,12 @@ def batch(rows: list[Rating]) -> pa.RecordBatch:
     )
 
 
-def interactions_of(rows: list[Rating], threshold: float = 3.5, at_least: int = 5) -> Interactions:
-    """As they are found in ratings."""
-    return read_interactions([Path("made up")], lambda _: iter([batch(rows)]), threshold, at_least)[0]
+def interactions_of(rows: list[Rating], threshold: float = 3.5, at_least: int = 5, **time: Any) -> Interactions:
+    """As they are found in ratings; time : by_time and cut of `read_interactions`."""
+    return read_interactions([Path("made up")], lambda _: iter([batch(rows)]), threshold, Minimums(at_least), **time)[0]
+
+
+def pairs_of(interactions: Interactions) -> list[tuple[int, int]]:
+    """User and item by their ids."""
+    columns = interactions.users[interactions.user], interactions.items[interactions.item]
+    return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -40,7 +40,8 @@ def is_before(timestamp: np.ndarray, cut: str | float) -> np.ndarray:
             "params.yaml, such as '2026-10-01'"
         )
     else:
-        limit = math.ceil(cut) if values.dtype.kind == "i" else cut  # compared as integers, so without rounding
+        # Compared as integers, or in 64 bits: nothing is rounded.
+        limit = math.ceil(cut) if values.dtype.kind == "i" else np.float64(cut)
     before: np.ndarray = values < limit
     for side, some in (("before", before.any()), ("on or after", not before.all())):
         if not some:

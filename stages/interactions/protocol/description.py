@@ -18,6 +18,9 @@ def describe(counts: Counts, interactions: Interactions, split: Split) -> Descri
     columns uid and sid of validation_te.csv and test_te.csv, sorted.
     """
     n_train, n_validation = split.train.shape[0], split.validation.held_out.shape[0]
+    is_held_out = _are_among(interactions.users, split.users[n_train:])
+    is_known = _are_among(interactions.items, split.items)
+    of_unknown_items = interactions.user[~is_known[interactions.item]]
     return {
         **counts._asdict(),
         "interactions": len(interactions),
@@ -26,12 +29,22 @@ def describe(counts: Counts, interactions: Interactions, split: Split) -> Descri
         "train_users": n_train,
         "train_interactions": split.train.nnz,
         "items_in_train": len(split.items),
+        "interactions_with_unknown_items": int(np.count_nonzero(is_held_out[of_unknown_items])),
+        "validation_users_scored": len(split.validation.scored()),
+        "test_users_scored": len(split.test.scored()),
         "validation_held_out_pairs": split.validation.held_out.nnz,
         "test_held_out_pairs": split.test.held_out.nnz,
         "items_in_train_sha256": _sha256("\n".join(map(str, split.items.tolist()))),
         "validation_held_out_pairs_sha256": _digest_of_pairs(split.validation.held_out, n_train),
         "test_held_out_pairs_sha256": _digest_of_pairs(split.test.held_out, n_train + n_validation),
     }
+
+
+def _are_among(ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Whether each id is one of the chosen, bool; ids : sorted, with all that are chosen."""
+    are_among = np.zeros(len(ids), dtype=bool)
+    are_among[np.searchsorted(ids, chosen)] = True
+    return are_among
 
 
 def _digest_of_pairs(matrix: csr_array, first_user: int) -> str:

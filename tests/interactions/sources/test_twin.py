@@ -12,6 +12,7 @@ import pytest
 
 from stages.interactions.formats.csv import read_csv
 from stages.interactions.formats.movielens import layout_of
+from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import read_interactions
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from stages.interactions.sources.synthetic import write_synthetic
@@ -44,7 +45,7 @@ def test_a_small_twin_is_split_to_the_letter(tmp_path: Path) -> None:
     write_synthetic(archive, n_users=800, n_items=500, n_ratings=40_000, seed=1)
     layout = layout_of(MEMBER)
     read = partial(read_csv, columns=layout.columns, separator=layout.separator, id_type=pa.int64(), member=MEMBER)
-    interactions, _, _ = read_interactions([archive], read, 3.5, 5)
+    interactions, _ = read_interactions([archive], read, 3.5, Minimums(5))
     check(split_strong_generalization(interactions, 100, 0.2, 98765), archive, 100)
 
 
