@@ -139,7 +139,7 @@ class OwnFormat(Strict):
     """The file's names, or positions."""
     missing: Literal["refuse", "drop"] = "refuse"
     """What becomes of rows with nothing under one of the columns; dropped ones are counted in the report."""
-    missing_words: list[str] = [r"\N", "NULL", "NA"]
+    missing_words: list[str] = Field(default=[r"\N", "NULL", "NA"])
     """Words that stand for nothing, beside an empty text."""
 
     @property

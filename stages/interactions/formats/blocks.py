@@ -11,6 +11,7 @@ from stages.run.errors import UserError
 
 PARSERS = 3  # threads
 LONGEST_LINE = 2**26  # bytes
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 QUOTE = b'"'
 
 Parsed = TypeVar("Parsed")
@@ -18,6 +19,8 @@ Parsed = TypeVar("Parsed")
 
 def blocks_of(pieces: Iterable[bytes], where: str, quoted: bool = False) -> Iterator[bytes]:
     r"""Join pieces of a text, and cut it into blocks at the ends of lines: \n, \r\n or \r.
+
+    A byte order mark is left out.
 
     Parameters
     ----------
@@ -29,31 +32,30 @@ def blocks_of(pieces: Iterable[bytes], where: str, quoted: bool = False) -> Iter
     UserError
         where a line is longer than 64 MiB.
     """
-    rest = b""
+    rest, mark = b"", BYTE_ORDER_MARK
     for piece in pieces:
         content = rest + piece
         end = _end_of_lines(content, quoted)
         if end:
-            yield content[:end]
+            yield content[:end].removeprefix(mark)
+            mark = b""
         rest = content[end:]
         if len(rest) > LONGEST_LINE:
             quotes = ", or a quote does not close: then set format.quotes to false" if quoted else ""
             raise UserError(
-                f"{where} has a line of more than {LONGEST_LINE:,} bytes ({rest[:50].decode(errors='replace')} …): it is "
-                f"no text of this format{quotes}"
+                f"{where} has a line of more than {LONGEST_LINE:,} bytes ({rest[:50].decode(errors='replace')} …): it "
+                f"is no text of this format{quotes}"
             )
     if rest:
-        yield rest
+        yield rest.removeprefix(mark)
 
 
 def _end_of_lines(content: bytes, quoted: bool) -> int:
     """Where the last whole line ends; 0 if there is none."""
-    if b"\n" in content:
-        end = content.rfind(b"\n")
-    else:
-        end = content.rfind(b"\r", 0, -1)  # the last byte may be half of \r\n
+    # Without any \n, \r ends lines; but the last byte may be half of \r\n.
+    end = content.rfind(b"\n") if b"\n" in content else content.rfind(b"\r", 0, -1)
     # After an odd number of quotes, the line break is inside of them: go back to before the last quote.
-    odd = quoted and end > 0 and content.count(QUOTE, 0, end) % 2
+    odd = quoted and QUOTE in content and end > 0 and content.count(QUOTE, 0, end) % 2
     while odd:
         opening = content.rfind(QUOTE, 0, end)
         end = content.rfind(b"\n", 0, opening)
@@ -91,12 +93,10 @@ def misplaced_quote(block: bytes, separator: bytes) -> tuple[int, str] | None:
 
 
 def in_order(parse: Callable[[bytes], Parsed], blocks: Iterable[bytes]) -> Iterator[Parsed]:
-    """Parse several blocks side by side, and yield what comes of them in order; blank ones are left out."""
+    """Parse several blocks side by side, and yield what comes of them in order."""
     with ThreadPoolExecutor(PARSERS) as pool:
         ahead: deque[Future[Parsed]] = deque()
         for block in blocks:
-            if block.isspace():
-                continue
             ahead.append(pool.submit(parse, block))
             if len(ahead) > PARSERS:
                 yield ahead.popleft().result()

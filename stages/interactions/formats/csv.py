@@ -19,9 +19,8 @@ from stages.interactions.formats.packed import pieces_of
 from stages.interactions.formats.reading import INTEGER, NUMBER, TEXT, TIMES, Reader, kind_of_time, position_of
 from stages.run.errors import UserError
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LINE_ENDS = b"\r\n"
 TWO_COLONS, ONE_BYTE = b"::", b"\x1f"  # Arrow knows separators of one byte
-HEXADECIMAL = (b"0x", b"0X")  # begin integers, to Arrow
 TYPES = [(pa.int32(), pa.int32()), *((pa.int64(), time) for time in TIMES)]
 """Of integer ids and of times, in the order in which they are tried: 32 bits where all of a block fit."""
 
@@ -81,7 +80,7 @@ class CsvReader(Reader):
         blocks = self._blocks(path)
         first = next(blocks, b"")
         header = self._header(path, first)
-        blocks = chain([first[len(header.line) :]], blocks)
+        blocks = (block for block in chain([first[len(header.line) :]], blocks) if block.strip(LINE_ENDS))
         try:
             yield from in_order(partial(self._parse, header), blocks)
         except (pa.ArrowInvalid, ValueError) as error:
@@ -101,15 +100,14 @@ class CsvReader(Reader):
         return f"{path}:{self.member}" if self.member else str(path)
 
     def _blocks(self, path: Path) -> Iterator[bytes]:
-        for number, block in enumerate(blocks_of(pieces_of(path, self.member), self._where(path), self.quoted)):
-            text = block if number else block.removeprefix(BYTE_ORDER_MARK)
-            yield text.replace(TWO_COLONS, ONE_BYTE) if self.two_colons else text
+        for block in blocks_of(pieces_of(path, self.member), self._where(path), self.quoted):
+            yield block.replace(TWO_COLONS, ONE_BYTE) if self.two_colons else block
 
     def _header(self, path: Path, block: bytes) -> Header:
-        if not block.strip():
+        if not block.strip(LINE_ENDS):
             raise UserError(f"{self._where(path)} is empty; put the whole file there, or remove it")
         records = self._records(path)
-        start, fields = next(records)
+        _, fields = next(records)
         line = b""
         if isinstance(self.names["user"], str):
             lines = block.splitlines(keepends=True)
@@ -135,8 +133,8 @@ class CsvReader(Reader):
         """The columns of a block; raises pa.ArrowInvalid or ValueError where Arrow would fail, or read what is not."""
         if self.quoted and misplaced_quote(block, self.separator):
             raise ValueError("a quote is misplaced")
-        if not self.text_ids and any(prefix in block for prefix in HEXADECIMAL):
-            raise ValueError("a hexadecimal number")
+        if not self.text_ids and any(letter in block and b"0" + letter in block for letter in (b"x", b"X")):
+            raise ValueError("an integer may be hexadecimal, which Arrow would read")
         if header.line and header.line.strip() in block and header.fields in (row for _, row in self._csv(block)):
             raise ValueError("a second header")
         names = {name: str(number) for name, number in header.numbers.items()}
@@ -169,8 +167,8 @@ class CsvReader(Reader):
         """The records of a block by Python's reader: the line where each begins, from 0, and its fields."""
         csv.field_size_limit(sys.maxsize)
         lines = io.StringIO(block.decode(errors="surrogateescape"), newline="")
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
-        records, start = csv.reader(lines, delimiter=self.separator.decode(), quoting=quoting), 0
+        delimiter, start = self.separator.decode(), 0
+        records = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE)
         for fields in records:
             if fields:
                 yield start, fields
@@ -184,8 +182,8 @@ class CsvReader(Reader):
                 position, problem = fault
                 line = lines + len((block[:position] + b".").splitlines())
                 raise UserError(
-                    f"{self._where(path)}, line {line:,}: {problem}; correct it, or write quotes: false under format in "
-                    "params.yaml if quotes mean nothing in this file"
+                    f"{self._where(path)}, line {line:,}: {problem}; correct it, or write quotes: false under format "
+                    "in params.yaml if quotes mean nothing in this file"
                 )
             for start, fields in self._csv(block):
                 yield lines + start + 1, fields

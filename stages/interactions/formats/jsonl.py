@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ class JsonLinesReader(Reader):
         """As in `Reader`."""
         is_empty = True
         try:
-            for batch in in_order(partial(self._parse, path), self._blocks(path)):
+            for batch in in_order(self._parse, (block for block in self._blocks(path) if block.strip())):
                 is_empty = False
                 yield batch
         except (pa.ArrowInvalid, ValueError) as error:
@@ -54,7 +53,7 @@ class JsonLinesReader(Reader):
     def _blocks(self, path: Path) -> Iterator[bytes]:
         return blocks_of(pieces_of(path, self.member), str(path))
 
-    def _parse(self, path: Path, block: bytes) -> pa.RecordBatch:
+    def _parse(self, block: bytes) -> pa.RecordBatch:
         """The fields of a block; raises pa.ArrowInvalid or ValueError."""
         block.decode()  # Arrow does not check it
         read = pa.json.ReadOptions(use_threads=False, block_size=len(block))
@@ -88,7 +87,7 @@ class JsonLinesReader(Reader):
     def _problem(self, line: bytes) -> str:
         """What is wrong with a line; empty if nothing is."""
         try:
-            found = json.loads(line.removeprefix(b"\xef\xbb\xbf"), object_pairs_hook=_without_repeats)
+            found = json.loads(line, object_pairs_hook=_without_repeats)
         except ValueError as error:
             return f"no JSON object ({error}); each line holds a whole one"
         if not isinstance(found, dict):
@@ -101,7 +100,11 @@ class JsonLinesReader(Reader):
             is_kind = isinstance(value, kinds.get(name, of_id)) and not isinstance(value, bool)
             too_long = isinstance(value, int) and not -(2**63) <= value < 2**63
             if value is not None and (not is_kind or too_long):
-                hint = "; write ids: string under format in params.yaml" if name in ("user", "item") and isinstance(value, str) else ""
+                hint = (
+                    "; write ids: string under format in params.yaml"
+                    if name in ("user", "item") and isinstance(value, str)
+                    else ""
+                )
                 return f"{json.dumps(value)[:100]} under '{column}' is not {wanted.get(name, word)}{hint}"
             if name == "timestamp" and isinstance(value, str):
                 try:

@@ -1,4 +1,4 @@
-"""Opens files whatever packs them: plain, gzip, bz2, zstd, lz4, or inside a zip archive; and names what can't be read."""
+"""Opens files whatever packs them (gzip, bz2, zstd, lz4, a zip archive), and names what can't be read."""
 
 import re
 import zipfile
@@ -88,7 +88,9 @@ def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
         file.seek(0)
         if member is None and kind not in UNPACKED:
             if kind == "a zip archive":
-                raise UserError(f"{path} is a zip archive of {_names(path)}; name one under format.member in params.yaml")
+                raise UserError(
+                    f"{path} is a zip archive of {_names(path)}; name one under format.member in params.yaml"
+                )
             yield file, 0
             return
         if member is not None and kind != "a zip archive":

@@ -71,7 +71,9 @@ def _one_row_each(arrays: dict[str, pa.Array], names: dict[str, str], path: Path
     flat = {"user": arrays["user"].take(pa.array(np.repeat(np.arange(len(lengths)), lengths)))}
     for name, array in lists.items():
         if not _is_list(array):
-            raise UserError(f"{path}: column '{names['item']}' holds lists, and '{names[name]}' of {array.type} does not")
+            raise UserError(
+                f"{path}: column '{names['item']}' holds lists, and '{names[name]}' of {array.type} does not"
+            )
         pieces = array.fill_null([None])
         if not np.array_equal(pc.list_value_length(pieces).to_numpy(zero_copy_only=False), lengths):
             raise UserError(f"{path}: lists under '{names['item']}' and '{names[name]}' differ in length in a row")

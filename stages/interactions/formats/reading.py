@@ -1,10 +1,9 @@
 """What a reader of files gives, and the checks of values, which are the same for all formats."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import re
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +13,8 @@ from stages.run.errors import UserError
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 """Ids of text, each distinct one once per batch."""
-INTEGER = r"\s*-?[0-9]+\s*"
-NUMBER = r"\s*-?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)\s*"
+INTEGER = r"[ \t]*-?[0-9]+[ \t]*"
+NUMBER = r"[ \t]*-?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)[ \t]*"
 """Numbers in text, as Arrow reads them."""
 TIMES = [pa.int64(), pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")]
 """What times in text may be, in the order in which it is tried."""
@@ -85,7 +84,7 @@ class Reader(ABC):
             row, column = first
             count = "as in one row" if incomplete == 1 else f"the first of {incomplete:,} incomplete rows"
             raise UserError(
-                f"{path}, {self.place(path, row)}: nothing under '{column}', {count} of this file; correct it, or write "
+                f"{path}, {self.place(path, row)}: nothing under '{column}', {count} here; correct it, or write "
                 "missing: drop under format in params.yaml"
             )
 
