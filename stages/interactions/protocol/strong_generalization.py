@@ -87,9 +87,9 @@ def _nothing_to_predict(name: str, users: np.ndarray, share: float | None) -> Us
     most = np.bincount(users).max(initial=0)
     if share is None:
         return UserError(
-            f"no {name} user has interactions before split.cut and new ones after it, {hold_out.FEWEST_TO_HOLD_OUT} "
-            "with items of the train users in all, so nothing can be held out; set another cut, or raise "
-            "held_out_users, in params.yaml"
+            f"no {name} user has interactions before split.cut and others from it on, {hold_out.FEWEST_TO_HOLD_OUT} in "
+            "all, with items that the train users have before it, so nothing can be held out; set another cut, or "
+            "raise held_out_users, in params.yaml"
         )
     if most < hold_out.FEWEST_TO_HOLD_OUT:
         return UserError(

@@ -163,7 +163,7 @@ def test_a_share_of_less_than_one_item_is_said_with_one_that_is_enough(
 
 def test_a_cut_after_which_nobody_has_anything_new_is_said() -> None:
     rows = [(user, item, 5.0, time) for user in range(20) for item in range(6) for time in (1, 2)]
-    with pytest.raises(UserError, match=r"no validation user has interactions before split\.cut and new ones after it"):
+    with pytest.raises(UserError, match=r"no validation user has interactions before split\.cut and others from it on"):
         split_strong_generalization(interactions_of(rows, by_time=True, cut=2), 5, None, SEED)
 
 
