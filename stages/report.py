@@ -34,7 +34,7 @@ def report(dataset: Dataset) -> None:
             draw_report(tables, experiment, folder)
             digits = params.report.digits
             numbers = headline(tables["plots/frontier"], tables["figures/gains"], digits)
-            (folder / "headline.json").write_text(json.dumps(numbers, indent=2) + "\n")
+            (folder / "headline.json").write_text(json.dumps(numbers, indent=2, allow_nan=False) + "\n")
             (folder / "metrics.json").write_text(_metrics(results, digits))
     for difference in differences(tables, experiment):
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
@@ -50,7 +50,7 @@ def _metrics(results: Results, digits: int) -> str:
         }
         for row in results.rows
     }
-    return json.dumps({"rows": rows}, indent=2) + "\n"
+    return json.dumps({"rows": rows}, indent=2, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":
