@@ -286,10 +286,23 @@ def test_the_page_itself_is_never_wider_than_the_window(page: Page) -> None:
     assert page.locator(".point").count() == len(USERS)
 
 
-def test_names_with_markup_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
-    name = "</script><b>bold</b><!--<script>"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "</script><b>bold</b><!--<script>",
+        '"><b onclick="alert(1)"><img src=x onerror=alert(1)>',
+        "'); alert(1); ('\\",
+        "&lt;b&gt; &amp;",
+        "{{ 7 * 7 }} {% raw %}",
+        "]]> `${alert(1)}` $&",
+    ],
+)
+def test_names_with_markup_are_shown_as_they_are(page: Page, tmp_path: Path, name: str) -> None:
     (tmp_path / "page.html").write_text(render_page(name, USERS.head(1).assign(row=name), NO_ITEMS, METRICS))
     page.goto((tmp_path / "page.html").as_uri())
     assert table_rows(page) == [name]
-    assert name in page.locator("h1").inner_text()
-    assert page.locator("b").count() == 0
+    assert page.locator("h1").text_content() == page.title() == f"Bytes against NDCG@100: {name}"
+    assert page.locator("b, img").count() == 0
+    point = page.locator(".point")
+    point.focus()
+    assert page.locator("#tooltip strong").text_content() == point.get_attribute("data-row") == name
