@@ -61,7 +61,7 @@ def test_it_is_chosen_on_validation_users_and_measured_on_test_users(capsys: pyt
 
 
 def test_what_is_not_known_is_a_dash_or_left_out(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ends = [name for name in ROWS if name.endswith(("_low", "_high"))]
+    ends = [str(name) for name in ROWS if str(name).endswith(("_low", "_high"))]
     ROWS.assign(above_popularity=None, **dict.fromkeys(ends)).to_csv(report, index=False)
     advise("ml-latest-small", 50_000_000, 2)
     told = capsys.readouterr().out
