@@ -34,8 +34,8 @@ def report(dataset: Dataset) -> None:
             draw_report(tables, experiment, folder)
             digits = params.report.digits
             numbers = headline(tables["plots/frontier"], tables["figures/gains"], digits)
-            (folder / "headline.json").write_text(json.dumps(numbers, indent=2) + "\n")
-            (folder / "metrics.json").write_text(_metrics(results, digits))
+            (folder / "headline.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+            (folder / "metrics.json").write_text(_metrics(results, digits), encoding="utf-8")
     for difference in differences(tables, experiment):
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     print(f"{paths.report(dataset) / 'report.md'}: {len(results.rows)} rows of {experiment.title}")

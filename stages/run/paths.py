@@ -1,7 +1,9 @@
-"""Paths of all artefacts, relative to the top of the repository."""
+"""Paths of settings and all artefacts, relative to the top of the repository."""
 
 from pathlib import Path
 
+PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
 DATA = Path("data")
 REPORTS = Path("reports")
 
