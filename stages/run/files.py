@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stages.run.digests import write_digests
 from stages.run.errors import UserError, cannot_write
 from stages.run.locks import PATIENCE, locked
 from stages.run.watch import check_unchanged
@@ -52,8 +53,12 @@ def whole_file(path: Path, patience: float = PATIENCE) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, with_digests: bool = True) -> Iterator[Path]:
     """Yield a temporary folder next to `path`; it replaces `path` if the block succeeds, and is removed if not.
+
+    Parameters
+    ----------
+    with_digests : whether digests.json is added, by which `checked` reads the files; not beside files of the user's
 
     Raises
     ------
@@ -62,6 +67,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     with temporary_folder(path) as temporary:
         yield temporary
+        if with_digests:
+            write_digests(temporary, path.name)
         check_unchanged()
         with _write_errors(path):
             _replace(path, temporary)
