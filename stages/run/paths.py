@@ -90,8 +90,8 @@ def refits(dataset: str, model: str) -> Path:
 
 
 def sweep(dataset: str, model: str) -> Path:
-    """Journal of a sweep's trials; no DVC output."""
-    return DATA / dataset / "sweeps" / f"{model}.log"
+    """Folder of the finished trials of a model's sweeps, a folder for each sweep; no DVC output."""
+    return DATA / dataset / "sweeps" / model
 
 
 def study_result(dataset: str, fingerprint: str) -> Path:

@@ -28,7 +28,9 @@ def test_a_machine_out_of_memory_is_said_by_whichever_library_asked(monkeypatch:
     with pytest.raises(RuntimeError) as refused:
         torch.empty(2**58, dtype=torch.uint8)
     for error in (refused.value, MemoryError()):
-        assert ending(monkeypatch, error).startswith("error: this machine is out of memory; free some, or lower")
+        assert ending(monkeypatch, error).startswith(
+            "error: this machine is out of memory; free some, or take one with more"
+        )
 
 
 def test_any_other_error_is_a_bug_and_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
