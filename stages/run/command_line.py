@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,7 +70,7 @@ def _in_words(error: BaseException) -> str | None:
         return f"there is no {error.filename}; run the stages before this one, as dvc repro does"
     if isinstance(error, OSError):
         named = error.filename if isinstance(error.filename, str) else None
-        if named and Path(named).exists() and not os.access(named, os.R_OK):
+        if named and os.path.lexists(named) and not os.access(named, os.R_OK):
             return f"cannot read {named}: {reason(error)}; give access to it, then run this again"
         where = f" at {named}" if named else ""
         return f"{reason(error)}{where}; make room or give access, then run this again"

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stages.run.digests import write_digests
@@ -44,12 +44,13 @@ def whole_file(path: Path, patience: float = PATIENCE) -> Iterator[Path]:
     temporary = _temporary(path)
     with locked(path, patience):
         try:
+            _remove(temporary)
             with _write_errors(path, temporary):
                 yield temporary
             with _write_errors(path):
                 temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 @contextmanager
@@ -87,24 +88,21 @@ def temporary_folder(path: Path) -> Iterator[Path]:
     with locked(path):
         try:
             with _write_errors(path):
-                shutil.rmtree(temporary, ignore_errors=True)
+                _remove(temporary)
                 temporary.mkdir()
             with _write_errors(path, temporary):
                 yield temporary
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes left unfinished in a folder or below; a process that still runs keeps its own."""
     for leftover in sorted(folder.rglob(f".*{TEMPORARY}")):
         path = leftover.with_name(leftover.name[1 : -len(TEMPORARY)].removesuffix(OLD))
-        if leftover.exists() and not leftover.is_symlink():  # or it went with a folder above it
-            try:
-                with locked(path):
-                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-            except (UserError, OSError):  # in use, or not ours to remove
-                continue
+        if leftover.exists():  # it did not go with a folder above it
+            with suppress(UserError), locked(path):
+                _remove(leftover)
 
 
 def _replace(path: Path, temporary: Path) -> None:
@@ -112,7 +110,7 @@ def _replace(path: Path, temporary: Path) -> None:
     # A folder can't replace a non-empty one in one step, so the old one is moved aside first.
     old = path.with_name(f".{path.name}{OLD}{TEMPORARY}")
     if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
         path.replace(old)
     try:
         temporary.replace(path)
@@ -120,7 +118,16 @@ def _replace(path: Path, temporary: Path) -> None:
         if old.exists():
             old.replace(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one and it can be removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _temporary(path: Path) -> Path:
