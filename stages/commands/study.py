@@ -81,7 +81,7 @@ def study(dataset: Dataset, study: Study) -> None:
     with whole_file(path.with_suffix(".csv")) as temporary:
         table.to_csv(temporary, index=False)
     with whole_file(path) as temporary:
-        temporary.write_text("\n".join(page))
+        temporary.write_text("\n".join(page), encoding="utf-8")
     print(markdown(shown))
     print(path)
 
