@@ -3,6 +3,8 @@
 python -m stages.commands.advise --dataset ml-latest-small --users 50_000_000 --gigabytes 1
 """
 
+import re
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import pandas as pd
@@ -21,8 +23,40 @@ from stages.run.text import literal, one_line
 
 GIGABYTE = 1e9
 CHOSEN_BY = "validation_ndcg"
-Users = Annotated[int, typer.Option(min=1, help="To be stored.")]
-Gigabytes = Annotated[float, typer.Option(min=0, help="Of 10⁹ bytes, for all of them, codebooks included.")]
+MOST = 10**12
+NUMBER = re.compile(r"([0-9]{1,3}(,[0-9]{3})+|[0-9]+(_[0-9]+)*)?(\.[0-9]+)?(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+
+
+def _number(text: str) -> Decimal | None:
+    """What 50000000, 50_000_000, 50,000,000 and 5e7 say; None of what is no number, or not from 0 to 10¹²."""
+    try:
+        number = Decimal(text.replace(",", "").replace("_", "")) if NUMBER.fullmatch(text) else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number <= MOST else None
+
+
+def _users(text: str) -> int:
+    number = _number(text)
+    if number is None or number < 1 or number % 1:
+        raise UserError(
+            f"--users {text}: must be a whole number from 1 to {MOST:,}, such as 50000000, 50,000,000 or 5e7"
+        )
+    return int(number)
+
+
+def _gigabytes(text: str) -> float:
+    number = _number(text)
+    if number is None:
+        raise UserError(f"--gigabytes {text}: must be a number from 0 to {MOST:,}, such as 0.5, 1,000 or 2e3")
+    return float(number)
+
+
+Users = Annotated[int, typer.Option(parser=_users, metavar="NUMBER", help="To be stored.")]
+Gigabytes = Annotated[
+    float,
+    typer.Option(parser=_gigabytes, metavar="NUMBER", help="Of 10⁹ bytes, for all of them, codebooks included."),
+]
 
 
 def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:

@@ -1,11 +1,9 @@
 """Make a report's words and pictures from its tables, and put a new report in place of the last."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stages.reporting.csv_files import Tables, read_report_table, write_table
 from stages.reporting.experiment import Experiment
@@ -14,19 +12,22 @@ from stages.reporting.page import render_page
 from stages.reporting.results import Results
 from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture
 from stages.reporting.wording import folded, paragraphs
-from stages.run.files import whole_file, whole_folder
+from stages.run.digests import write_digests
+from stages.run.files import temporary_folder, whole_file, whole_folder
 
 FOLDERS = ("plots", "figures")  # of a report: tables that DVC plots, and pictures with all other tables
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write every section's tables as CSV files."""
+    """Write every section's tables as CSV files, with their digests."""
     for name in FOLDERS:
         (folder / name).mkdir()
     for section in SECTIONS:
         if isinstance(section, SectionWithData):
             for name, table in section.data(results).items():
                 write_table(table, folder / f"{name}.csv", section.TABLES[name])
+    for name in FOLDERS:
+        write_digests(folder / name, name)
 
 
 def read_tables(report: Path) -> Tables:
@@ -75,12 +76,8 @@ def new_report(folder: Path) -> Iterator[Path]:
 
     Files and folders are replaced as a whole; what a user keeps beside them stays.
     """
-    with TemporaryDirectory(prefix=".report-") as temporary:
-        yield Path(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            if path.is_dir():
-                with whole_folder(folder / path.name) as target:
-                    shutil.copytree(path, target, dirs_exist_ok=True)
-            else:
-                with whole_file(folder / path.name) as target:
-                    shutil.copyfile(path, target)
+    with temporary_folder(folder) as temporary:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            with (whole_folder if path.is_dir() else whole_file)(folder / path.name) as target:
+                path.replace(target)

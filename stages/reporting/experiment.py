@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.config.dataset import Published, SyntheticSource
+from stages.config.dataset import Published, SplitSettings, SyntheticSource
 from stages.config.model import VaeSettings
 from stages.config.params import Params
 from stages.run.text import one_line
@@ -36,7 +36,8 @@ class Experiment:
     """Whether the paper's Table 1 was measured on this data set."""
     published: Published | None
     """What the split has to be, where that is known."""
-    split_seed: int
+    split: SplitSettings
+    """How the ratings were filtered and split."""
     seeds: Sequence[int]
     """Of the trainings."""
     quantizer_seeds: Mapping[str, int] = field(default_factory=dict)
@@ -67,7 +68,7 @@ def describe(params: Params, dataset: str) -> Experiment:
         is_made_up=isinstance(settings.source, SyntheticSource),
         compare_with_paper=settings.compare_with_paper,
         published=settings.published,
-        split_seed=settings.split.seed,
+        split=settings.split,
         seeds=params.seeds,
         quantizer_seeds={name: entry.seed for name, entry in params.quantizers.items() if hasattr(entry, "seed")},
         latent_bytes={

@@ -51,7 +51,8 @@ def recorded(dataset: str, stage: str) -> Iterator[dict[str, object]]:
         **extra,
     }
     path = paths.run_facts(dataset)
-    with whole_file(path) as temporary:
+    # Another stage of the data set may end now too: its line is read once the file is ours.
+    with whole_file(path, patience=60) as temporary:
         temporary.write_text(render(read(path) | {stage: facts}), encoding="utf-8")
 
 
@@ -70,10 +71,12 @@ def read(path: Path) -> Facts:
     """Read the facts from a run.md; empty if the file is missing or, with a warning, has no facts."""
     if not path.exists():
         return {}
-    block = re.search(r"^```json\n(.*?)^```$", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    block = re.search(r"^```json\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     try:
         facts: Facts = json.loads(block[1]) if block else {}
-    except ValueError:
+        render(facts)
+    except (ValueError, TypeError, KeyError, AttributeError):  # of a merge, or edited by hand
         facts = {}
     if not facts:
         print(f"warning: {path} holds no run facts and is written anew", file=sys.stderr)
@@ -205,7 +208,7 @@ def _revision() -> str:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
 
 def _version(package: str) -> str | None:
@@ -217,7 +220,7 @@ def _version(package: str) -> str | None:
 
 def _cpu() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

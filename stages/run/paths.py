@@ -1,7 +1,9 @@
-"""Paths of all artefacts, relative to the top of the repository."""
+"""Paths of settings and all artefacts, relative to the top of the repository."""
 
 from pathlib import Path
 
+PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
 DATA = Path("data")
 REPORTS = Path("reports")
 
@@ -47,8 +49,8 @@ def checkpoint(dataset: str, name: str, seed: int) -> Path:
 
 
 def curves(dataset: str, name: str) -> Path:
-    """Table of loss and validation NDCG@100 per seed and epoch."""
-    return DATA / dataset / "curves" / f"{name}.csv"
+    """Folder of a model's curve.csv: loss and validation NDCG@100 per seed and epoch."""
+    return DATA / dataset / "curves" / name
 
 
 def codecs(dataset: str, model: str) -> Path:
@@ -88,13 +90,13 @@ def refits(dataset: str, model: str) -> Path:
 
 
 def sweep(dataset: str, model: str) -> Path:
-    """Journal of a sweep's trials; no DVC output."""
-    return DATA / dataset / "sweeps" / f"{model}.log"
+    """Folder of the finished trials of a model's sweeps, a folder for each sweep; no DVC output."""
+    return DATA / dataset / "sweeps" / model
 
 
 def study_result(dataset: str, fingerprint: str) -> Path:
-    """Validation NDCG@100 and run facts of one training of a study; no DVC output."""
-    return DATA / dataset / "studies" / f"{fingerprint}.npz"
+    """Folder of the validation NDCG@100 and run facts of one training of a study; no DVC output."""
+    return DATA / dataset / "studies" / fingerprint
 
 
 def report(dataset: str) -> Path:

@@ -11,7 +11,7 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     quantizers = "".join(f", `{name}` {seed}" for name, seed in experiment.quantizer_seeds.items())
     return paragraphs(
         "## Seeds and parameters",
-        f"Seeds: split {experiment.split_seed}; trainings {listing(experiment.seeds)}{quantizers and ';'}"
+        f"Seeds: split {experiment.split.seed}; trainings {listing(experiment.seeds)}{quantizers and ';'}"
         f"{quantizers.removeprefix(',')}.",
         code_block(experiment.parameters, "yaml"),
         "What was run, on which machine, and how long it took: [run.md](run.md).",
