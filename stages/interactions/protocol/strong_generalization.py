@@ -22,8 +22,8 @@ def split_strong_generalization(
 ) -> Split:
     """Split the users, then the interactions of each held-out user into fold-in and held-out (steps 2 to 4).
 
-    What is held out of a user is drawn at random; where interactions have a timestamp, it is the last ones; and where
-    there is a cut, what comes after it, and training ends at the cut.
+    What is held out of a user is drawn at random; where interactions have a timestamp, it is the last ones. With a cut
+    it is what comes after it, only users who have interactions on both sides are held out, and training ends there.
 
     Parameters
     ----------
@@ -39,13 +39,18 @@ def split_strong_generalization(
     """
     is_past = interactions.is_past
     sorted_users = np.flatnonzero(np.bincount(interactions.user))
-    n_train = len(sorted_users) - 2 * held_out_users
-    if n_train < 1:
+    users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
+    candidates = np.arange(len(users)) if is_past is None else np.flatnonzero(_have_both(interactions)[users])
+    held_out, n_train = candidates[-2 * held_out_users :], len(users) - 2 * held_out_users
+    if len(held_out) < 2 * held_out_users or n_train < 1:
+        have_both = (
+            "" if is_past is None else f", {len(candidates):,} with interactions before split.cut and from it on"
+        )
         raise UserError(
-            f"{len(sorted_users):,} users are left after filtering, too few to hold out {held_out_users:,} for "
+            f"{len(users):,} users are left after filtering{have_both}, too few to hold out {held_out_users:,} for "
             f"validation and {held_out_users:,} for test; lower held_out_users in params.yaml"
         )
-    users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
+    users = np.concatenate([np.delete(users, held_out), users[held_out]])
     user = _numbers(users, len(interactions.users))[interactions.user]
 
     in_train = user < n_train if is_past is None else (user < n_train) & is_past
@@ -69,6 +74,18 @@ def split_strong_generalization(
         )
     validation, test = held_out_sets
     return Split(train, validation, test, interactions.users[users], interactions.items[items])
+
+
+def _have_both(interactions: Interactions) -> np.ndarray:
+    """Whether a user has interactions before the cut and others from it on, bool (n_users,)."""
+    assert interactions.is_past is not None
+    have_both = np.zeros(len(interactions.users), dtype=bool)
+    have_both[interactions.user[~interactions.is_past]] = True
+    chosen = np.flatnonzero(have_both[interactions.user])  # far fewer
+    user, item, is_past = (values[chosen] for values in (interactions.user, interactions.item, interactions.is_past))
+    have_both[:] = False
+    have_both[user[hold_out.from_cut_on(user, item, is_past)]] = True
+    return have_both
 
 
 def _is_held_out(interactions: Interactions, chosen: np.ndarray, share: float | None, seed: int) -> np.ndarray:
