@@ -3,8 +3,6 @@
 python -m stages.budget --dataset ml-latest-small --model rq-vae-200
 """
 
-import json
-
 import numpy as np
 import pandas as pd
 
@@ -16,6 +14,7 @@ from stages.models.build import load_model
 from stages.models.device import choose_device, describe
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
+from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
@@ -68,9 +67,7 @@ def budget(dataset: Dataset, model: Model) -> None:
             ]
             print(f"{flat} bytes on average: {', '.join(map(str, chosen))} by quarters, from the least active")
         pd.concat(tables, ignore_index=True).to_parquet(folder / "test_users.parquet", index=False)
-        (folder / "lengths.json").write_text(
-            json.dumps({"quartiles": bounds.tolist(), "bytes": lengths}, indent=2) + "\n"
-        )
+        write_json({"quartiles": bounds.tolist(), "bytes": lengths}, folder / "lengths.json")
 
 
 def _by_length(network: AutoEncoder, users: HeldOutUsers, batch_size: int) -> np.ndarray:

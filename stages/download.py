@@ -48,7 +48,7 @@ def _copy(source: FileSource, target: Path) -> None:
         parts = files(origin)
         if not parts:
             raise UserError(f"{origin} is an empty folder; put the parts there")
-        with whole_folder(target) as folder:
+        with whole_folder(target, with_digests=False) as folder:
             for part in parts:
                 copy = folder / part.relative_to(origin)
                 copy.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 python -m stages.preprocess --dataset ml-latest-small
 """
 
-import json
 import sys
 
 from stages.config.reader import read_params
@@ -14,6 +13,7 @@ from stages.interactions.protocol.interactions import read_interactions
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from stages.interfaces.split import HELD_OUT_SETS, save_split
 from stages.run import paths
+from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
 from stages.run.facts import recorded
@@ -49,7 +49,7 @@ def preprocess(dataset: Dataset) -> None:
                 interactions.count_of_items(split.items),
                 titles_of(settings.format, raw),
             )
-            (folder / "protocol.json").write_text(json.dumps(description, indent=2) + "\n")
+            write_json(description, folder / "protocol.json")
     for name, value in description.items():
         print(f"{value:>12,} {name}" if isinstance(value, int) else f"{name} {value}")
     if counts.superseded_ratings:

@@ -4,7 +4,6 @@ python -m stages.refit --dataset ml-latest-small --model dae-200
 """
 
 import copy
-import json
 
 import pandas as pd
 
@@ -20,6 +19,7 @@ from stages.models.build import load_model
 from stages.models.device import choose_device, choose_precision, describe, side_by_side, use_threads
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
+from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
@@ -73,7 +73,7 @@ def refit(dataset: Dataset, model: Model) -> None:
         results = [users for of_seed, _ in of_seeds for users in of_seed]
         pd.concat(results, ignore_index=True).to_parquet(folder / "test_users.parquet", index=False)
         epochs = {row.name: [of_seed[number] for _, of_seed in of_seeds] for number, row in enumerate(rows)}
-        (folder / "epochs.json").write_text(json.dumps(epochs, indent=2) + "\n")
+        write_json(epochs, folder / "epochs.json")
 
 
 def _train(params: Params, dataset: str, model: str, network: DecoderRefit, split: Split, seed: int) -> int:

@@ -3,7 +3,6 @@
 python -m stages.report --dataset ml-latest-small
 """
 
-import json
 import sys
 
 from stages.config.reader import read_params
@@ -14,6 +13,7 @@ from stages.reporting.load_results import load_results, warn_of_leftovers
 from stages.reporting.results import Results
 from stages.reporting.sections.split import differences
 from stages.run import paths
+from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
 from stages.run.facts import recorded
@@ -34,23 +34,22 @@ def report(dataset: Dataset) -> None:
             draw_report(tables, experiment, folder)
             digits = params.report.digits
             numbers = headline(tables["plots/frontier"], tables["figures/gains"], digits)
-            (folder / "headline.json").write_text(json.dumps(numbers, indent=2) + "\n")
-            (folder / "metrics.json").write_text(_metrics(results, digits))
+            write_json(numbers, folder / "headline.json")
+            write_json({"rows": _metrics(results, digits)}, folder / "metrics.json")
     for difference in differences(tables, experiment):
         print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)
     print(f"{paths.report(dataset) / 'report.md'}: {len(results.rows)} rows of {experiment.title}")
 
 
-def _metrics(results: Results, digits: int) -> str:
-    """The metrics and the bytes per user of every row, as JSON."""
-    rows = {
+def _metrics(results: Results, digits: int) -> dict[str, dict[str, float]]:
+    """The metrics and the bytes per user of every row, rounded."""
+    return {
         row.name: {
             **{metric: round(row.mean(metric), digits) for metric in results.metrics},
             "bytes_per_user": round(row.bytes_per_user, digits),
         }
         for row in results.rows
     }
-    return json.dumps({"rows": rows}, indent=2) + "\n"
 
 
 if __name__ == "__main__":

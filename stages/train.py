@@ -19,7 +19,7 @@ from stages.models.device import choose_device, describe, side_by_side
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
-from stages.run.files import whole_file, whole_folder
+from stages.run.files import whole_folder
 from stages.run.memory import keep_freed_memory
 from stages.training.loop import Training
 
@@ -45,6 +45,7 @@ def train(dataset: Dataset, model: Model) -> None:
 
     with (
         recorded(dataset, f"train-{model}") as facts,
+        whole_folder(paths.curves(dataset, model)) as curve_folder,
         whole_folder(paths.models(dataset, model)) as folder,
     ):
         facts |= describe(device, threads) | {"precision": params.training.precision}
@@ -55,7 +56,7 @@ def train(dataset: Dataset, model: Model) -> None:
         if device.type == "cuda":
             facts["gpu_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
         curves = [{"seed": training.seed, **asdict(epoch)} for training, _ in finished for epoch in training.curve]
-        with whole_file(paths.curves(dataset, model)) as temporary, temporary.open("w", newline="") as file:
+        with (curve_folder / "curve.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, curves[0], lineterminator="\n")
             writer.writeheader()
             writer.writerows(curves)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 from tqdm import tqdm
@@ -15,7 +16,7 @@ from stages.codebooks.codebook_codec import CodebookCodec
 from stages.config.params import Params, Recipe
 from stages.config.strict import Variant
 from stages.interfaces.split import Split
-from stages.interfaces.weights import save_state
+from stages.interfaces.weights import are_finite, save_state, shapes
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import build_model
 from stages.models.device import choose_precision, threads_for, use_threads
@@ -157,12 +158,30 @@ def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str)
     if not checkpoint.exists():
         return None
     try:
+        if not checkpoint.is_file():  # to open a pipe would wait for its other end
+            raise ValueError("it is no file")
+        with ZipFile(checkpoint) as archive:
+            if archive.testzip() is not None:  # PyTorch itself checks no CRC
+                raise ValueError("it was changed")
         state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        written_by = state["fingerprint"]
-    except Exception as error:  # unpickling damaged bytes can raise anything
-        raise UserError(f"{checkpoint} is cut short or no checkpoint; remove it to train from the start") from error
-    if written_by != fingerprint:
-        print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
-        return None
-    training.load_state_dict(state["training"])
+        if state["fingerprint"] != fingerprint:
+            print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
+            return None
+        training.load_state_dict(state["training"])
+        if not _is_whole(training) or not isinstance(state["facts"], dict | bool):
+            raise ValueError("it belongs to other layers, or is not finite")
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # damaged bytes can raise anything
+        raise UserError(f"{checkpoint} is damaged or no checkpoint; remove it to train from the start") from error
     return state
+
+
+def _is_whole(training: Training[AutoEncoder]) -> bool:
+    """Whether the best weights and the optimizer's moments fit the model, and the weights are finite."""
+    weights, moments = training.best_weights, training.optimizer.state.items()
+    return (
+        shapes(weights) in ({}, shapes(training.model.state_dict()))
+        and are_finite(weights)
+        and all(moment.shape in ((), parameter.shape) for parameter, of in moments for moment in of.values())
+    )

@@ -49,7 +49,8 @@ class CodebookCodec(FittedCodec):
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n, d) float32 → (n, bytes_per_vector) uint8."""
-        vectors = np.asarray(embeddings)
+        width = len(self.transform.into) if self.transform else self._quantizer.d
+        vectors = np.asarray(self._fitting(embeddings, width))
         if self.transform:
             vectors = self.transform.apply(vectors)
         return self._quantizer.compute_codes(np.ascontiguousarray(vectors, dtype=np.float32))

@@ -13,9 +13,11 @@ from scipy.sparse import csr_array
 from stages.codebooks.transform import Transform
 from stages.interfaces.codec import Embeddings
 from stages.interfaces.recommender import Recommender
+from stages.run.digests import checked, damaged
 from stages.run.errors import UserError
 
 CLASS = "codec"  # key of the class name in the file
+STAGE = "quantize"  # writes it
 
 
 class FittedCodec(ABC):
@@ -43,7 +45,13 @@ class FittedCodec(ABC):
 
     @abstractmethod
     def encode(self, embeddings: Embeddings) -> np.ndarray:
-        """(n, d) float32 → (n, bytes_per_vector) uint8; for a codec of histories, from (n, n_items) 0/1."""
+        """(n, d) float32 → (n, bytes_per_vector) uint8; for a codec of histories, from (n, n_items) 0/1.
+
+        Raises
+        ------
+        UserError
+            where the codec was fitted on vectors of another d.
+        """
 
     @abstractmethod
     def decode(self, codes: np.ndarray | csr_array) -> Embeddings:
@@ -52,6 +60,15 @@ class FittedCodec(ABC):
     def recommender(self, model: Recommender) -> Recommender:
         """The recommender that scores items from decoded codes: `model`, unless the codec stores histories."""
         return model
+
+    def _fitting(self, embeddings: Embeddings, width: int) -> Embeddings:
+        """The embeddings, if they are as wide as those that the codec was fitted on; errors as in `encode`."""
+        if embeddings.shape[1] != width:
+            raise UserError(
+                f"a {type(self).__name__} of {width:,} dimensions can't store vectors of {embeddings.shape[1]:,}: it "
+                f"belongs to another model; run the stage {STAGE} again"
+            )
+        return embeddings
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
@@ -75,35 +92,36 @@ def load_codec(path: Path) -> FittedCodec:
     Raises
     ------
     UserError
-        where the file is missing or damaged, or its class or arguments are unknown to this code.
+        where the file is missing or damaged, as in `stages.run.digests.checked`, its class or arguments are unknown to
+        this code, or a number is not finite.
     """
+    with checked(path, STAGE) as file:
+        try:
+            with np.load(file) as archive:
+                arrays = dict(archive)
+            class_name = arrays.pop(CLASS).item()
+        except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as error:
+            raise damaged(path, "is no codec", STAGE) from error
+    if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+        raise damaged(path, "holds numbers that are not finite", STAGE)
     arguments: dict[str, Any] = {}
-    try:
-        with np.load(path) as arrays:
-            for name, array in arrays.items():
-                value = array if array.ndim else array.item()
-                argument, _, field = name.partition(".")
-                if field:
-                    arguments.setdefault(argument, {})[field] = value
-                else:
-                    arguments[argument] = value
-        class_name = arguments.pop(CLASS)
-    except FileNotFoundError:
-        raise UserError(f"there is no codec at {path}; run the stage quantize first") from None
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path} is no whole codec; run the stage quantize again") from error
+    for name, array in arrays.items():
+        value = array if array.ndim else array.item()
+        argument, _, field = name.partition(".")
+        if field:
+            arguments.setdefault(argument, {})[field] = value
+        else:
+            arguments[argument] = value
     codec_class = FittedCodec.classes.get(class_name)
     if codec_class is None or not _fits(codec_class, arguments):
-        raise UserError(
-            f"{path} holds a {class_name} of {', '.join(arguments)}, which this code does not know; "
-            "run the stage quantize again"
-        )
+        what = f"holds a {class_name} of {', '.join(arguments)}, which this code does not know"
+        raise damaged(path, what, STAGE)
     try:
         return codec_class(
             **{name: Transform(**value) if isinstance(value, dict) else value for name, value in arguments.items()}
         )
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); run the stage quantize again") from error
+        raise damaged(path, f"is damaged ({error})", STAGE) from error
 
 
 def _fits(codec_class: type[FittedCodec], arguments: dict[str, Any]) -> bool:

@@ -43,7 +43,7 @@ class SubsampledHistory(FittedCodec):
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n_users, n_items) 0/1 → (n_users, bytes_per_vector) uint8."""
-        history = csr_array(embeddings)
+        history = csr_array(self._fitting(embeddings, self.n_items))
         draws = np.random.default_rng(self.seed).random(history.shape[1])  # one random order of items, for all users
         stored = np.full((history.shape[0], self.places), self.n_items, dtype="<u4")
         for user, (start, end) in enumerate(pairwise(history.indptr)):

@@ -41,7 +41,8 @@ class KMeansCodec(FittedCodec):
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n, d) float32 → (n, bytes_per_vector) uint8."""
-        return packed(nearest(np.asarray(embeddings), self.centroids), self.bytes_per_vector)
+        vectors = np.asarray(self._fitting(embeddings, self.centroids.shape[1]))
+        return packed(nearest(vectors, self.centroids), self.bytes_per_vector)
 
     def decode(self, codes: np.ndarray | csr_array) -> np.ndarray:
         """(n, bytes_per_vector) uint8 → (n, d) float32."""

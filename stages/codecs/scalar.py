@@ -54,7 +54,8 @@ class ScalarCodec(FittedCodec):
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n, d) float32 → (n, bytes_per_vector) uint8."""
-        vectors = np.asarray(embeddings)
+        width = len(self.transform.into) if self.transform else self.width
+        vectors = np.asarray(self._fitting(embeddings, width))
         if self.transform:
             vectors = self.transform.apply(vectors)
         return self._quantizer.compute_codes(np.ascontiguousarray(vectors, dtype=np.float32))
@@ -94,7 +95,7 @@ class SignCodec(FittedCodec):
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n, d) float32 → (n, bytes_per_vector) uint8."""
-        return np.packbits(np.asarray(embeddings) > self.middle, axis=1)
+        return np.packbits(np.asarray(self._fitting(embeddings, len(self.middle))) > self.middle, axis=1)
 
     def decode(self, codes: np.ndarray | csr_array) -> np.ndarray:
         """(n, bytes_per_vector) uint8 → (n, d) float32."""

@@ -42,7 +42,7 @@ class TreeCodec(FittedCodec):
 
     def encode(self, embeddings: Embeddings) -> np.ndarray:
         """(n, d) float32 → (n, bytes_per_vector) uint8."""
-        vectors = np.asarray(embeddings)
+        vectors = np.asarray(self._fitting(embeddings, self.leaves.shape[1]))
         numbers = np.zeros(len(vectors), dtype=np.int64)
         for level in self._levels():
             numbers = _descend(vectors, numbers, level.reshape(-1, self.branches, level.shape[1]))

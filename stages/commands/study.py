@@ -6,7 +6,9 @@ Writes reports/<dataset>/studies/<study>.csv and .md.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -24,10 +26,14 @@ from stages.ranking.evaluation import ndcg_of_users
 from stages.reporting.tables import markdown
 from stages.run import paths
 from stages.run.command_line import Dataset, Study, run
+from stages.run.digests import checked, damaged
 from stages.run.facts import recorded
-from stages.run.files import whole_file
+from stages.run.files import whole_file, whole_folder
 from stages.run.memory import keep_freed_memory
 from stages.statistics.bootstrap import Bootstrap
+
+RESULT = "result.npz"  # of a training, in its folder
+FACTS = ("seconds", "users_per_second")
 
 
 class StudiedRow(NamedTuple):
@@ -101,20 +107,29 @@ def _studied_rows(
                 )
                 for variant in variants
             }
-            with whole_file(result) as temporary, temporary.open("wb") as file:
-                np.savez(
-                    file,
-                    allow_pickle=False,
-                    seconds=facts["seconds"],
-                    users_per_second=facts["users_per_second"],
-                    **ndcg,
-                )
+            with whole_folder(result) as folder:
+                np.savez(folder / RESULT, allow_pickle=False, **{name: facts[name] for name in FACTS}, **ndcg)
             checkpoint.unlink(missing_ok=True)
-        with np.load(result) as arrays:
-            of_seeds.append(dict(arrays))
-            trainings.append({name: float(arrays[name]) for name in ("seconds", "users_per_second")})
+        arrays = _read(result, split, [str(variant) for variant in variants])
+        of_seeds.append(arrays)
+        trainings.append({name: float(arrays[name]) for name in FACTS})
     for variant in variants:
         yield StudiedRow(name, variant, np.stack([ndcg[str(variant)] for ndcg in of_seeds]), trainings)
+
+
+def _read(result: Path, split: Split, variants: list[str]) -> dict[str, np.ndarray]:
+    """NDCG@100 of the scored validation users in each variant, and the run facts; UserError where it is damaged."""
+    path, n_users = result / RESULT, len(split.validation.scored())
+    with checked(path, "study") as file:
+        try:
+            with np.load(file) as archive:
+                arrays = dict(archive)
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise damaged(path, "is no result of a training", "study") from error
+    expected = dict.fromkeys(FACTS, ()) | dict.fromkeys(variants, (n_users,))
+    if {name: array.shape for name, array in arrays.items()} != expected:
+        raise damaged(path, "is of other users or variants", "study")
+    return arrays
 
 
 def _table(rows: list[StudiedRow], bootstrap: Bootstrap) -> pd.DataFrame:

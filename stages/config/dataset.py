@@ -188,7 +188,7 @@ class ByName(OwnFormat):
     @classmethod
     def _by_name(cls, columns: Columns) -> Columns:
         if isinstance(columns.user, int):
-            raise ValueError("are names here, as the files have them")
+            raise ValueError("columns have names in these files, no positions")
         return columns
 
 

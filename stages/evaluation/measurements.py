@@ -1,6 +1,5 @@
 """Measurements of a row: metrics of its users, bytes, use of codes, variance lost and time."""
 
-import json
 from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import HeldOutUsers, Split
 from stages.ranking.evaluation import RANKS, Ranking, ndcg_of_users, rank
 from stages.ranking.ndcg import ndcg
+from stages.run.artefacts import write_json
 
 
 class Measurements(NamedTuple):
@@ -143,4 +143,4 @@ def write_measurements(of_seeds: list[Measurements], folder: Path) -> None:
         "fit_errors": of_seeds[0].fit_errors,
         "metrics": {metric.name: metric.label for metric in METRICS},
     }
-    (folder / "stored.json").write_text(json.dumps(stored, indent=2) + "\n")
+    write_json(stored, folder / "stored.json")

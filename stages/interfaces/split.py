@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array, load_npz, save_npz
 
-from stages.run.errors import UserError
+from stages.run.digests import checked, damaged
 
+STAGE = "preprocess"  # writes it
 HELD_OUT_SETS = ("validation", "test")
 
 
@@ -84,24 +85,16 @@ def load_split(folder: Path) -> Split:
     Raises
     ------
     UserError
-        where the split is missing or incomplete.
+        where the split is missing or damaged, or its parts do not fit together.
     """
-    if not folder.is_dir():
-        raise UserError(f"there is no split at {folder}; run the stage preprocess first")
-    try:
-        validation, test = (
-            HeldOutUsers(_load(folder / f"{name}_fold_in.npz"), _load(folder / f"{name}_held_out.npz"))
-            for name in HELD_OUT_SETS
-        )
-        return Split(
-            train=_load(folder / "train.npz"),
-            validation=validation,
-            test=test,
-            users=_column(folder / "users.parquet", "user"),
-            items=_column(folder / "items.parquet", "item"),
-        )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise UserError(f"the split at {folder} is not whole ({error}); remove it and run preprocess again") from error
+    train = _load(folder / "train.npz")
+    matrices = [_load(folder / f"{name}_{part}.npz") for name in HELD_OUT_SETS for part in ("fold_in", "held_out")]
+    users, items = _column(folder / "users.parquet", "user"), _column(folder / "items.parquet", "item")
+    rows, columns = zip(*(matrix.shape for matrix in matrices), strict=True)
+    rows_fit = rows[::2] == rows[1::2] and train.shape[0] + sum(rows[::2]) == len(users)
+    if not rows_fit or {train.shape[1], *columns} != {len(items)}:
+        raise damaged(folder, "holds matrices and tables that do not fit together", STAGE)
+    return Split(train, HeldOutUsers(*matrices[:2]), HeldOutUsers(*matrices[2:]), users, items)
 
 
 def _save(path: Path, matrix: csr_array) -> None:
@@ -109,8 +102,20 @@ def _save(path: Path, matrix: csr_array) -> None:
 
 
 def _load(path: Path) -> csr_array:
-    return csr_array(load_npz(path)).astype(np.float32)
+    with checked(path, STAGE) as file:
+        try:
+            matrix = csr_array(load_npz(file))
+            matrix.check_format(full_check=True)  # an index out of range would be read from beyond the memory
+        except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as error:
+            raise damaged(path, "is no sparse matrix", STAGE) from error
+    if (matrix.data != 1).any():
+        raise damaged(path, "is no matrix of interactions, which are 1", STAGE)
+    return matrix.astype(np.float32)
 
 
 def _column(path: Path, name: str) -> np.ndarray:
-    return pq.read_table(path, columns=[name])[name].to_numpy()
+    with checked(path, STAGE) as file:
+        try:
+            return pq.read_table(file, columns=[name])[name].to_numpy()
+        except (OSError, ValueError, KeyError) as error:
+            raise damaged(path, f"has no column {name} as it should be", STAGE) from error

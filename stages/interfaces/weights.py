@@ -6,16 +6,23 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from stages.run.errors import UserError
+from stages.run.digests import checked, damaged
 
 Model = TypeVar("Model", bound=nn.Module)
+
+BLOCK = 2**22  # weights that are looked at at once
 
 
 def save_state(state: Any, path: Path) -> None:
     """Write weights or a checkpoint, with the same bytes wherever the file is."""
     # Given a path, torch would write the file's name into the file, and the bytes would differ.
     with path.open("wb") as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # of a full disk PyTorch says "unexpected pos"
+                raise error.__context__ from None
+            raise
 
 
 def load_weights(model: Model, path: Path, stage: str) -> Model:
@@ -33,30 +40,31 @@ def load_weights(model: Model, path: Path, stage: str) -> Model:
     Raises
     ------
     UserError
-        where there is no file at `path`, it is damaged, or its tensors have other names or shapes than the model's.
+        where the file is missing or damaged, as in `stages.run.digests.checked`, its tensors have other names or shapes
+        than the model's, or a weight is not finite.
     """
-    weights = _read(path, stage)
-    if _shapes(weights) != _shapes(model.state_dict()):
-        raise UserError(f"{path} belongs to a model of other layers; run the stage {stage} again")
+    with checked(path, stage) as file:
+        try:
+            weights = torch.load(file, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # unpickling damaged bytes can raise anything, OSError included
+            raise damaged(path, "holds no weights", stage) from error
+    if shapes(weights) != shapes(model.state_dict()):
+        raise damaged(path, "belongs to a model of other layers", stage)
+    if not are_finite(weights):
+        raise damaged(path, "holds weights that are not finite", stage)
     model.load_state_dict(weights)
     return model.eval()
 
 
-def _read(path: Path, stage: str) -> Any:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise UserError(f"there are no weights at {path}; run the stage {stage} first") from None
-    with file:
-        try:
-            return torch.load(file, map_location="cpu", weights_only=True)
-        except MemoryError:
-            raise
-        except Exception as error:  # unpickling damaged bytes can raise anything, OSError included
-            raise UserError(f"{path} is damaged; run the stage {stage} again") from error
+def are_finite(weights: dict[str, torch.Tensor]) -> bool:
+    """Whether all weights are."""
+    # In blocks, because a mask of EASE's whole matrix would take a quarter of its memory once more.
+    return all(bool(block.isfinite().all()) for value in weights.values() for block in value.flatten().split(BLOCK))
 
 
-def _shapes(weights: Any) -> dict[str, torch.Size] | None:
+def shapes(weights: Any) -> dict[str, torch.Size] | None:
     """The shape of each tensor by its name; None if `weights` is not a dictionary of tensors."""
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from stages.run.digests import checked, damaged
 from stages.run.errors import UserError
 
 Tables = Mapping[str, pd.DataFrame]
@@ -64,7 +65,7 @@ def read_table(path: Path, text: Collection[str]) -> pd.DataFrame:
 
 
 def read_report_table(report: Path, name: str, text: Collection[str]) -> pd.DataFrame:
-    """Read a table of a report; UserError where it is missing or damaged.
+    """Read a table of a report; UserError where it is missing, or not as the stage report wrote it.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ def read_report_table(report: Path, name: str, text: Collection[str]) -> pd.Data
     path = report / f"{name}.csv"
     if not path.exists():
         raise UserError(f"there is no report at {path}; run: dvc repro report@{report.name}")
+    checked(path, f"report@{report.name}").close()
     try:
         return read_table(path, text)
     except (OSError, ValueError) as error:
@@ -82,4 +84,4 @@ def read_report_table(report: Path, name: str, text: Collection[str]) -> pd.Data
 
 def damaged_table(report: Path, name: str) -> UserError:
     """For a table that does not hold what it should."""
-    return UserError(f"{report / name}.csv is damaged; run: dvc repro --force --single-item report@{report.name}")
+    return damaged(report / f"{name}.csv", "is no table of this report", f"report@{report.name}")

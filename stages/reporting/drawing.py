@@ -14,19 +14,22 @@ from stages.reporting.page import render_page
 from stages.reporting.results import Results
 from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture
 from stages.reporting.wording import folded, paragraphs
+from stages.run.digests import write_digests
 from stages.run.files import whole_file, whole_folder
 
 FOLDERS = ("plots", "figures")  # of a report: tables that DVC plots, and pictures with all other tables
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write every section's tables as CSV files."""
+    """Write every section's tables as CSV files, with their digests."""
     for name in FOLDERS:
         (folder / name).mkdir()
     for section in SECTIONS:
         if isinstance(section, SectionWithData):
             for name, table in section.data(results).items():
                 write_table(table, folder / f"{name}.csv", section.TABLES[name])
+    for name in FOLDERS:
+        write_digests(folder / name, name)
 
 
 def read_tables(report: Path) -> Tables:

@@ -1,13 +1,9 @@
 """Load what the stages before the report have left, with errors for people."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from stages.config.params import Params
 from stages.config.quantizer import KMeansSettings
@@ -15,10 +11,30 @@ from stages.config.rows import ItemRow, Row
 from stages.reporting.experiment import bytes_per_item
 from stages.reporting.results import NDCG, Results, RowResult, by_seed
 from stages.run import paths
+from stages.run.artefacts import ANY, INTEGERS, NUMBERS, read_csv, read_json, read_parquet
+from stages.run.digests import DIGESTS
 from stages.run.errors import UserError
 from stages.statistics.bootstrap import Bootstrap
 
-Loaded = TypeVar("Loaded")
+STAGES = {
+    "references": "evaluate",
+    "models": "evaluate",
+    "quantized": "evaluate-quantized",
+    "items": "quantize-items",
+    "refits": "refit",
+    "budgets": "budget",
+}
+"""Group of measurements → the stage that makes them."""
+STORED = ("validation_ndcg", "bytes_per_user", "shared_bytes", "variance_lost", "fit_errors", "metrics")
+CODE_USAGE = {"codebook": NUMBERS, "perplexity": NUMBERS, "dead": NUMBERS}
+CURVE = {"seed": INTEGERS, "epoch": INTEGERS, "loss": NUMBERS, "validation_ndcg": NUMBERS}
+USERS = {"interactions": INTEGERS}
+ITEMS = {"item": ANY, "interactions": INTEGERS}
+REFIT = {"row": ANY, "user": INTEGERS, "seed": INTEGERS, "before": NUMBERS, "after": NUMBERS}
+BUDGET = {
+    **dict.fromkeys(("budget", "user", "seed", "quarter"), INTEGERS),
+    **dict.fromkeys(("bytes", "ndcg_flat", "ndcg"), NUMBERS),
+}
 
 
 def load_results(params: Params, dataset: str) -> Results:
@@ -31,24 +47,26 @@ def load_results(params: Params, dataset: str) -> Results:
     """
     split = paths.split(dataset)
     rows = [_load_row(params, dataset, row) for row in params.rows()]
-    protocol = load(split / "protocol.json", load_json)
+    protocol = read_json(split / "protocol.json", "preprocess", ["items_in_train"])
     item_rows = _load_item_rows(params, dataset, {row.name: row for row in rows}, protocol["items_in_train"])
     _check_metrics([*rows, *item_rows])
     refits = {name: paths.evaluation(dataset, "refits", name) for name in params.refits}
     return Results(
         rows=rows,
         item_rows=item_rows,
-        curves={name: load(paths.curves(dataset, name), pd.read_csv) for name in params.models},
+        curves={name: read_csv(paths.curves(dataset, name) / "curve.csv", "train", CURVE) for name in params.models},
         protocol=protocol,
-        users=load(split / "users.parquet", pd.read_parquet),
-        items=load(split / "items.parquet", pd.read_parquet),
+        users=read_parquet(split / "users.parquet", "preprocess", USERS),
+        items=read_parquet(split / "items.parquet", "preprocess", ITEMS),
         bootstrap=Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed),
-        refits={name: load(folder / "test_users.parquet", pd.read_parquet) for name, folder in refits.items()},
+        refits={name: read_parquet(folder / "test_users.parquet", "refit", REFIT) for name, folder in refits.items()},
         refit_epochs={
-            row: epochs for folder in refits.values() for row, epochs in load(folder / "epochs.json", load_json).items()
+            row: epochs
+            for folder in refits.values()
+            for row, epochs in read_json(folder / "epochs.json", "refit").items()
         },
         budgets={
-            name: load(paths.evaluation(dataset, "budgets", name) / "test_users.parquet", pd.read_parquet)
+            name: read_parquet(paths.evaluation(dataset, "budgets", name) / "test_users.parquet", "budget", BUDGET)
             for name in params.budgets
         },
     )
@@ -69,21 +87,8 @@ def warn_of_leftovers(params: Params, dataset: str) -> None:
     folders = {paths.evaluation(dataset, group, "name").parent for group in groups}
     folders |= {path.parent for path in expected}
     for folder in sorted(folders):
-        for path in sorted(set(folder.glob("[!.]*")) - expected):
+        for path in sorted(set(folder.glob("[!.]*")) - expected - {folder / DIGESTS}):
             print(f"warning: {path} belongs to no row of params.yaml and is left out; remove it")
-
-
-def load(path: Path, read: Callable[[Path], Loaded]) -> Loaded:
-    """What `read` makes of a result; UserError where it is missing or damaged."""
-    try:
-        return read(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is missing or damaged; remove it, and let dvc repro make it again") from error
-
-
-def load_json(path: Path) -> Any:
-    """What a JSON file holds."""
-    return json.loads(path.read_text())
 
 
 def _check_metrics(rows: list[RowResult]) -> None:
@@ -152,9 +157,10 @@ def _load_evaluation(
     folder = paths.evaluation(dataset, group, row.model) / row.name
     if not folder.is_dir():
         raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
-    measured = load(folder / "stored.json", load_json)
-    per_user = load(folder / "per_user.parquet", pd.read_parquet)
-    usage = load(folder / "code_usage.csv", pd.read_csv)
+    measured = read_json(folder / "stored.json", STAGES[group], STORED)
+    columns = {"user": INTEGERS, "seed": INTEGERS} | dict.fromkeys(measured["metrics"], NUMBERS)
+    per_user = read_parquet(folder / "per_user.parquet", STAGES[group], columns)
+    usage = read_csv(folder / "code_usage.csv", STAGES[group], CODE_USAGE)
     return RowResult(
         name=row.name,
         base=base,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stages.run.digests import write_digests
 from stages.run.errors import UserError
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -41,8 +42,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, with_digests: bool = True) -> Iterator[Path]:
     """Yield a temporary folder next to `path`; it replaces `path` if the block succeeds, and is removed if not.
+
+    Parameters
+    ----------
+    with_digests : whether digests.json is added, by which `checked` reads the files; not beside files of the user's
 
     Raises
     ------
@@ -55,6 +60,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         try:
             yield temporary
+            if with_digests:
+                write_digests(temporary, path.name)
             # A folder can't replace a non-empty one in one step, so the old one is moved aside first.
             if path.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -83,7 +90,7 @@ def _write_errors(path: Path, temporary: Path) -> Iterator[None]:
         if error.errno not in DISK_ERRORS and (named is None or not _concerns(named, path, temporary)):
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise UserError(f"cannot write {path}: {reason}; what was there before is untouched") from error
+        raise UserError(f"cannot write {path}: {reason}; make room or give access, and run this again") from error
 
 
 def _concerns(named: Path, path: Path, temporary: Path) -> bool:

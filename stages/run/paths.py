@@ -47,8 +47,8 @@ def checkpoint(dataset: str, name: str, seed: int) -> Path:
 
 
 def curves(dataset: str, name: str) -> Path:
-    """Table of loss and validation NDCG@100 per seed and epoch."""
-    return DATA / dataset / "curves" / f"{name}.csv"
+    """Folder of a model's curve.csv: loss and validation NDCG@100 per seed and epoch."""
+    return DATA / dataset / "curves" / name
 
 
 def codecs(dataset: str, model: str) -> Path:
@@ -93,8 +93,8 @@ def sweep(dataset: str, model: str) -> Path:
 
 
 def study_result(dataset: str, fingerprint: str) -> Path:
-    """Validation NDCG@100 and run facts of one training of a study; no DVC output."""
-    return DATA / dataset / "studies" / f"{fingerprint}.npz"
+    """Folder of the validation NDCG@100 and run facts of one training of a study; no DVC output."""
+    return DATA / dataset / "studies" / fingerprint
 
 
 def report(dataset: str) -> Path:

@@ -21,6 +21,7 @@ from stages.codecs.tree import fit_tree
 from stages.evaluation.cost import variance_lost
 from stages.interfaces.codec import Codec, Float16, Float32, WholeHistory, stored_bytes
 from stages.run.errors import UserError
+from tests.damage import sealed
 
 WIDTH = 12
 VECTORS = np.random.default_rng(0).normal(size=(3000, WIDTH)).astype(np.float32)
@@ -176,7 +177,7 @@ def test_float16_keeps_three_digits() -> None:
 def test_a_codec_survives_the_disk(codec: Codec, tmp_path: Path) -> None:
     assert isinstance(codec, FittedCodec)
     codec.save(tmp_path / "codec.npz")
-    loaded = load_codec(tmp_path / "codec.npz")
+    loaded = load_codec(sealed(tmp_path / "codec.npz"))
     codes = codec.encode(VECTORS)
     np.testing.assert_array_equal(loaded.encode(VECTORS), codes)
     np.testing.assert_array_equal(loaded.decode(codes), codec.decode(codes))
@@ -314,7 +315,7 @@ def test_additive_codes_have_no_prefixes_as_their_codebooks_are_fitted_together(
 
 
 def test_a_file_without_a_codec_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no codec at .*; run the stage quantize first"):
+    with pytest.raises(UserError, match=r"there is no .*codec\.npz; run the stage quantize first"):
         load_codec(tmp_path / "codec.npz")
 
 
@@ -322,24 +323,56 @@ def test_a_file_without_a_codec_is_said(tmp_path: Path) -> None:
 def test_a_damaged_codec_is_said(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "codec.npz"
     fit_kmeans(VECTORS, 16, seed=0).save(path)
-    content = path.read_bytes()
+    content = sealed(path).read_bytes()
     path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "other": b"no archive at all"}[damage])
-    with pytest.raises(UserError, match="is no whole codec; run the stage quantize again"):
+    with pytest.raises(UserError, match="is not as the stage quantize wrote it; remove it and run the stage quantize"):
         load_codec(path)
+    with pytest.raises(UserError, match="is no codec; remove it and run the stage quantize again"):
+        load_codec(sealed(path))
+
+
+@pytest.mark.parametrize("name", ["product-3", "kmeans-256", "scalar-8bit", "principal-8"])
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_codec_of_numbers_that_are_not_finite_is_said(tmp_path: Path, name: str, number: float) -> None:
+    path = tmp_path / "codec.npz"
+    made_codec = made(name)
+    assert isinstance(made_codec, FittedCodec)
+    made_codec.save(path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    largest = max((key for key in arrays if arrays[key].dtype == np.float32), key=lambda key: arrays[key].size)
+    arrays[largest].flat[-1] = number
+    np.savez(path, allow_pickle=False, **arrays)
+    with pytest.raises(UserError, match=r"codec\.npz holds numbers that are not finite; remove it"):
+        load_codec(sealed(path))
+
+
+@pytest.mark.parametrize("name", [name for name in BYTES if name not in ("float32", "float16")])
+@pytest.mark.parametrize("width", [WIDTH - 3, WIDTH + 12])
+def test_vectors_of_another_model_are_said(name: str, width: int) -> None:
+    with pytest.raises(UserError, match=rf"of 12 dimensions can't store vectors of {width}: it belongs to another mod"):
+        made(name).encode(np.zeros((5, width), dtype=np.float32))
+
+
+def test_histories_of_another_model_are_said(checkerboard: csr_array) -> None:
+    with pytest.raises(
+        UserError, match="a SubsampledHistory of 41 dimensions can't store vectors of 40: it belongs to"
+    ):
+        SubsampledHistory(41, 13, seed=0).encode(checkerboard)
 
 
 def test_a_codec_that_this_code_does_not_know_is_not_called_damaged(tmp_path: Path) -> None:
     path = tmp_path / "codec.npz"
     np.savez(path, codec="SignalCodec", levels=np.zeros(3))
     with pytest.raises(UserError, match="holds a SignalCodec of levels, which this code does not know"):
-        load_codec(path)
+        load_codec(sealed(path))
 
 
 def test_a_codec_of_other_arguments_than_its_class_takes_is_not_called_damaged(tmp_path: Path) -> None:
     path = tmp_path / "codec.npz"
     np.savez(path, codec="KMeansCodec", centres=np.zeros((3, 2)))
     with pytest.raises(UserError, match="holds a KMeansCodec of centres, which this code does not know"):
-        load_codec(path)
+        load_codec(sealed(path))
 
 
 def test_a_bug_in_a_codec_is_no_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +384,7 @@ def test_a_bug_in_a_codec_is_no_damaged_file(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("stages.codecs.kmeans.np.ascontiguousarray", bug)
     with pytest.raises(TypeError, match="a bug"):
-        load_codec(tmp_path / "codec.npz")
+        load_codec(sealed(tmp_path / "codec.npz"))
 
 
 def test_histories_take_four_bytes_an_item(checkerboard: csr_array) -> None:
@@ -384,5 +417,5 @@ def test_a_choice_of_items_survives_the_disk(tmp_path: Path) -> None:
     codec = SubsampledHistory(300, 20, seed=7)
     codec.save(tmp_path / "codec.npz")
     histories = csr_array(np.random.default_rng(0).random((20, 300)) < 0.2)
-    loaded = load_codec(tmp_path / "codec.npz")
+    loaded = load_codec(sealed(tmp_path / "codec.npz"))
     np.testing.assert_array_equal(loaded.encode(histories), codec.encode(histories))

@@ -66,7 +66,7 @@ def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Pa
         (
             "kind: csv, ids: string, columns: {user: u, item: i}",
             "kind: parquet, columns: {user: 1, item: 2}",
-            "datasets.mine.format.columns: Parquet has names for columns, no positions",
+            "datasets.mine.format.columns: columns have names in these files, no positions",
         ),
         ("ids: string", "ids: words", "datasets.mine.format.ids: Input should be 'integer' or 'string'"),
         ("kind: csv,", "kind: csv, separator: ab,", "datasets.mine.format.separator: "),

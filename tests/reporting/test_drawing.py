@@ -1,5 +1,6 @@
 """A report made from its tables."""
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -34,12 +35,14 @@ def test_a_report_has_its_words_its_page_its_tables_and_its_pictures(report: Pat
         "report.md",
         "frontier.html",
         *(f"{name}.csv" for name in text_columns()),
+        "plots/digests.json",
+        "figures/digests.json",
         *(f"figures/{name}" for name in PICTURES),
     }
 
 
 def test_plots_are_the_tables_that_dvc_draws(report: Path) -> None:
-    assert {path.stem for path in (report / "plots").iterdir()} == {
+    assert {path.stem for path in (report / "plots").glob("*.csv")} == {
         "frontier", "curves", "code_usage", "codebook_size", "by_activity", "by_popularity",
     }  # fmt: skip
 
@@ -106,6 +109,7 @@ def test_a_new_report_replaces_the_last_one_and_leaves_what_else_is_there(tmp_pa
         (folder / "figures/new.png").write_text("new")
         (folder / "report.md").write_text("new")
     files = {str(path.relative_to(report)): path.read_text() for path in report.rglob("*") if path.is_file()}
+    assert set(json.loads(files.pop("figures/digests.json"))) == {"figures/new.png"}
     assert files == {"figures/new.png": "new", "report.md": "new", "studies/mine.md": "old", "run.md": "old"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stages.config.dataset import Columns, CsvFormat, JsonLinesFormat
+from stages.config.dataset import Columns, CsvFormat, Ids, JsonLinesFormat
 from stages.interactions.formats import packed
 from stages.interactions.formats.csv import reader as csv_reader
 from stages.interactions.formats.jsonl import reader as jsonl_reader
@@ -42,18 +42,19 @@ def read(layout: CsvFormat | JsonLinesFormat, content: bytes, piece: int) -> lis
     return [(row["user"], row["item"]) for row in rows]
 
 
-def layout_of(separator: str = ",", quotes: bool | None = None, ids: str = "string") -> CsvFormat:
+def layout_of(separator: str = ",", quotes: bool | None = None, ids: Ids = "string") -> CsvFormat:
     return CsvFormat(
         kind="csv", separator=separator, quotes=quotes, ids=ids, columns=Columns(user=1, item=2), missing_words=[]
-    )  # type: ignore[arg-type]
+    )
 
 
 @settings(max_examples=400, deadline=None)
 @given(rows_of(AWKWARD), st.sampled_from([",", ";", "|", "\t"]), st.sampled_from(LINE_ENDS), st.booleans(), pieces)
 def test_quoted_text_is_read_as_by_csv(rows: list[Row], separator: str, end: str, all_quoted: bool, piece: int) -> None:
     file = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
-    csv.writer(file, delimiter=separator, lineterminator=end, quoting=quoting).writerows(rows)
+    csv.writer(
+        file, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
+    ).writerows(rows)
     expected = list(csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator))
     assume(all(len(fields) == 3 for fields in expected))  # Python leaves some line breaks without quotes
     found = read(layout_of(separator, quotes=True), file.getvalue().encode(), piece)
@@ -125,6 +126,6 @@ def test_json_lines_are_read_as_by_json(rows: list[Row], ascii_only: bool, end: 
     st.sampled_from([np.float16, np.float32, np.float64]),
 )
 def test_a_rating_is_above_a_threshold_as_in_decimals(rating: Decimal, threshold: Decimal, dtype: type) -> None:
-    stored = np.array([rating], dtype=dtype)
+    stored: np.ndarray = np.array([rating], dtype=dtype)
     expected = Decimal(str(stored[0])) > threshold
     assert above(stored, float(threshold)).tolist() == [expected]

@@ -15,13 +15,14 @@ def test_counts_and_digests_are_those_of_the_literal_split() -> None:
         [(user, item, rating) for user, item, rating, _ in rows], 3.5, 5, 7, 0.2, 98765
     )
     interactions = interactions_of(rows)
-    found = describe(Counts(len(rows), 0, 1), interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
+    found = describe(Counts(2, len(rows), 0, 1), interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
     n_train = len(users) - 14
     held_out = {
         name: "".join(f"{first + row},{column}\n" for row, column in sorted(pairs))
         for name, first, (_, pairs) in [("validation", n_train, parts[0]), ("test", n_train + 7, parts[1])]
     }
     assert found == {
+        "incomplete_rows": 2,
         "ratings": len(rows),
         "superseded_ratings": 0,
         "filter_rounds": 1,
@@ -50,7 +51,7 @@ def test_unknown_items_are_counted_of_validation_and_test_users_only() -> None:
     future = [(user, item, 5.0, 2) for user in range(9) for item in (user % 4, 4, 5)]
     extra = [(user, 91 + user, 5.0, 2) for user in range(8)] + [(8, 90, 5.0, 2)]  # to have something to predict
     interactions = interactions_of(past + future + extra, by_time=True, cut=2)
-    found = describe(Counts(0, 0, 0), interactions, split_strong_generalization(interactions, 1, None, 5))
+    found = describe(Counts(0, 0, 0, 0), interactions, split_strong_generalization(interactions, 1, None, 5))
     held_out = split_strong_generalization(interactions, 1, None, 5).users[-2:].tolist()
     unknown = {4, 5, *(90 + user for user in held_out)}
     assert found["interactions_with_unknown_items"] == len(

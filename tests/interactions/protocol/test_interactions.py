@@ -6,18 +6,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from stages.interactions.formats import reader_of
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import Counts, Interactions, read_interactions
 from stages.run.errors import UserError
 from tests.interactions import literal
-from tests.interactions.made_up import awkward_ratings, batch, pairs_of
+from tests.interactions.formats.layouts import layout
+from tests.interactions.made_up import InMemory, awkward_ratings, batch, pairs_of
 
 
 def read(
     *parts: pa.RecordBatch, threshold: float | None = None, at_least: int = 1, **time: Any
 ) -> tuple[Interactions, Counts]:
-    files = {Path(f"part-{place}"): part for place, part in enumerate(parts)}
-    return read_interactions(list(files), lambda file: iter([files[file]]), threshold, Minimums(at_least), **time)
+    log = InMemory(*parts)
+    return read_interactions(log.paths, log, threshold, Minimums(at_least), **time)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_the_last_of_several_ratings_by_timestamp_counts_in_its_place(seed: int,
     parts = [batch(rows[start : start + size]) for start in range(0, len(rows), size)]
     interactions, counts = read(*parts, threshold=3.5)
     assert pairs_of(interactions) == [(user, item) for user, item, rating, _ in last if rating > 3.5]
-    assert counts == (len(rows), len(rows) - len(last), 0)
+    assert counts == Counts(0, len(rows), len(rows) - len(last), 0)
 
 
 def test_without_timestamps_the_last_one_in_the_files_counts() -> None:
@@ -88,9 +90,17 @@ def test_numbers_of_different_widths_go_together() -> None:
     assert read(*parts)[0].users.tolist() == [1, 2, 3, 2**40]
 
 
+def test_dropped_rows_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("u,i\n1,2\n,2\n3,\\N\n4,5\n")
+    log = layout("csv", columns={"user": "u", "item": "i"}, missing="drop")
+    interactions, counts = read_interactions([tmp_path / "log.csv"], reader_of(log), None, Minimums(1))
+    assert pairs_of(interactions) == [(1, 2), (4, 5)]
+    assert counts == Counts(2, 2, 0, 0)
+
+
 def test_no_ratings_at_all_is_said() -> None:
-    with pytest.raises(UserError, match="there are no ratings in nothing"):
-        read_interactions([Path("nothing")], lambda _: iter([]), None, Minimums(1))
+    with pytest.raises(UserError, match="there are no ratings in part-0; put the whole log there"):
+        read(pa.record_batch({"user": pa.array([], pa.int64()), "item": pa.array([], pa.int64())}))
 
 
 def test_a_rating_at_the_threshold_is_no_interaction() -> None:
@@ -119,10 +129,9 @@ def test_nothing_left_after_filtering_is_said_with_numbers(threshold: float) -> 
 
 def test_nothing_left_is_said_with_all_that_can_be_lowered() -> None:
     rows = [(user, item, 4.0, 7) for user in range(3) for item in range(4)] + [(0, 9, 4.0, 8)]
+    log = InMemory(batch(rows))
     with pytest.raises(UserError) as raised:
-        read_interactions(
-            [Path("log")], lambda _: iter([batch(rows)]), 3.5, Minimums(4, 4, core=True), by_time=True, cut=8
-        )
+        read_interactions(log.paths, log, 3.5, Minimums(4, 4, core=True), by_time=True, cut=8)
     assert str(raised.value) == (
         "nothing is left of 13 ratings: 12 are above the threshold 3.5 before the cut (8), and no user has 4 of them "
         "with items that have 4; lower threshold or min_user_interactions or min_item_interactions in params.yaml"
@@ -166,5 +175,5 @@ def test_dates_in_one_part_and_numbers_in_another_are_said() -> None:
         pa.record_batch({"user": [1], "item": [1], "timestamp": pa.array([1], kind)})
         for kind in (pa.timestamp("ns"), pa.int64())
     ]
-    with pytest.raises(UserError, match="timestamps are dates in part-0 but numbers in part-1; write all alike"):
+    with pytest.raises(UserError, match="dates without a time zone in part-0 but numbers in part-1"):
         read(*parts)

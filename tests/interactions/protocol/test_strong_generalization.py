@@ -1,7 +1,6 @@
 """The split against the protocol's steps, taken one interaction at a time."""
 
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,7 @@ from stages.interactions.protocol.strong_generalization import split_strong_gene
 from stages.interfaces.split import Split
 from stages.run.errors import UserError
 from tests.interactions import literal
-from tests.interactions.made_up import awkward_ratings, batch, interactions_of
+from tests.interactions.made_up import InMemory, awkward_ratings, batch, interactions_of
 
 THRESHOLD, AT_LEAST, HELD_OUT_USERS, SHARE, SEED = 3.5, 5, 7, 0.2, 98765
 
@@ -74,18 +73,17 @@ def test_a_split_by_time_is_what_it_says_or_says_why_there_is_none(
 ) -> None:
     expected = literal.split_by_time(rows, THRESHOLD, at_least, held_out_users, share, SEED, cut)
     users, _, _, parts = expected
-    log: pa.RecordBatch = batch(rows)
+    rated: pa.RecordBatch = batch(rows)
     asked: int | str | None = cut
     if are_dates:
-        log = log.set_column(
+        rated = rated.set_column(
             3, "timestamp", pa.array([datetime(2026, 10, 1 + day) for *_, day in rows], pa.timestamp("ns"))
         )
         asked = cut and f"2026-10-{1 + cut:02}"
 
     def split() -> Split:
-        interactions, _ = read_interactions(
-            [Path("log")], lambda _: iter([log]), THRESHOLD, Minimums(at_least), by_time=True, cut=asked
-        )
+        log = InMemory(rated)
+        interactions, _ = read_interactions(log.paths, log, THRESHOLD, Minimums(at_least), by_time=True, cut=asked)
         return split_strong_generalization(interactions, held_out_users, None if cut else share, SEED)
 
     if len(users) > 2 * held_out_users and all(held_out for _, held_out in parts):

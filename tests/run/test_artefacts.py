@@ -1,0 +1,74 @@
+"""JSON files and tables come back as they were written, or in one sentence."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages.run.artefacts import ANY, INTEGERS, NUMBERS, read_csv, read_json, read_parquet, write_json
+from stages.run.errors import UserError
+from tests.damage import sealed
+
+TABLE = pd.DataFrame({"row": ["a", "b"], "seed": [0, 1], "ndcg": [0.5, math.nan]})
+COLUMNS = {"row": ANY, "seed": INTEGERS, "ndcg": NUMBERS}
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    write_json({"bytes": 20.5, "lost": None}, tmp_path / "stored.json")
+    assert read_json(sealed(tmp_path / "stored.json"), "evaluate", ["lost"]) == {"bytes": 20.5, "lost": None}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_not_written(tmp_path: Path, number: float) -> None:
+    with pytest.raises(UserError, match=r"stored\.json would hold a number that is not finite"):
+        write_json({"lost": [0.5, number]}, tmp_path / "stored.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3", '{"bytes": 1}', "[" * 100_000, "\xff", ""])
+def test_json_of_other_content_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stored.json").write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"stored\.json (is no JSON|lacks one of lost); remove it and run the stage ev"):
+        read_json(sealed(tmp_path / "stored.json"), "evaluate", ["lost"])
+
+
+def test_tables_come_back(tmp_path: Path) -> None:
+    TABLE.to_csv(tmp_path / "table.csv", index=False)
+    TABLE.to_parquet(tmp_path / "table.parquet", index=False)
+    pd.testing.assert_frame_equal(read_csv(sealed(tmp_path / "table.csv"), "evaluate", COLUMNS), TABLE)
+    pd.testing.assert_frame_equal(read_parquet(sealed(tmp_path / "table.parquet"), "evaluate", COLUMNS), TABLE)
+
+
+def test_a_table_without_lines_has_columns_of_no_kind(tmp_path: Path) -> None:
+    TABLE.iloc[:0].to_csv(tmp_path / "table.csv", index=False)
+    assert read_csv(sealed(tmp_path / "table.csv"), "evaluate", COLUMNS).columns.tolist() == list(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE.drop(columns="ndcg"),
+        TABLE.rename(columns={"seed": "sead"}),
+        TABLE.assign(seed=[0.5, 1.5]),
+        TABLE.assign(ndcg=["high", "low"]),
+        TABLE.assign(ndcg=[True, False]),
+    ],
+    ids=["a column less", "renamed", "no integers", "text", "truths"],
+)
+def test_a_table_of_other_columns_is_said(tmp_path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(tmp_path / "table.csv", index=False)
+    table.to_parquet(tmp_path / "table.parquet", index=False)
+    with pytest.raises(UserError, match=r"table\.csv has no column (ndcg|seed) as it should be; remove it"):
+        read_csv(sealed(tmp_path / "table.csv"), "evaluate", COLUMNS)
+    with pytest.raises(UserError, match=r"table\.parquet has no column (ndcg|seed) as it should be; remove it"):
+        read_parquet(sealed(tmp_path / "table.parquet"), "evaluate", COLUMNS)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"\xff\xfe", b'a,b\n"', b"PAR1" + bytes(8) + b"PAR1"])
+def test_what_is_no_table_is_said(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(content)
+    for read in (read_csv, read_parquet):
+        with pytest.raises(UserError, match=r"table (is no|has no column)"):
+            read(sealed(path), "evaluate", COLUMNS)
