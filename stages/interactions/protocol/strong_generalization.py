@@ -44,7 +44,7 @@ def split_strong_generalization(
     held_out, n_train = candidates[-2 * held_out_users :], len(users) - 2 * held_out_users
     if len(held_out) < 2 * held_out_users or n_train < 1:
         have_both = (
-            "" if is_past is None else f", {len(candidates):,} with interactions before split.cut and from it on"
+            "" if is_past is None else f", {len(candidates):,} with interactions before split.cut and others after"
         )
         raise UserError(
             f"{len(users):,} users are left after filtering{have_both}, too few to hold out {held_out_users:,} for "
@@ -104,9 +104,9 @@ def _nothing_to_predict(name: str, users: np.ndarray, share: float | None) -> Us
     most = np.bincount(users).max(initial=0)
     if share is None:
         return UserError(
-            f"no {name} user has interactions before split.cut and others from it on, {hold_out.FEWEST_TO_HOLD_OUT} in "
-            "all, with items that the train users have before it, so nothing can be held out; set another cut, or "
-            "raise held_out_users, in params.yaml"
+            f"no {name} user has interactions before split.cut and others after, {hold_out.FEWEST_TO_HOLD_OUT} in all, "
+            "with items that the train users have before it, so nothing can be held out; set another cut, or raise "
+            "held_out_users, in params.yaml"
         )
     if most < hold_out.FEWEST_TO_HOLD_OUT:
         return UserError(
