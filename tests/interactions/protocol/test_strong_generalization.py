@@ -141,9 +141,7 @@ def test_fewer_users_than_are_to_be_held_out_is_said_with_numbers() -> None:
     with pytest.raises(UserError, match="too few to hold out 50 for validation and 50 for test"):
         make_split(awkward_ratings(0), held_out_users=50)
     rows = [(user, item, 5.0, 0) for user in range(10) for item in range(6)]
-    with pytest.raises(
-        UserError, match="10 users are left after filtering, too few to hold out 5 for validation and 5"
-    ):
+    with pytest.raises(UserError, match="10 users are left after filtering, too few to hold out 5 for"):
         make_split(rows, held_out_users=5)
 
 
