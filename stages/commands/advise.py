@@ -3,6 +3,8 @@
 python -m stages.commands.advise --dataset ml-latest-small --users 50_000_000 --gigabytes 1
 """
 
+import re
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import pandas as pd
@@ -17,11 +19,44 @@ from stages.reporting.wording import difference, each, score, share_interval
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
+from stages.run.text import literal, one_line
 
 GIGABYTE = 1e9
 CHOSEN_BY = "validation_ndcg"
-Users = Annotated[int, typer.Option(min=1, help="To be stored.")]
-Gigabytes = Annotated[float, typer.Option(min=0, help="Of 10⁹ bytes, for all of them, codebooks included.")]
+MOST = 10**12
+NUMBER = re.compile(r"([0-9]{1,3}(,[0-9]{3})+|[0-9]+(_[0-9]+)*)?(\.[0-9]+)?(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+
+
+def _number(text: str) -> Decimal | None:
+    """What 50000000, 50_000_000, 50,000,000 and 5e7 say; None of what is no number, or not from 0 to 10¹²."""
+    try:
+        number = Decimal(text.replace(",", "").replace("_", "")) if NUMBER.fullmatch(text) else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number <= MOST else None
+
+
+def _users(text: str) -> int:
+    number = _number(text)
+    if number is None or number < 1 or number % 1:
+        raise UserError(
+            f"--users {text}: must be a whole number from 1 to {MOST:,}, such as 50000000, 50,000,000 or 5e7"
+        )
+    return int(number)
+
+
+def _gigabytes(text: str) -> float:
+    number = _number(text)
+    if number is None:
+        raise UserError(f"--gigabytes {text}: must be a number from 0 to {MOST:,}, such as 0.5, 1,000 or 2e3")
+    return float(number)
+
+
+Users = Annotated[int, typer.Option(parser=_users, metavar="NUMBER", help="To be stored.")]
+Gigabytes = Annotated[
+    float,
+    typer.Option(parser=_gigabytes, metavar="NUMBER", help="Of 10⁹ bytes, for all of them, codebooks included."),
+]
 
 
 def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
@@ -29,7 +64,7 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
 
     What is printed of a row is measured on the test users, by whom it was not chosen.
     """
-    title = read_params().dataset(dataset).title
+    title = one_line(read_params().dataset(dataset).title)
     table = _read(dataset)
     table["gigabytes"] = (table["bytes_per_user"] * users + table["shared_bytes"]) / GIGABYTE
     fitting = table[table["gigabytes"] <= gigabytes].sort_values([CHOSEN_BY, "gigabytes"], ascending=[False, True])
@@ -51,7 +86,7 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
         print("\nin less:\n")
         print(markdown(pd.DataFrame(
             {
-                "row": front["row"],
+                "row": front["row"].map(literal),
                 "bytes per user": front["bytes_per_user"].map("{:g}".format),
                 "all users": [_room(row) for _, row in front.iterrows()],
                 "NDCG@100": each(front[NDCG], score),
@@ -78,9 +113,11 @@ def _room(row: pd.Series) -> str:
 def _accuracy(row: pd.Series) -> str:
     """NDCG@100; against the float model, with 95 % confidence intervals, where there is one."""
     text = f"NDCG@100 {row[NDCG]:.4f}"
-    if pd.notna(row["kept"]):
-        text += f", {share_interval(*_interval(row, 'kept'))} of its float model's, a difference of "
-        text += difference(*_interval(row, "difference"))
+    if pd.notna(row["difference"]):
+        kept = "of a float model without a hit"
+        if pd.notna(row["kept"]):
+            kept = f"{share_interval(*_interval(row, 'kept'))} of its float model's"
+        text += f", {kept}, a difference of {difference(*_interval(row, 'difference'))}"
     if pd.notna(row["above_popularity"]):
         text += f"; {share_interval(*_interval(row, 'above_popularity'))} of what that model has above popularity"
     return text

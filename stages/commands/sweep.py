@@ -5,14 +5,16 @@ python -m stages.commands.sweep --dataset ml-latest-small --model dae-200
 Writes reports/<dataset>/sweeps/<model>/: trials.csv, sweep.png, sweep.md, and params.patch, which `git apply` accepts.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from statistics import fmean
 
 import optuna
 import torch
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import Trial, TrialState
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from stages.assembly.sessions import fingerprint_of, new_training
 from stages.commands.sweep_results import (
@@ -29,11 +31,16 @@ from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
 from stages.models.device import choose_device, describe
 from stages.run import paths
+from stages.run.artefacts import read_json, write_json
 from stages.run.command_line import Dataset, Model, run
+from stages.run.digests import damaged
 from stages.run.errors import DivergedError, UserError
 from stages.run.facts import recorded
+from stages.run.files import whole_folder
+from stages.run.locks import locked
 from stages.run.memory import keep_freed_memory
 
+TRIALS = "trials.json"
 WORST = 0.0  # NDCG@100 reported to the sampler for a training that diverged
 
 
@@ -49,26 +56,27 @@ def sweep(dataset: Dataset, model: Model) -> None:
     check_split(params, *split.train.shape, [model])
     device = choose_device(params.device)
     keep_freed_memory()
-    study = _open(params, dataset, model, recipe, device)
-    with recorded(dataset, f"sweep-{model}") as facts:
+    trials = _folder(params, dataset, model, recipe, device)
+    ranges = {name: _distribution(*bounds) for name, bounds in params.search(dataset).ranges().items()}
+    with locked(paths.sweep(dataset, model)), recorded(dataset, f"sweep-{model}") as facts:
         facts |= describe(device)
+        study = _study(params, dataset, model, ranges, trials)
         while (done := len(study.get_trials(states=FINISHED))) < params.sweep.trials:
             # Seeded for each trial, so that a resumed sweep draws the same values as an uninterrupted one.
             study.sampler = optuna.samplers.TPESampler(
                 seed=params.sweep.seed + done, n_startup_trials=params.sweep.startup_trials
             )
-            trial = study.ask()
-            chosen = {name: _suggest(trial, name, bounds) for name, bounds in params.search(dataset).ranges().items()}
-            outcome = _run(study, trial, params, dataset, _changed(recipe, chosen), split, device)
-            print(f"trial {done + 1} of {params.sweep.trials}: {in_words(chosen)}  {outcome}", flush=True)
+            trial = study.ask(ranges)
+            outcome = _run(study, trial, params, dataset, _changed(recipe, trial.params), split, device)
+            _save(study, trials)
+            print(f"trial {done + 1} of {params.sweep.trials}: {in_words(trial.params)}  {outcome}", flush=True)
     write_results(study, params, dataset, model)
 
 
-def _suggest(trial: Trial, name: str, bounds: list[float]) -> float:
-    low, high = bounds
+def _distribution(low: float, high: float) -> BaseDistribution:
     if isinstance(low, int):
-        return trial.suggest_int(name, low, int(high), log=True)
-    return trial.suggest_float(name, low, high, log=True)
+        return IntDistribution(low, int(high), log=True)
+    return FloatDistribution(low, high, log=True)
 
 
 def _changed(recipe: Recipe, chosen: dict[str, float]) -> Recipe:
@@ -77,39 +85,70 @@ def _changed(recipe: Recipe, chosen: dict[str, float]) -> Recipe:
     return Recipe(recipe.settings.model_copy(update=of_model), int(chosen.get("epochs", recipe.epochs)))
 
 
-def _open(params: Params, dataset: str, model: str, recipe: Recipe, device: torch.device) -> optuna.Study:
-    """Load the trials of the same data, code, search and other parameters; a new sweep starts as under models.
+def _folder(params: Params, dataset: str, model: str, recipe: Recipe, device: torch.device) -> Path:
+    """Where the finished trials of the same data, code, search and other parameters are."""
+    search = params.search(dataset)
+    others = _changed(recipe, dict.fromkeys(search.ranges(), 0))
+    decisive = params.sweep.model_dump() | search.model_dump()
+    del decisive["trials"]  # more of them go on
+    fingerprint = fingerprint_of(params, dataset, others, search.seeds[0], device) + json.dumps(decisive)
+    return paths.sweep(dataset, model) / hashlib.sha256(fingerprint.encode()).hexdigest()
+
+
+def _study(
+    params: Params, dataset: str, model: str, ranges: Mapping[str, BaseDistribution], folder: Path
+) -> optuna.Study:
+    """A study with the finished trials; without any, it starts as under models.
 
     So what was accepted of an earlier sweep changes nothing: the same sweep ends in the same values.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = paths.sweep(dataset, model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    search = params.search(dataset)
-    ranges = search.ranges()
-    others = _changed(recipe, dict.fromkeys(ranges, 0))
-    decisive = params.sweep.model_dump() | search.model_dump()
-    del decisive["trials"]  # more of them go on
-    fingerprint = fingerprint_of(params, dataset, others, search.seeds[0], device)
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(path))),
-        study_name=f"{fingerprint} {json.dumps(decisive)}",
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(params.sweep.startup_trials, params.sweep.warmup_epochs),
-    )
-    for killed in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(killed.number, state=TrialState.FAIL)
-        study.enqueue_trial(killed.params)
-    if not study.trials:
-        entry, epochs = params.model(model), params.dataset(dataset).training.epochs
-        first = {"learning_rate": entry.learning_rate, "l2": entry.l2, "epochs": epochs}
-        first = {name: first[name] for name in ranges}
-        if all(low <= first[name] <= high for name, (low, high) in ranges.items()):
-            study.enqueue_trial(first)
-        else:
-            print(f"{in_words(first)}, as under models, is outside the ranges of the sweep and is not tried")
+    pruner = optuna.pruners.MedianPruner(params.sweep.startup_trials, params.sweep.warmup_epochs)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    if folder.exists():
+        study.add_trials(_load(folder / TRIALS, ranges))
+        return study
+    entry, epochs = params.model(model), params.dataset(dataset).training.epochs
+    first = {"learning_rate": entry.learning_rate, "l2": entry.l2, "epochs": epochs}
+    first = {name: first[name] for name in ranges}
+    if all(low <= first[name] <= high for name, (low, high) in params.search(dataset).ranges().items()):
+        study.enqueue_trial(first)
+    else:
+        print(f"{in_words(first)}, as under models, is outside the ranges of the sweep and is not tried")
     return study
+
+
+def _save(study: optuna.Study, folder: Path) -> None:
+    trials = [
+        {
+            "state": trial.state.name,
+            "value": trial.value,
+            "params": trial.params,
+            "intermediate_values": trial.intermediate_values,
+            "user_attrs": trial.user_attrs,
+        }
+        for trial in study.get_trials(states=FINISHED)
+    ]
+    with whole_folder(folder) as temporary:
+        write_json({"trials": trials}, temporary / TRIALS)
+
+
+def _load(path: Path, ranges: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+    """The trials that `_save` wrote; UserError where the file is damaged."""
+    try:
+        return [
+            create_trial(
+                state=TrialState[trial["state"]],
+                value=trial["value"],
+                params=trial["params"],
+                distributions=dict(ranges),
+                intermediate_values={int(epoch): ndcg for epoch, ndcg in trial["intermediate_values"].items()},
+                user_attrs=trial["user_attrs"],
+            )
+            for trial in read_json(path, "sweep", ["trials"])["trials"]
+        ]
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise damaged(path, "holds no trials", "sweep") from error
 
 
 def _run(

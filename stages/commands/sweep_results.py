@@ -1,7 +1,5 @@
 """Results of a sweep: its trials as a table and a figure, a page, and a patch of params.yaml."""
 
-import difflib
-import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -10,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from optuna.trial import TrialState
-from ruamel.yaml import YAML
 
+from stages.commands.params_patch import patch
 from stages.config.params import Params
 from stages.config.reader import PATH
 from stages.reporting.figures import COLOURS, WIDTH, Theme, title, write_picture
@@ -20,6 +18,8 @@ from stages.reporting.wording import listing, picture
 from stages.run import paths
 from stages.run.errors import UserError
 from stages.run.files import whole_folder
+from stages.run.text import literal
+from stages.run.yaml import read_text
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 TO_THE_END, STOPPED_EARLY, DIVERGED = "trained to its end", "stopped early", "diverged"
@@ -54,7 +54,7 @@ def trials_of(study: optuna.Study) -> pd.DataFrame:
 
 
 def write_results(study: optuna.Study, params: Params, dataset: str, model: str) -> None:
-    """Write trials.csv, sweep.png, sweep.md and params.patch, and print where they are."""
+    """Write trials.csv, sweep.png, sweep.md and, unless params.yaml has the best values, params.patch; print them."""
     settings, epochs = params.recipe(dataset, model)
     today = {"learning_rate": settings.learning_rate, "l2": settings.l2, "epochs": epochs}
     trials = trials_of(study)
@@ -62,38 +62,28 @@ def write_results(study: optuna.Study, params: Params, dataset: str, model: str)
         name: value if isinstance(value, int) else float(f"{value:.2g}") for name, value in study.best_params.items()
     }
     folder = paths.report(dataset) / "sweeps" / model
-    with whole_folder(folder) as temporary:
+    patched, how = "", f"{PATH} has these values already."
+    if best != {name: today[name] for name in best}:
+        how = (
+            f"`git apply {folder}/params.patch` puts it into {PATH}; after an edit there, run this command again first."
+        )
+        try:
+            patched = patch(read_text(PATH), PATH, dataset, model, best)
+        except UserError as error:
+            how = f"{error}."
+    with whole_folder(folder, with_digests=False) as temporary:
         trials.to_csv(temporary / "trials.csv", index=False, float_format="%.6g")
         write_picture("sweep", partial(_draw, trials, today), temporary)
-        (temporary / "params.patch").write_text(_patch(PATH.read_text(), dataset, model, best))
-        (temporary / "sweep.md").write_text(_page(trials, params, dataset, model, best))
+        if patched:
+            (temporary / "params.patch").write_text(patched, encoding="utf-8", newline="")
+        (temporary / "sweep.md").write_text(_page(trials, params, dataset, model, best, how), encoding="utf-8")
     print(f"{folder}/sweep.md: best {in_words(best)}, NDCG@100 {study.best_value:.4f} on validation users")
-    if (folder / "params.patch").stat().st_size:
-        print(
-            f"accept it with: git apply {folder}/params.patch; after a change of {PATH}, run this command again first"
-        )
-    else:
-        print(f"{PATH} has these values already")
+    print(f"datasets.{dataset}.models.{model}: {', '.join(f'{name}: {value!r}' for name, value in best.items())}")
+    print(how)
 
 
-def _patch(text: str, dataset: str, model: str, best: dict[str, float]) -> str:
-    """A unified diff of params.yaml that sets the values on the model's line of the data set, and changes nothing else.
-
-    UserError where the line is not of the form `<model>: {…}`.
-    """
-    start = text.index(f"\n  {dataset}:", text.index("\ndatasets:")) + 1
-    end = re.compile(r"\n {0,2}[^\s#]").search(text, start)  # of the data set: another one has lines alike
-    lines = re.compile(rf"(?<=\n      {re.escape(model)}: )\{{.*?\}}")
-    line = lines.search(text, start, end.start() if end else len(text))
-    if line is None:
-        raise UserError(f"datasets.{dataset}.models.{model} in {PATH} is not on one line; write it as {{ … }}")
-    values = YAML(typ="safe").load(line[0]) | best
-    written = ", ".join(f"{name}: {value!r}" for name, value in values.items())
-    new = f"{text[: line.start()]}{{ {written} }}{text[line.end() :]}"
-    return "".join(difflib.unified_diff(text.splitlines(True), new.splitlines(True), f"a/{PATH}", f"b/{PATH}"))
-
-
-def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: dict[str, float]) -> str:
+def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: dict[str, float], how: str) -> str:
+    """Parameters: how: what to do to accept the best values."""
     shown = trials.assign(
         learning_rate=trials["learning_rate"].map("{:.2e}".format),
         l2=trials["l2"].map("{:.3f}".format),
@@ -103,10 +93,10 @@ def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: 
     ranges = ", ".join(f"{WORDS[name]} from {low:g} to {high:g}" for name, (low, high) in search.ranges().items())
     return "\n".join(
         [
-            f"# Sweep of {model} on {params.dataset(dataset).title}",
+            f"# Sweep of {model} on {literal(params.dataset(dataset).title)}",
             "",
             f"Best on the validation users: **{in_words(best)}**. The test users were not looked at.",
-            f"`git apply {paths.report(dataset)}/sweeps/{model}/params.patch` puts it into params.yaml.",
+            how,
             "",
             picture("sweep", "NDCG@100 of each trial by what was searched", folder="."),
             "",

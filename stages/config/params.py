@@ -1,5 +1,6 @@
 """The whole of params.yaml, and the look-ups that stages make in it."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
@@ -138,6 +139,17 @@ class Params(Strict):
     sweep: SweepSettings
     """By hand: the search for a model's learning rate and L2."""
     report: ReportSettings
+
+    def check_names(self, names: Mapping[str, str]) -> None:
+        """UserError where one of these names is not in params.yaml: option (dataset, model, study) → name."""
+        blocks: dict[str, Mapping[str, object]] = {
+            "datasets": self.datasets,
+            "models": self.models,
+            "studies": self.studies,
+        }
+        for option, name in names.items():
+            block = "studies" if option == "study" else f"{option}s"
+            _entry(block, blocks[block], name)
 
     def rows(self) -> list[Row]:
         """All rows of a report, in the order of params.yaml."""
@@ -282,7 +294,7 @@ class Params(Strict):
         return model.bottleneck if row.quantizer is None and isinstance(model, DaeSettings) else None
 
 
-def _entry(block: str, entries: dict[str, Entry], name: str) -> Entry:
+def _entry(block: str, entries: Mapping[str, Entry], name: str) -> Entry:
     if name not in entries:
         raise UserError(f"params.yaml has no '{name}' under {block}; it has {', '.join(entries) or 'none'}")
     return entries[name]

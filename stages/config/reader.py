@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from stages.config.checks import cross_check
-from stages.config.messages import describe, unknown_key
+from stages.config.messages import describe, shown, unknown_key
 from stages.config.params import Params
 from stages.run.errors import UserError
+from stages.run.paths import PARAMS
+from stages.run.yaml import parse, read_text
 
-PATH = Path("params.yaml")
+PATH = PARAMS
 
 
 def read_params(path: Path = PATH) -> Params:
@@ -22,16 +22,9 @@ def read_params(path: Path = PATH) -> Params:
     Raises
     ------
     UserError
-        where the file is missing or is no YAML, or with *all* wrong entries, one a line, by their paths.
+        where the file can't be read or is no YAML, or with *all* wrong entries, one a line, by their paths.
     """
-    try:
-        # YAML 1.2, as DVC reads it: PyYAML would take 1e-3 for a string.
-        content = YAML(typ="safe", pure=True).load(path)
-    except FileNotFoundError:
-        raise UserError(f"there is no {path} in {Path.cwd()}; run stages from the top of the repository") from None
-    except (YAMLError, ValueError) as error:  # ValueError: bytes that are no UTF-8, or a date that there is not
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    return check(content, path)
+    return check(parse(read_text(path), path), path)
 
 
 def check(content: object, path: Path = PATH) -> Params:
@@ -49,7 +42,7 @@ def check(content: object, path: Path = PATH) -> Params:
     """
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no keys; restore it, for example with: git checkout {path}")
-    problems = [f"{key}: {unknown_key(str(key))}" for key in content if key not in Params.model_fields]
+    problems = [f"{shown(key)}: {unknown_key(key)}" for key in content if key not in Params.model_fields]
     blocks: dict[str, Any] = {}
     wrong: set[str] = set()
     for block in Params.model_fields:
@@ -77,7 +70,7 @@ def _check_block(block: str, content: dict[Any, Any]) -> tuple[Any, list[tuple[s
             try:
                 valid |= _adapter(block).validate_python({name: entry})
             except ValidationError as error:
-                faults += [(f"{block}.{name}", line) for line in describe(error, {name: entry}, block)]
+                faults += [(f"{block}.{shown(name)}", line) for line in describe(error, {name: entry}, block)]
     else:
         try:
             valid = _adapter(block).validate_python(content[block])

@@ -1,11 +1,9 @@
 """Make a report's words and pictures from its tables, and put a new report in place of the last."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stages.reporting.csv_files import Tables, read_report_table, write_table
 from stages.reporting.experiment import Experiment
@@ -15,7 +13,7 @@ from stages.reporting.results import Results
 from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture
 from stages.reporting.wording import folded, paragraphs
 from stages.run.digests import write_digests
-from stages.run.files import whole_file, whole_folder
+from stages.run.files import temporary_folder, whole_file, whole_folder
 
 FOLDERS = ("plots", "figures")  # of a report: tables that DVC plots, and pictures with all other tables
 
@@ -52,12 +50,16 @@ def draw_report(tables: Tables, experiment: Experiment, folder: Path) -> None:
     for section in SECTIONS:
         if isinstance(section, SectionWithPicture):
             write_picture(section.PICTURE, partial(section.draw, tables), folder / "figures")
-    in_view = [section.words(tables, experiment) for section in IN_VIEW]
-    hidden = [folded(section.words(tables, experiment)) for section in FOLDED]
-    words = paragraphs(*in_view, "## More", *hidden, _closing(experiment))
-    (folder / "report.md").write_text(words + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(words_of(tables, experiment) + "\n", encoding="utf-8")
     page = render_page(experiment.title, tables["plots/frontier"], tables["figures/items"], tables["figures/metrics"])
     (folder / "frontier.html").write_text(page, encoding="utf-8")
+
+
+def words_of(tables: Tables, experiment: Experiment) -> str:
+    """The report in Markdown."""
+    in_view = [section.words(tables, experiment) for section in IN_VIEW]
+    hidden = [folded(section.words(tables, experiment)) for section in FOLDED]
+    return paragraphs(*in_view, "## More", *hidden, _closing(experiment))
 
 
 def _closing(experiment: Experiment) -> str:
@@ -74,12 +76,8 @@ def new_report(folder: Path) -> Iterator[Path]:
 
     Files and folders are replaced as a whole; what a user keeps beside them stays.
     """
-    with TemporaryDirectory(prefix=".report-") as temporary:
-        yield Path(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            if path.is_dir():
-                with whole_folder(folder / path.name) as target:
-                    shutil.copytree(path, target, dirs_exist_ok=True)
-            else:
-                with whole_file(folder / path.name) as target:
-                    shutil.copyfile(path, target)
+    with temporary_folder(folder) as temporary:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            with (whole_folder if path.is_dir() else whole_file)(folder / path.name) as target:
+                path.replace(target)

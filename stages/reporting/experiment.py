@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from stages.config.dataset import Published, SplitSettings, SyntheticSource
 from stages.config.model import VaeSettings
 from stages.config.params import Params
+from stages.run.text import one_line
 
 RECIPE = {
     "learning_rate": "learning rate",
@@ -26,9 +27,9 @@ class Experiment:
 
     dataset: str
     title: str
-    """Of the data set, for people."""
+    """Of the data set, for people; on one line."""
     caution: str
-    """The report's first line; empty for none."""
+    """The report's first line, on one line; empty for none."""
     is_made_up: bool
     """Whether the ratings are synthetic."""
     compare_with_paper: bool
@@ -62,8 +63,8 @@ def describe(params: Params, dataset: str) -> Experiment:
     }
     return Experiment(
         dataset=dataset,
-        title=settings.title,
-        caution=settings.caution,
+        title=one_line(settings.title),
+        caution=one_line(settings.caution),
         is_made_up=isinstance(settings.source, SyntheticSource),
         compare_with_paper=settings.compare_with_paper,
         published=settings.published,

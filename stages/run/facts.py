@@ -25,6 +25,7 @@ from tabulate import tabulate
 
 from stages.run import paths
 from stages.run.files import whole_file
+from stages.run.text import code
 
 PACKAGES = ["torch", "numpy", "scipy", "pandas", "pyarrow", "faiss-cpu"]
 Facts = dict[str, dict[str, Any]]
@@ -50,7 +51,8 @@ def recorded(dataset: str, stage: str) -> Iterator[dict[str, object]]:
         **extra,
     }
     path = paths.run_facts(dataset)
-    with whole_file(path) as temporary:
+    # Another stage of the data set may end now too: its line is read once the file is ours.
+    with whole_file(path, patience=60) as temporary:
         temporary.write_text(render(read(path) | {stage: facts}), encoding="utf-8")
 
 
@@ -69,10 +71,12 @@ def read(path: Path) -> Facts:
     """Read the facts from a run.md; empty if the file is missing or, with a warning, has no facts."""
     if not path.exists():
         return {}
-    block = re.search(r"```json\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    block = re.search(r"^```json\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     try:
         facts: Facts = json.loads(block[1]) if block else {}
-    except ValueError:
+        render(facts)
+    except (ValueError, TypeError, KeyError, AttributeError):  # of a merge, or edited by hand
         facts = {}
     if not facts:
         print(f"warning: {path} holds no run facts and is written anew", file=sys.stderr)
@@ -119,7 +123,7 @@ def render(facts: Facts) -> str:
 def _stages(facts: Facts) -> list[dict[str, str]]:
     return [
         {
-            "stage": f"`{stage}`",
+            "stage": code(stage),
             "started (UTC)": values["started"],
             "seconds": f"{values['seconds']:,.1f}",
             "peak memory": _gigabytes(values["peak_memory_bytes"]),
@@ -139,7 +143,7 @@ def _trainings(facts: Facts) -> list[dict[str, str]]:
             resumed = any("resumed_after_epoch" in training for training in trainings)
             lines.append(
                 {
-                    "model": f"`{name}`",
+                    "model": code(name),
                     "a training": f"{median(training['seconds'] for training in trainings):,.1f} s"
                     + (", one resumed" if resumed else ""),
                     "users/s": f"{median(training['users_per_second'] for training in trainings):,.0f}",
@@ -162,7 +166,7 @@ def _codecs(facts: Facts) -> list[dict[str, str]]:
             fit = max((base for base in fits if row == base or row.startswith(f"{base}-")), key=len, default=None)
             lines.append(
                 {
-                    "row": f"`{row}`",
+                    "row": code(row),
                     "fit": "–" if fit is None else f"{fits[fit]:,.2f} s",
                     "encode": f"{microseconds['encode']:,.2f} µs",
                     "decode": f"{microseconds['decode']:,.2f} µs",
@@ -204,7 +208,7 @@ def _revision() -> str:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
 
 def _version(package: str) -> str | None:
@@ -216,7 +220,7 @@ def _version(package: str) -> str | None:
 
 def _cpu() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -4,14 +4,19 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stages.run.digests import write_digests
-from stages.run.errors import UserError
+from stages.run.errors import UserError, cannot_write
+from stages.run.locks import PATIENCE, locked
+from stages.run.watch import check_unchanged
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-"""Errors of a write that do not name the file: disk full, quota, limit on file size, input/output error."""
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of writes alone, which may name the file that was read: disk full, quota, limit on file size."""
+
+TEMPORARY, OLD = ".part", ".old"
+"""Ends of hidden names: of what is being written, and before it of what is being replaced."""
 
 
 def files(path: Path) -> list[Path]:
@@ -23,22 +28,29 @@ def files(path: Path) -> list[Path]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, patience: float = PATIENCE) -> Iterator[Path]:
     """Yield a temporary path next to `path`; it replaces `path` if the block succeeds, and is removed if not.
+
+    Parameters
+    ----------
+    patience : how long to wait for another process that writes it, in seconds
 
     Raises
     ------
     UserError
-        where `path` can't be written; other errors in the block, such as a failed read, pass through unchanged.
+        where `path` can't be written, or another process writes it; other errors in the block, such as a failed read,
+        pass through unchanged.
     """
     temporary = _temporary(path)
-    with _write_errors(path, temporary):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path, patience):
         try:
-            yield temporary
-            temporary.replace(path)
+            _remove(temporary)
+            with _write_errors(path, temporary):
+                yield temporary
+            with _write_errors(path):
+                temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 @contextmanager
@@ -52,47 +64,96 @@ def whole_folder(path: Path, with_digests: bool = True) -> Iterator[Path]:
     Raises
     ------
     UserError
+        as in `whole_file`; or where the settings or the code of this stage were changed while it ran.
+    """
+    with temporary_folder(path) as temporary:
+        yield temporary
+        if with_digests:
+            write_digests(temporary, path.name)
+        check_unchanged()
+        with _write_errors(path):
+            _replace(path, temporary)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder next to `path`, which is removed at the end.
+
+    Raises
+    ------
+    UserError
         as in `whole_file`.
     """
-    temporary, old = _temporary(path), path.with_name(f".{path.name}.old.part")
-    with _write_errors(path, temporary):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    temporary = _temporary(path)
+    with locked(path):
         try:
-            yield temporary
-            if with_digests:
-                write_digests(temporary, path.name)
-            # A folder can't replace a non-empty one in one step, so the old one is moved aside first.
-            if path.exists():
-                shutil.rmtree(old, ignore_errors=True)
-                path.replace(old)
-            try:
-                temporary.replace(path)
-            except OSError:
-                old.replace(path)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
+            with _write_errors(path):
+                _remove(temporary)
+                temporary.mkdir()
+            with _write_errors(path, temporary):
+                yield temporary
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left unfinished in a folder or below; a process that still runs keeps its own."""
+    for leftover in sorted(folder.rglob(f".*{TEMPORARY}")):
+        path = leftover.with_name(leftover.name[1 : -len(TEMPORARY)].removesuffix(OLD))
+        if leftover.exists():  # it did not go with a folder above it
+            with suppress(UserError), locked(path):
+                _remove(leftover)
+
+
+def _replace(path: Path, temporary: Path) -> None:
+    """Put a folder in the place of another one."""
+    # A folder can't replace a non-empty one in one step, so the old one is moved aside first.
+    old = path.with_name(f".{path.name}{OLD}{TEMPORARY}")
+    if path.exists():
+        _remove(old)
+        path.replace(old)
+    try:
+        temporary.replace(path)
+    except OSError:
+        if old.exists():
+            old.replace(path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one and it can be removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _temporary(path: Path) -> Path:
     # Always the same name, so that leftovers of a killed process are overwritten.
-    return path.with_name(f".{path.name}.part")
+    return path.with_name(f".{path.name}{TEMPORARY}")
 
 
 @contextmanager
-def _write_errors(path: Path, temporary: Path) -> Iterator[None]:
+def _write_errors(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Say an error as one of writing `path`: every error of the system, or only those that concern `temporary`."""
     try:
         yield
-    except OSError as error:
-        named = None if error.filename is None else Path(os.fsdecode(error.filename))
-        if error.errno not in DISK_ERRORS and (named is None or not _concerns(named, path, temporary)):
-            raise
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise UserError(f"cannot write {path}: {reason}; make room or give access, and run this again") from error
+    except UserError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error  # PyTorch raises an error of its own on top of the system's
+        while cause is not None:
+            if isinstance(cause, OSError) and (temporary is None or _concerns(cause, temporary)):
+                raise cannot_write(path, cause) from error
+            cause = cause.__cause__ or cause.__context__
+        raise
 
 
-def _concerns(named: Path, path: Path, temporary: Path) -> bool:
-    """Whether an error's file is the one being written, a folder above it, or inside the temporary folder."""
-    return named in (path, temporary, *path.parents) or temporary in named.parents
+def _concerns(error: OSError, temporary: Path) -> bool:
+    """Whether a write to the temporary file or folder, or into it, failed."""
+    if error.errno in DISK_ERRORS:
+        return True
+    named = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+    return any(temporary in (path, *path.parents) for path in named)

@@ -1,7 +1,9 @@
-"""Paths of all artefacts, relative to the top of the repository."""
+"""Paths of settings and all artefacts, relative to the top of the repository."""
 
 from pathlib import Path
 
+PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
 DATA = Path("data")
 REPORTS = Path("reports")
 
@@ -88,8 +90,8 @@ def refits(dataset: str, model: str) -> Path:
 
 
 def sweep(dataset: str, model: str) -> Path:
-    """Journal of a sweep's trials; no DVC output."""
-    return DATA / dataset / "sweeps" / f"{model}.log"
+    """Folder of the finished trials of a model's sweeps, a folder for each sweep; no DVC output."""
+    return DATA / dataset / "sweeps" / model
 
 
 def study_result(dataset: str, fingerprint: str) -> Path:

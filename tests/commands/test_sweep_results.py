@@ -1,11 +1,9 @@
 """The trials of a sweep, as its table has them."""
 
 import optuna
-import pytest
 from optuna.trial import TrialState
 
-from stages.commands.sweep_results import DIVERGED, STOPPED_EARLY, TO_THE_END, _patch, trials_of
-from stages.run.errors import UserError
+from stages.commands.sweep_results import DIVERGED, STOPPED_EARLY, TO_THE_END, trials_of
 
 
 def study_of(*trials: tuple[list[float], float, str]) -> optuna.Study:
@@ -37,25 +35,3 @@ def test_a_training_that_diverged_comes_last_however_good_it_was_before() -> Non
     trials = trials_of(study_of(([0.9], 0.0, DIVERGED), ([0.3, 0.4], 0.4, TO_THE_END), ([], 0.0, DIVERGED)))
     assert trials["outcome"].tolist() == [TO_THE_END, DIVERGED, DIVERGED]
     assert trials["validation_ndcg"].tolist() == [0.4, 0.0, 0.0]
-
-
-PARAMS = """
-datasets:
-  first:
-    models: { dae: {} }
-  second:
-    models:
-      dae: { start: 0.5 } # why
-models:
-  dae: {}
-"""
-
-
-def test_a_patch_keeps_what_else_is_on_the_line() -> None:
-    changed = [line for line in _patch(PARAMS, "second", "dae", {"l2": 0.1}).splitlines() if line[:2] in ("+ ", "- ")]
-    assert changed == ["-      dae: { start: 0.5 } # why", "+      dae: { start: 0.5, l2: 0.1 } # why"]
-
-
-def test_a_patch_never_takes_the_line_of_another_data_set() -> None:
-    with pytest.raises(UserError, match=r"datasets.first.models.dae in params.yaml is not on one line"):
-        _patch(PARAMS, "first", "dae", {"l2": 0.1})

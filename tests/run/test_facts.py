@@ -1,8 +1,11 @@
 """Run facts: a stage replaces its own and leaves the others, in a file that people can read."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from stages.run import facts, paths
 
@@ -51,10 +54,51 @@ def test_a_stage_that_fails_leaves_the_facts_of_its_last_run() -> None:
     assert facts.read(paths.run_facts("tiny"))["download"]["device"] == "first"
 
 
-def test_a_file_without_facts_is_written_anew_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stages_that_end_at_once_lose_no_line_of_each_other() -> None:
+    code = """
+import sys
+from stages.run import facts
+for number in range(5):
+    with facts.recorded("tiny", f"{sys.argv[1]}-{number}"):
+        pass
+"""
+    names = [f"stage-{letter}" for letter in "abcdef"]
+    root = Path(__file__).parents[2]
+    processes = [subprocess.Popen([sys.executable, "-c", code, name], env={"PYTHONPATH": str(root)}) for name in names]
+    assert [process.wait() for process in processes] == [0] * 6
+    assert sorted(facts.read(paths.run_facts("tiny"))) == [f"{name}-{number}" for name in names for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<<<<<<< a merge\n```json\n{\n```",
+        b"```json\n[]\n```",
+        b'```json\n{"train-dae-8": {}}\n```',
+        b'```json\n{"train-dae-8": {"started": 1, "seconds": "long"}}\n```',
+        b"```json\n\xff\xfe\n```",
+    ],
+)
+def test_a_file_without_facts_is_written_anew_and_that_is_said(
+    content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = paths.run_facts("tiny")
     path.parent.mkdir(parents=True)
-    path.write_text("<<<<<<< a merge\n```json\n{\n```")
+    path.write_bytes(content)
     run_a_stage("download")
     assert "reports/tiny/run.md holds no run facts and is written anew" in capsys.readouterr().err
     assert list(facts.read(path)) == ["download"]
+
+
+def test_a_variant_of_any_name_is_told_and_read_again() -> None:
+    names = ["study: `a` | b", "study: ```\n```json\n{", "study: <b>\u202e"]
+    trainings = {name: [{"seconds": 1.0, "users_per_second": 2}] for name in names}
+    run_a_stage("study", precision="float32", trainings=trainings)
+    run_a_stage("report")
+    path = paths.run_facts("tiny")
+    assert facts.read(path)["study"]["trainings"] == trainings
+    tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text())
+    cells = [
+        token.children for token in tokens if token.type == "inline" and token.content.startswith(("study:", "`study:"))
+    ]
+    assert [cell[0].content for cell in cells if cell] == ["study: `a` | b", "study: ``` ```json {", "study: <b>�"]

@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.run.errors import UserError
-from stages.run.files import whole_file, whole_folder
+from stages.run.files import remove_leftovers, whole_file, whole_folder
 
 
 def write_half(path: Path) -> None:
@@ -34,7 +35,7 @@ def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
     (tmp_path / "folder" / "old").write_text("old")
     with whole_folder(tmp_path / "folder") as temporary:
         (temporary / "new").write_text("new")
-    assert {path.name for path in (tmp_path / "folder").iterdir()} == {"new", "digests.json"}
+    assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == ["digests.json", "new"]
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
@@ -61,7 +62,7 @@ def test_no_space_left_is_said_in_one_sentence(tmp_path: Path) -> None:
     with (
         pytest.raises(
             UserError,
-            match=rf"cannot write {path}: No space left on device; make room or give access, and run this again",
+            match=rf"cannot write {path}: No space left on device; make room or give access, and run this again$",
         ),
         whole_file(path),
         Path("/dev/full").open("w") as full,
@@ -86,3 +87,55 @@ def test_a_read_that_fails_inside_is_no_failed_write(
         (tmp_path / "of another stage").read_bytes()
     assert raised.value.filename == str(tmp_path / "of another stage")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [whole_file, whole_folder])
+def test_a_full_disk_is_said_whatever_a_library_makes_of_it(
+    tmp_path: Path, write: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    with (
+        pytest.raises(UserError, match=r"cannot write .*output: No space left on device"),
+        write(tmp_path / "output"),
+        Path("/dev/full").open("wb") as full,
+    ):
+        torch.save({"weights": torch.zeros(1000)}, full)  # a RuntimeError: unexpected pos
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_before_is_said_to_be_untouched_where_there_was_something(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with (
+        pytest.raises(UserError, match=r"run this again; what was there before is untouched$"),
+        whole_file(tmp_path / "file"),
+        Path("/dev/full").open("w") as full,
+    ):
+        full.write("too much")
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_a_file_that_is_read_while_it_is_replaced_is_not_said_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "loop"
+    path.symlink_to(path)
+    with pytest.raises(OSError, match="symbolic links"), whole_file(path):
+        path.read_text()
+
+
+def test_leftovers_of_killed_processes_are_removed_and_files_of_the_users_stay(tmp_path: Path) -> None:
+    for name in (".model.part", ".model.old.part", "models/.dae.part"):
+        (tmp_path / name / "below").mkdir(parents=True)
+    for name in (".file.part", "mine.part", ".hidden", "models/dae"):
+        (tmp_path / name).write_text("")
+    remove_leftovers(tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
+        "mine.part", ".hidden", "models", "models/dae",
+    }  # fmt: skip
+
+
+def test_a_leftover_of_another_kind_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / ".folder.part").write_text("")
+    with whole_folder(tmp_path / "folder") as temporary:
+        (temporary / "new").write_text("new")
+    (tmp_path / ".file.part").mkdir()
+    with whole_file(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
