@@ -38,19 +38,8 @@ def split_strong_generalization(
         where there are too few users, or nothing can be held out.
     """
     is_past = interactions.is_past
-    sorted_users = np.flatnonzero(np.bincount(interactions.user))
-    users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
-    candidates = np.arange(len(users)) if is_past is None else np.flatnonzero(_have_both(interactions)[users])
-    held_out, n_train = candidates[-2 * held_out_users :], len(users) - 2 * held_out_users
-    if len(held_out) < 2 * held_out_users or n_train < 1:
-        have_both = (
-            "" if is_past is None else f", {len(candidates):,} with interactions before split.cut and others after"
-        )
-        raise UserError(
-            f"{len(users):,} users are left after filtering{have_both}, too few to hold out {held_out_users:,} for "
-            f"validation and {held_out_users:,} for test; lower held_out_users in params.yaml"
-        )
-    users = np.concatenate([np.delete(users, held_out), users[held_out]])
+    users = _in_order_of_parts(interactions, held_out_users, seed)
+    n_train = len(users) - 2 * held_out_users
     user = _numbers(users, len(interactions.users))[interactions.user]
 
     in_train = user < n_train if is_past is None else (user < n_train) & is_past
@@ -76,16 +65,22 @@ def split_strong_generalization(
     return Split(train, validation, test, interactions.users[users], interactions.items[items])
 
 
-def _have_both(interactions: Interactions) -> np.ndarray:
-    """Whether a user has interactions before the cut and others from it on, bool (n_users,)."""
-    assert interactions.is_past is not None
-    have_both = np.zeros(len(interactions.users), dtype=bool)
-    have_both[interactions.user[~interactions.is_past]] = True
-    chosen = np.flatnonzero(have_both[interactions.user])  # far fewer
-    user, item, is_past = (values[chosen] for values in (interactions.user, interactions.item, interactions.is_past))
-    have_both[:] = False
-    have_both[user[hold_out.from_cut_on(user, item, is_past)]] = True
-    return have_both
+def _in_order_of_parts(interactions: Interactions, held_out_users: int, seed: int) -> np.ndarray:
+    """The users of train, of validation and of test, as positions : int64; parameters and errors as above."""
+    sorted_users = np.flatnonzero(np.bincount(interactions.user))
+    users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
+    candidates, who = np.arange(len(users)), ""
+    if interactions.is_past is not None:
+        is_after = hold_out.from_cut_on(interactions.user, interactions.item, interactions.is_past)
+        candidates = np.flatnonzero(np.isin(users, interactions.user[is_after]))
+        who = f", {len(candidates):,} with interactions before split.cut and others after"
+    held_out = candidates[-2 * held_out_users :]
+    if len(held_out) < 2 * held_out_users or len(users) == len(held_out):
+        raise UserError(
+            f"{len(users):,} users are left after filtering{who}, too few to hold out {held_out_users:,} for "
+            f"validation and {held_out_users:,} for test; lower held_out_users in params.yaml"
+        )
+    return np.concatenate([np.delete(users, held_out), users[held_out]])
 
 
 def _is_held_out(interactions: Interactions, chosen: np.ndarray, share: float | None, seed: int) -> np.ndarray:
