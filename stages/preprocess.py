@@ -8,9 +8,10 @@ import sys
 from stages.config.reader import read_params
 from stages.interactions.formats import reader_of, titles_of
 from stages.interactions.protocol.description import describe
+from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import read_interactions
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
-from stages.interfaces.split import save_split
+from stages.interfaces.split import HELD_OUT_SETS, save_split
 from stages.run import paths
 from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, run
@@ -18,21 +19,28 @@ from stages.run.errors import UserError
 from stages.run.facts import recorded
 from stages.run.files import files, whole_folder
 
+FEWEST_TO_COMPARE = 10
+"""Users; intervals over fewer say next to nothing, and over one there are none."""
+
 
 def preprocess(dataset: Dataset) -> None:
     """Read a data set's ratings, and write its split."""
     settings = read_params().dataset(dataset)
+    wanted = settings.split
     raw = paths.raw(dataset, settings.source.name)
     if not raw.exists():
         raise UserError(f"there are no ratings at {raw}; run the stage download first")
     with recorded(dataset, "preprocess"):
-        interactions, n_ratings, n_superseded = read_interactions(
-            files(raw), reader_of(settings.format), settings.split.threshold, settings.split.min_user_interactions
+        interactions, counts = read_interactions(
+            files(raw),
+            reader_of(settings.format),
+            wanted.threshold,
+            Minimums(wanted.min_user_interactions, wanted.min_item_interactions, core=wanted.filter == "core"),
+            by_time=wanted.kind == "time",
+            cut=wanted.cut,
         )
-        split = split_strong_generalization(
-            interactions, settings.split.held_out_users, settings.split.held_out_share, settings.split.seed
-        )
-        description = describe(n_ratings, n_superseded, interactions, split)
+        split = split_strong_generalization(interactions, wanted.held_out_users, wanted.held_out_share, wanted.seed)
+        description = describe(counts, interactions, split)
         with whole_folder(paths.split(dataset)) as folder:
             save_split(
                 folder,
@@ -44,8 +52,16 @@ def preprocess(dataset: Dataset) -> None:
             write_json(description, folder / "protocol.json")
     for name, value in description.items():
         print(f"{value:>12,} {name}" if isinstance(value, int) else f"{name} {value}")
-    if n_superseded:
-        print(f"note: {n_superseded:,} ratings were left out, as the same user rated the same item later")
+    if counts.superseded_ratings:
+        print(f"note: {counts.superseded_ratings:,} ratings were left out, as the same user rated the same item later")
+    for name in HELD_OUT_SETS:
+        n_scored = len(getattr(split, name).scored())
+        if n_scored < FEWEST_TO_COMPARE:
+            print(
+                f"WARNING: only {n_scored} of {wanted.held_out_users:,} {name} users have held-out items, too few to "
+                f"compare models by; raise held_out_users in params.yaml, or use more ratings",
+                file=sys.stderr,
+            )
     if settings.published:
         for difference in settings.published.differences(description):
             print(f"WARNING: this is not the published split: {difference}", file=sys.stderr)

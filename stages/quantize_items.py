@@ -38,8 +38,8 @@ class QuantizedTable(NamedTuple):
     codec: FittedCodec
     decoded: np.ndarray
     """float32 (n_items, d), the table after encoding and decoding."""
-    variance_lost: float
-    """Share of the table's variance lost by quantization."""
+    variance_lost: float | None
+    """Share of the table's variance lost by quantization; None where its rows are all alike."""
     encode_us: float
     """Encoding time in microseconds per item."""
     decode_us: float
@@ -123,6 +123,7 @@ def _measure(
     for table, of in replaced.items():
         weight = changed.output.weight if table == "output" else changed.input_weight
         weight.data.copy_(torch.from_numpy(of.decoded))
+    lost = [of.variance_lost for of in replaced.values() if of.variance_lost is not None]
     float_bytes = sum(4 * vectors.shape[1] for table, vectors in tables.items() if table not in replaced)
     return Measurements(
         measure_users(changed, users, split.test, batch_size),
@@ -130,7 +131,7 @@ def _measure(
         validation_ndcg=None,
         bytes_per_user=float_bytes + sum(of.codec.bytes_per_vector for of in replaced.values()),
         shared_bytes=sum(of.codec.shared_bytes for of in replaced.values()),
-        variance_lost=fmean(of.variance_lost for of in replaced.values()),
+        variance_lost=fmean(lost) if len(lost) == len(replaced) else None,
         fit_errors=[],
         encode_us=sum(of.encode_us for of in replaced.values()),
         decode_us=sum(of.decode_us for of in replaced.values()),

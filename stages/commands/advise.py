@@ -19,6 +19,7 @@ from stages.reporting.wording import difference, each, score, share_interval
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
+from stages.run.text import literal, one_line
 
 GIGABYTE = 1e9
 CHOSEN_BY = "validation_ndcg"
@@ -63,7 +64,7 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
 
     What is printed of a row is measured on the test users, by whom it was not chosen.
     """
-    title = read_params().dataset(dataset).title
+    title = one_line(read_params().dataset(dataset).title)
     table = _read(dataset)
     table["gigabytes"] = (table["bytes_per_user"] * users + table["shared_bytes"]) / GIGABYTE
     fitting = table[table["gigabytes"] <= gigabytes].sort_values([CHOSEN_BY, "gigabytes"], ascending=[False, True])
@@ -85,7 +86,7 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
         print("\nin less:\n")
         print(markdown(pd.DataFrame(
             {
-                "row": front["row"],
+                "row": front["row"].map(literal),
                 "bytes per user": front["bytes_per_user"].map("{:g}".format),
                 "all users": [_room(row) for _, row in front.iterrows()],
                 "NDCG@100": each(front[NDCG], score),
@@ -112,9 +113,11 @@ def _room(row: pd.Series) -> str:
 def _accuracy(row: pd.Series) -> str:
     """NDCG@100; against the float model, with 95 % confidence intervals, where there is one."""
     text = f"NDCG@100 {row[NDCG]:.4f}"
-    if pd.notna(row["kept"]):
-        text += f", {share_interval(*_interval(row, 'kept'))} of its float model's, a difference of "
-        text += difference(*_interval(row, "difference"))
+    if pd.notna(row["difference"]):
+        kept = "of a float model without a hit"
+        if pd.notna(row["kept"]):
+            kept = f"{share_interval(*_interval(row, 'kept'))} of its float model's"
+        text += f", {kept}, a difference of {difference(*_interval(row, 'difference'))}"
     if pd.notna(row["above_popularity"]):
         text += f"; {share_interval(*_interval(row, 'above_popularity'))} of what that model has above popularity"
     return text

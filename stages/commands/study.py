@@ -24,12 +24,14 @@ from stages.models.autoencoder import in_variant
 from stages.models.device import choose_device, describe
 from stages.ranking.evaluation import ndcg_of_users
 from stages.reporting.tables import markdown
+from stages.reporting.wording import UNKNOWN, difference
 from stages.run import paths
 from stages.run.command_line import Dataset, Study, run
 from stages.run.digests import checked, damaged
 from stages.run.facts import recorded
 from stages.run.files import whole_file, whole_folder
 from stages.run.memory import keep_freed_memory
+from stages.run.text import literal, one_line
 from stages.statistics.bootstrap import Bootstrap
 
 RESULT = "result.npz"  # of a training, in its folder
@@ -64,11 +66,12 @@ def study(dataset: Dataset, study: Study) -> None:
         ]
         facts["trainings"] = {f"{study}: {row.model_variant}": row.trainings for row in rows}
     table = _table(rows, Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed))
+    shown = table.assign(variant=table["variant"].map(literal))
     path = paths.report(dataset) / "studies" / f"{study}.md"
     page = [
-        f"# {study}: variants of {params.studies[study].model} on {params.dataset(dataset).title}",
+        f"# {study}: variants of {params.studies[study].model} on {literal(params.dataset(dataset).title)}",
         "",
-        markdown(table),
+        markdown(shown),
         "",
         f"NDCG@100 on {rows[0].ndcg.shape[1]:,} validation users, means of seeds {', '.join(map(str, params.seeds))}; "
         "the difference is to the first variant that stores the same, with its 95 % confidence interval, from a "
@@ -79,7 +82,7 @@ def study(dataset: Dataset, study: Study) -> None:
         table.to_csv(temporary, index=False)
     with whole_file(path) as temporary:
         temporary.write_text("\n".join(page), encoding="utf-8")
-    print(markdown(table))
+    print(markdown(shown))
     print(path)
 
 
@@ -94,7 +97,7 @@ def _studied_rows(
         fingerprint = fingerprint_of(params, dataset, recipe, seed, device)
         result = paths.study_result(dataset, fingerprint)
         if not result.exists():
-            print(f"{name}, seed {seed}", flush=True)
+            print(f"{one_line(name)}, seed {seed}", flush=True)
             training = new_training(params, dataset, recipe, seed, split, device)
             checkpoint = result.with_suffix(".checkpoint")
             facts = run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
@@ -137,16 +140,12 @@ def _table(rows: list[StudiedRow], bootstrap: Bootstrap) -> pd.DataFrame:
     lines = []
     for name, variant, ndcg, _ in rows:
         base = base_of.setdefault(variant, ndcg)
-        difference = "–"
-        if base is not ndcg:
-            value, low, high = bootstrap.difference(ndcg, base)
-            difference = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
         lines.append(
             {
                 "variant": name,
                 "stored": f"{variant} bytes" if isinstance(variant, int) else variant or "all",
                 "NDCG@100": f"{ndcg.mean():.4f}",
-                "difference (95 % CI)": difference,
+                "difference (95 % CI)": UNKNOWN if base is ndcg else difference(*bootstrap.difference(ndcg, base)),
             }
         )
     return pd.DataFrame(lines)

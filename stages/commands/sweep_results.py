@@ -18,6 +18,7 @@ from stages.reporting.wording import listing, picture
 from stages.run import paths
 from stages.run.errors import UserError
 from stages.run.files import whole_folder
+from stages.run.text import literal
 from stages.run.yaml import read_text
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -92,7 +93,7 @@ def _page(trials: pd.DataFrame, params: Params, dataset: str, model: str, best: 
     ranges = ", ".join(f"{WORDS[name]} from {low:g} to {high:g}" for name, (low, high) in search.ranges().items())
     return "\n".join(
         [
-            f"# Sweep of {model} on {params.dataset(dataset).title}",
+            f"# Sweep of {model} on {literal(params.dataset(dataset).title)}",
             "",
             f"Best on the validation users: **{in_words(best)}**. The test users were not looked at.",
             how,

@@ -1,6 +1,7 @@
 """The entries under datasets in params.yaml: where ratings come from, and what becomes of them."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import PurePath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -93,6 +94,16 @@ class MovieLensFormat(Strict):
     member: Annotated[str, Field(pattern=r"(^|/)(ratings\.csv|ratings\.dat|u\.data)$")]
     """The ratings inside the archive; its name tells how they are laid out."""
 
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings to compare with a threshold."""
+        return True
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return True
+
 
 class Columns(Strict):
     """The file's names for what we need, or positions from 1 where it has no header."""
@@ -121,51 +132,162 @@ class Columns(Strict):
         return columns
 
 
-class CsvFormat(Strict):
-    """Delimited text in UTF-8: plain, gzip, or inside a zip archive."""
+class OwnFormat(Strict):
+    """What all formats with columns of the user's share."""
+
+    columns: Columns
+    """The file's names, or positions."""
+    missing: Literal["refuse", "drop"] = "refuse"
+    """What becomes of rows with nothing under one of the columns; dropped ones are counted in the report."""
+    missing_words: list[str] = Field(default=[r"\N", "NULL", "NA"])
+    """Words that stand for nothing, beside an empty text."""
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings to compare with a threshold."""
+        return self.columns.rating is not None
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return self.columns.timestamp is not None
+
+
+Ids = Literal["integer", "string"]
+"""What users and items are: integers of 64 bits, or any text."""
+
+
+class CsvFormat(OwnFormat):
+    """Delimited text in UTF-8: plain, gzip, bz2, zstd, lz4, or inside a zip archive."""
 
     kind: Literal["csv"]
-    separator: Annotated[str, Field(pattern=r"^([^\n\r]|::)$")] = ","
-    """Between columns: one character, or ::."""
+    separator: Annotated[str, Field(pattern=r'^([^\n\r"0-9A-Za-z\x80-\U0010ffff]|::)$')] = ","
+    """Between columns: one character of ASCII, or ::."""
+    quotes: bool | None = None
+    """Whether a text may be in quotes, as in RFC 4180; None is true, but false for tabs and ::."""
     member: str | None = None
-    """The file inside a zip archive; None for plain text and gzip."""
-    ids: Literal["integer", "string"]
-    """What users and items are: integers of 64 bits, or any text."""
-    columns: Columns
-    """Names from the header, or positions."""
+    """The file inside a zip archive; None for other files."""
+    ids: Ids
+
+    @property
+    def quoted(self) -> bool:
+        """Whether a text may be in quotes."""
+        return self.separator not in ("\t", "::") if self.quotes is None else self.quotes
+
+    @model_validator(mode="after")
+    def _no_quotes_with_two_colons(self) -> "CsvFormat":
+        if self.quotes and self.separator == "::":
+            raise ValueError("quotes must be false where the separator is ::")
+        return self
 
 
-class ParquetFormat(Strict):
-    """Apache Parquet; the file itself tells what ids are."""
-
-    kind: Literal["parquet"]
-    columns: Columns
-    """Names only."""
+class ByName(OwnFormat):
+    """Files whose columns have names."""
 
     @field_validator("columns")
     @classmethod
     def _by_name(cls, columns: Columns) -> Columns:
         if isinstance(columns.user, int):
-            raise ValueError("Parquet has names for columns, no positions")
+            raise ValueError("columns have names in these files, no positions")
         return columns
 
 
-Format = Annotated[MovieLensFormat | CsvFormat | ParquetFormat, Field(discriminator="kind")]
+class RecBoleFormat(ByName):
+    """RecBole's atomic files of interactions, `.inter`; packed like CSV."""
+
+    kind: Literal["recbole"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
+    ids: Ids
+    columns: Columns = Columns(user="user_id", item="item_id")
+    """Names from the header without their types; rating and timestamp are named where they are to be read."""
+
+
+class JsonLinesFormat(ByName):
+    """An object per line; packed like CSV."""
+
+    kind: Literal["jsonl"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
+    ids: Ids
+
+
+class ParquetFormat(ByName):
+    """Apache Parquet, a row for each interaction or a user with lists; the file itself tells what ids are."""
+
+    kind: Literal["parquet"]
+
+
+class NpzFormat(Strict):
+    """A sparse matrix users × items in SciPy's NPZ, whose stored values are ratings."""
+
+    kind: Literal["npz"]
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings to compare with a threshold."""
+        return True
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether there are timestamps to split by."""
+        return False
+
+
+Format = Annotated[
+    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat,
+    Field(discriminator="kind"),
+]
 
 
 class SplitSettings(Strict):
-    """The protocol of Liang et al. 2018 (strong generalization)."""
+    """The protocol of Liang et al. 2018 (strong generalization), or the same by time."""
 
+    kind: Literal["users", "time"] = "users"
+    """What is held out of a held-out user: interactions drawn at random (users), or the last ones (time)."""
     threshold: float | None = None
     """A rating above it is an interaction; None where there are no ratings."""
     min_user_interactions: Annotated[int, Field(ge=1)]
     """Users with fewer are dropped."""
+    min_item_interactions: Annotated[int, Field(ge=1)] = 1
+    """Items with fewer are dropped, before users are."""
+    filter: Literal["once", "core"] = "once"
+    """Whether both minimums are applied once, or again until all that are left have enough (k-core)."""
     held_out_users: Annotated[int, Field(ge=1)]
     """Users for validation, and as many again for test."""
-    held_out_share: Annotated[float, Field(gt=0, lt=1)]
-    """Share of a held-out user's interactions that is to be predicted."""
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of a held-out user's interactions that is to be predicted; None with a cut."""
+    cut: str | int | float | None = None
+    """Of kind time: where training ends, and what is to be predicted begins; a date by ISO 8601, or a number where
+    timestamps are numbers. None: there is no such moment, and each user's last share is to be predicted."""
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     """Of the split, by NumPy's legacy generator as in the published notebook."""
+
+    @field_validator("cut", mode="before")
+    @classmethod
+    def _a_date_or_a_number(cls, cut: object) -> object:
+        if isinstance(cut, date):
+            raise ValueError(f"put the date in quotes: '{cut.isoformat()}'")  # DVC takes no dates in params.yaml
+        if isinstance(cut, str):
+            try:
+                datetime.fromisoformat(cut)
+            except ValueError:
+                raise ValueError(f"{cut!r} is no date; write it like '2026-10-01' or '2026-10-01T12:00:00Z'") from None
+        elif cut is not None and (isinstance(cut, bool) or not isinstance(cut, int | float) or not abs(cut) < 2**63):
+            raise ValueError("must be a date or a number")
+        return cut
+
+    @model_validator(mode="after")
+    def _a_share_or_a_cut(self) -> "SplitSettings":
+        if self.cut is not None and self.kind != "time":
+            raise ValueError("cut is given, but kind is not time; set kind to time, or leave the cut out")
+        if self.cut is None and self.held_out_share is None:
+            raise ValueError("held_out_share is missing")
+        if self.cut is not None and self.held_out_share is not None:
+            raise ValueError(
+                "held_out_share is given, but with a cut all that comes after it is held out; leave out one"
+            )
+        return self
 
 
 class DatasetTraining(Strict):
@@ -228,18 +350,21 @@ class DatasetSettings(Strict):
 
     @field_validator("split")
     @classmethod
-    def _threshold_where_there_are_ratings(cls, split: SplitSettings, info: ValidationInfo) -> SplitSettings:
+    def _columns_that_it_needs(cls, split: SplitSettings, info: ValidationInfo) -> SplitSettings:
         layout = info.data.get("format")
         if layout is not None:
-            has_ratings = isinstance(layout, MovieLensFormat) or layout.columns.rating is not None
-            if has_ratings and split.threshold is None:
+            if layout.has_ratings and split.threshold is None:
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
-            if not has_ratings and split.threshold is not None:
+            if not layout.has_ratings and split.threshold is not None:
                 raise ValueError("threshold is given, but format.columns names no rating to compare with it")
+            if split.kind == "time" and not layout.has_timestamps:
+                raise ValueError("kind is time, but format names no column with a timestamp")
         return split
 
     @model_validator(mode="after")
-    def _made_up_is_not_the_papers(self) -> "DatasetSettings":
+    def _only_the_papers_own_is_compared(self) -> "DatasetSettings":
+        if self.compare_with_paper and self.split.kind == "time":
+            raise ValueError("compare_with_paper must be false: the split is by time, the paper's is not")
         if isinstance(self.source, SyntheticSource):
             if self.compare_with_paper:
                 raise ValueError("compare_with_paper must be false: the source is synthetic")

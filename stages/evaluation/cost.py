@@ -12,15 +12,19 @@ MOST_VECTORS_TIMED = 10_000
 RUNS = 5
 
 
-def variance_lost(vectors: np.ndarray, decoded: np.ndarray) -> float:
+def variance_lost(vectors: np.ndarray, decoded: np.ndarray) -> float | None:
     """Squared error of decoded vectors, as a share of the squared distance of the vectors to their mean.
+
+    None where they are all alike, as that of a single user is, and the error is not 0.
 
     Parameters
     ----------
     vectors, decoded : float32 (n, d)
     """
     error = np.square(vectors - decoded).sum(dtype=np.float64)
-    variance = np.square(vectors - vectors.mean(0)).sum(dtype=np.float64)
+    variance = np.square(vectors - vectors.mean(0, dtype=np.float64)).sum()  # just 0 where all are alike
+    if error and not variance:
+        return None
     return float(error / variance) if error else 0.0
 
 

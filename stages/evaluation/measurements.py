@@ -35,7 +35,8 @@ class Measurements(NamedTuple):
     shared_bytes: int
     """Bytes stored once, such as codebooks."""
     variance_lost: float | None
-    """Share of the variance of the test users' embeddings, or of the item tables; None where histories are stored."""
+    """Share of the variance of the test users' embeddings, or of the item tables; None where histories are stored, or
+    where there is no variance."""
     fit_errors: list[float]
     """Mean squared error before each iteration of an iterative fit; else empty."""
     encode_us: float

@@ -50,12 +50,16 @@ def draw_report(tables: Tables, experiment: Experiment, folder: Path) -> None:
     for section in SECTIONS:
         if isinstance(section, SectionWithPicture):
             write_picture(section.PICTURE, partial(section.draw, tables), folder / "figures")
-    in_view = [section.words(tables, experiment) for section in IN_VIEW]
-    hidden = [folded(section.words(tables, experiment)) for section in FOLDED]
-    words = paragraphs(*in_view, "## More", *hidden, _closing(experiment))
-    (folder / "report.md").write_text(words + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(words_of(tables, experiment) + "\n", encoding="utf-8")
     page = render_page(experiment.title, tables["plots/frontier"], tables["figures/items"], tables["figures/metrics"])
     (folder / "frontier.html").write_text(page, encoding="utf-8")
+
+
+def words_of(tables: Tables, experiment: Experiment) -> str:
+    """The report in Markdown."""
+    in_view = [section.words(tables, experiment) for section in IN_VIEW]
+    hidden = [folded(section.words(tables, experiment)) for section in FOLDED]
+    return paragraphs(*in_view, "## More", *hidden, _closing(experiment))
 
 
 def _closing(experiment: Experiment) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.config.dataset import Published, SyntheticSource
+from stages.config.dataset import Published, SplitSettings, SyntheticSource
 from stages.config.model import VaeSettings
 from stages.config.params import Params
+from stages.run.text import one_line
 
 RECIPE = {
     "learning_rate": "learning rate",
@@ -26,16 +27,17 @@ class Experiment:
 
     dataset: str
     title: str
-    """Of the data set, for people."""
+    """Of the data set, for people; on one line."""
     caution: str
-    """The report's first line; empty for none."""
+    """The report's first line, on one line; empty for none."""
     is_made_up: bool
     """Whether the ratings are synthetic."""
     compare_with_paper: bool
     """Whether the paper's Table 1 was measured on this data set."""
     published: Published | None
     """What the split has to be, where that is known."""
-    split_seed: int
+    split: SplitSettings
+    """How the ratings were filtered and split."""
     seeds: Sequence[int]
     """Of the trainings."""
     quantizer_seeds: Mapping[str, int] = field(default_factory=dict)
@@ -61,12 +63,12 @@ def describe(params: Params, dataset: str) -> Experiment:
     }
     return Experiment(
         dataset=dataset,
-        title=settings.title,
-        caution=settings.caution,
+        title=one_line(settings.title),
+        caution=one_line(settings.caution),
         is_made_up=isinstance(settings.source, SyntheticSource),
         compare_with_paper=settings.compare_with_paper,
         published=settings.published,
-        split_seed=settings.split.seed,
+        split=settings.split,
         seeds=params.seeds,
         quantizer_seeds={name: entry.seed for name, entry in params.quantizers.items() if hasattr(entry, "seed")},
         latent_bytes={

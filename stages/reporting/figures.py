@@ -55,6 +55,7 @@ def look_of(theme: Theme) -> AbstractContextManager[None]:
     """In which a picture for this ground has to be made and written."""
     settings: dict[str, Any] = {
         "font.size": 8,
+        "text.parse_math": False,  # a $ is a $
         "text.hinting": "none",  # a name is as wide whatever the pixels per inch
         "figure.facecolor": theme.ground,
         "axes.facecolor": theme.ground,

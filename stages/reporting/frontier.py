@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.reporting.results import NDCG, RowResult
-from stages.statistics.bootstrap import Bootstrap, Interval
+from stages.statistics.bootstrap import UNKNOWN, Bootstrap, Interval
 
 FRONT, TIE, BEHIND = "front", "tie", ""
 MARKS = {FRONT: "●", TIE: "○", BEHIND: ""}
@@ -20,7 +20,6 @@ INTERVALS = [
 AFTER = ["standard_error", "seed_spread", *INTERVALS, "variance_lost", "standing", "repeats"]
 TEXT = ("row", "family", "stored", "float_twin", "standing", "repeats")
 POPULARITY = "popularity"  # the row above which shares are counted
-NO_INTERVAL = Interval(nan, nan, nan)
 
 
 def standings(rows: Iterable[RowResult], bootstrap: Bootstrap) -> dict[str, str]:
@@ -41,7 +40,7 @@ def standings(rows: Iterable[RowResult], bootstrap: Bootstrap) -> dict[str, str]
         best = first.mean(NDCG)
         standing[first.name] = FRONT
         for other in others:
-            if bootstrap.difference(first.ndcg, other.ndcg).low <= 0:
+            if not bootstrap.difference(first.ndcg, other.ndcg).low > 0:
                 standing[other.name] = TIE
     return standing
 
@@ -60,8 +59,8 @@ def frontier_table(
     -------
     DataFrame with columns row, family, stored, float_twin (empty where there is none), bytes_per_user, shared_bytes,
     users (test users), validation_ndcg (NDCG@100 on the validation users), a column per metric (its mean over users and
-    seeds), standard_error (of NDCG@100 over users), seed_spread (of NDCG@100: standard deviation between seeds, NaN
-    where there is one); of NDCG@100 against the float twin, each with its 95 % interval and NaN where there is no twin:
+    seeds), standard_error (of NDCG@100 over users) and seed_spread (of NDCG@100: standard deviation between seeds), NaN
+    where there is one; of NDCG@100 against the float twin, each with its 95 % interval and NaN where there is no twin:
     difference, kept (as a share), above_popularity (what both have above the row of popularity, as a share); and
     variance_lost (NaN where histories are stored), standing (empty for a row that stores nothing), repeats (a row of
     fewer bytes and the same codec that is equal for every user and seed; empty for none)
@@ -84,7 +83,7 @@ def frontier_table(
                 "users": len(row.per_user),
                 "validation_ndcg": nan if row.validation_ndcg is None else row.validation_ndcg,
                 **{metric: row.mean(metric) for metric in metrics},
-                "standard_error": row.standard_error,
+                "standard_error": nan if row.standard_error is None else row.standard_error,
                 "seed_spread": nan if row.spread is None else row.spread,
                 **dict(zip(INTERVALS, [end for interval in intervals for end in interval], strict=True)),
                 "variance_lost": nan if row.variance_lost is None else row.variance_lost,
@@ -100,8 +99,8 @@ def _against(
 ) -> tuple[Interval, Interval, Interval]:
     """Difference to the twin, share of it, and share of what it has above popularity."""
     if twin is None:
-        return NO_INTERVAL, NO_INTERVAL, NO_INTERVAL
-    above = bootstrap.share_above(row.ndcg, twin.ndcg, popularity.ndcg) if popularity else NO_INTERVAL
+        return UNKNOWN, UNKNOWN, UNKNOWN
+    above = bootstrap.share_above(row.ndcg, twin.ndcg, popularity.ndcg) if popularity else UNKNOWN
     return bootstrap.difference(row.ndcg, twin.ndcg), bootstrap.share(row.ndcg, twin.ndcg), above
 
 

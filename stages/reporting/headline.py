@@ -31,7 +31,7 @@ def headline(table: pd.DataFrame, gains: pd.DataFrame, digits: int) -> dict[str,
     numbers = {
         NDCG: {key: round(float(ndcg[name]), digits) for key, name in named.items()},
         "resolvable_difference": {key: round(value, digits) for key, value in resolvable(table).items()},
-        "during_against_after_training": outcomes(gains) if len(gains) else {},
+        "during_against_after_training": outcomes(gains) if gains["low"].notna().any() else {},
     }
     return {key: values for key, values in numbers.items() if values}
 
@@ -68,7 +68,7 @@ def resolvable(table: pd.DataFrame) -> dict[str, float]:
 
 
 def outcomes(gains: pd.DataFrame) -> dict[str, int]:
-    """How many of the rows quantized during training win, tie and lose against their post-hoc twins."""
+    """How many of the rows quantized during training win, tie and lose against post-hoc twins, as far as is known."""
     verdicts = [verdict(low, high) for low, high in zip(gains["low"], gains["high"], strict=True)]
     return {outcome: verdicts.count(said) for outcome, said in OUTCOMES.items()}
 

@@ -1,6 +1,5 @@
 """The frontier as a page to be explored: one file that needs no network."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,10 +50,11 @@ def render_page(title: str, users: pd.DataFrame, items: pd.DataFrame, metrics: p
         "y": NDCG,
         "targets": {"users": _rows(users, "bytes_per_user", columns), "items": _rows(items, "bytes_per_item", columns)},
     }
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
-    # No "<" at all: not only "</script>" but also "<!--" would change where the element of the data ends.
-    written = json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
-    return environment.get_template("frontier.html.j2").render(title=title, data=written)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
+    return environment.get_template("frontier.html.j2").render(title=title, data=data)
 
 
 def _columns(metrics: pd.DataFrame) -> list[Column]:

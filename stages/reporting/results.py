@@ -32,7 +32,7 @@ class RowResult:
     shared_bytes: int
     """Of codebooks and the like, stored once for all users."""
     variance_lost: float | None
-    """Share of the embeddings' variance; None where histories are stored."""
+    """Share of the embeddings' variance; None where histories are stored, and where there is no variance."""
     fit_errors: Sequence[float]
     """Mean squared error before each iteration of whole-vector k-means; empty for all else."""
     centroids: int | None
@@ -53,9 +53,9 @@ class RowResult:
         return float(self.per_user[metric].mean())
 
     @property
-    def standard_error(self) -> float:
-        """Of NDCG@100, over test users."""
-        return float(sem(self.ndcg.mean(0)))
+    def standard_error(self) -> float | None:
+        """Of NDCG@100, over test users; None where there is one."""
+        return float(sem(self.ndcg.mean(0))) if self.ndcg.shape[1] > 1 else None
 
     @property
     def spread(self) -> float | None:

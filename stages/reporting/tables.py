@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from stages.reporting.wording import UNKNOWN, difference, share_interval
+from stages.run.text import code
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -16,7 +17,7 @@ def markdown(frame: pd.DataFrame) -> str:
 def row_names(table: pd.DataFrame) -> list[str]:
     """Names of rows, each with the row of fewer bytes that it repeats; table : columns row and repeats."""
     return [
-        f"`{row}` (= `{repeated}`)" if repeated else f"`{row}`"
+        f"{code(row)} (= {code(repeated)})" if repeated else code(row)
         for row, repeated in zip(table["row"], table["repeats"], strict=True)
     ]
 

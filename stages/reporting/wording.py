@@ -5,6 +5,8 @@ from html import escape
 
 import pandas as pd
 
+from stages.run import text
+
 UNKNOWN = "–"
 
 
@@ -20,16 +22,18 @@ def share(value: float) -> str:
 
 def share_interval(value: float, low: float, high: float) -> str:
     """Percent, with its 95 % confidence interval."""
-    return f"{share(value)} ({low * 100:.1f}–{high * 100:.1f})"
+    return f"{share(value)} ({UNKNOWN if pd.isna(low) else f'{low * 100:.1f}–{high * 100:.1f}'})"
 
 
 def difference(value: float, low: float, high: float) -> str:
     """Of a metric, with its 95 % confidence interval."""
-    return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+    return f"{value:+.4f} ({UNKNOWN if pd.isna(low) else f'{low:+.4f} to {high:+.4f}'})"
 
 
 def verdict(low: float, high: float) -> str:
     """What the 95 % confidence interval of a difference says."""
+    if pd.isna(low):
+        return UNKNOWN
     return "above" if low > 0 else "below" if high < 0 else "not significant"
 
 
@@ -57,7 +61,7 @@ def each(values: Iterable[float], write: Callable[[float], str]) -> list[str]:
 
 def code(names: Iterable[str]) -> list[str]:
     """Names in code font."""
-    return [f"`{name}`" for name in names]
+    return [text.code(name) for name in names]
 
 
 def listing(values: Iterable[object]) -> str:

@@ -25,6 +25,7 @@ from tabulate import tabulate
 
 from stages.run import paths
 from stages.run.files import whole_file
+from stages.run.text import code
 
 PACKAGES = ["torch", "numpy", "scipy", "pandas", "pyarrow", "faiss-cpu"]
 Facts = dict[str, dict[str, Any]]
@@ -70,7 +71,8 @@ def read(path: Path) -> Facts:
     """Read the facts from a run.md; empty if the file is missing or, with a warning, has no facts."""
     if not path.exists():
         return {}
-    block = re.search(r"```json\n(.*?)```", path.read_text(encoding="utf-8", errors="replace"), flags=re.DOTALL)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    block = re.search(r"^```json\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     try:
         facts: Facts = json.loads(block[1]) if block else {}
         render(facts)
@@ -121,7 +123,7 @@ def render(facts: Facts) -> str:
 def _stages(facts: Facts) -> list[dict[str, str]]:
     return [
         {
-            "stage": f"`{stage}`",
+            "stage": code(stage),
             "started (UTC)": values["started"],
             "seconds": f"{values['seconds']:,.1f}",
             "peak memory": _gigabytes(values["peak_memory_bytes"]),
@@ -141,7 +143,7 @@ def _trainings(facts: Facts) -> list[dict[str, str]]:
             resumed = any("resumed_after_epoch" in training for training in trainings)
             lines.append(
                 {
-                    "model": f"`{name}`",
+                    "model": code(name),
                     "a training": f"{median(training['seconds'] for training in trainings):,.1f} s"
                     + (", one resumed" if resumed else ""),
                     "users/s": f"{median(training['users_per_second'] for training in trainings):,.0f}",
@@ -164,7 +166,7 @@ def _codecs(facts: Facts) -> list[dict[str, str]]:
             fit = max((base for base in fits if row == base or row.startswith(f"{base}-")), key=len, default=None)
             lines.append(
                 {
-                    "row": f"`{row}`",
+                    "row": code(row),
                     "fit": "–" if fit is None else f"{fits[fit]:,.2f} s",
                     "encode": f"{microseconds['encode']:,.2f} µs",
                     "decode": f"{microseconds['decode']:,.2f} µs",

@@ -9,11 +9,14 @@ RESAMPLES_AT_ONCE = 100  # bounds the memory for data sets with many users
 
 
 class Interval(NamedTuple):
-    """A value and its 95 % confidence interval."""
+    """A value and its 95 % confidence interval; NaN where it is not known, as the ends are of one user alone."""
 
     value: float
     low: float
     high: float
+
+
+UNKNOWN = Interval(nan, nan, nan)
 
 
 class Bootstrap:
@@ -39,20 +42,27 @@ class Bootstrap:
 
     def difference(self, row: np.ndarray, other: np.ndarray) -> Interval:
         """Mean of `row` minus mean of `other`."""
-        return _interval(row.mean() - other.mean(), self.means(row) - self.means(other))
+        return _interval(row, row.mean() - other.mean(), self.means(row) - self.means(other))
 
     def share(self, row: np.ndarray, other: np.ndarray) -> Interval:
-        """Mean of `row` as a share of the mean of `other`."""
-        return _interval(row.mean() / other.mean(), self.means(row) / self.means(other))
+        """Mean of `row` as a share of the mean of `other`; unknown where that is 0.
+
+        The interval is of the resamples in which it is not 0: on few users some may hold none with a hit.
+        """
+        of_other = self.means(other)
+        is_known = of_other > 0
+        if other.mean() == 0:
+            return UNKNOWN
+        return _interval(row, row.mean() / other.mean(), self.means(row)[is_known] / of_other[is_known])
 
     def share_above(self, row: np.ndarray, other: np.ndarray, base: np.ndarray) -> Interval:
-        """What `row` has above `base`, as a share of what `other` has above it; NaN where that may be nothing."""
+        """What `row` has above `base`, as a share of what `other` has above it; unknown where that may be nothing."""
         of_base = self.means(base)
         whole = self.means(other) - of_base
         if whole.min() <= 0:
-            return Interval(nan, nan, nan)
+            return UNKNOWN
         value = (row.mean() - base.mean()) / (other.mean() - base.mean())
-        return _interval(value, (self.means(row) - of_base) / whole)
+        return _interval(row, value, (self.means(row) - of_base) / whole)
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """The mean of a row in each resample, float64 (resamples,)."""
@@ -81,6 +91,7 @@ class Bootstrap:
         return self._drawn[n, of_users]
 
 
-def _interval(value: float, resampled: np.ndarray) -> Interval:
-    low, high = np.quantile(resampled, [0.025, 0.975])
+def _interval(row: np.ndarray, value: float, resampled: np.ndarray) -> Interval:
+    """Of a value of this row's users."""
+    low, high = np.quantile(resampled, [0.025, 0.975]) if row.shape[1] > 1 else (nan, nan)
     return Interval(float(value), float(low), float(high))

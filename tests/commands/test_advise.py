@@ -8,6 +8,7 @@ import pytest
 
 from stages.commands.advise import advise
 from stages.run.errors import UserError
+from tests.damage import sealed
 
 ROWS = pd.DataFrame(
     {
@@ -39,7 +40,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path("reports/ml-latest-small/plots/frontier.csv")
     path.parent.mkdir(parents=True)
     ROWS.to_csv(path, index=False)
-    return path
+    return sealed(path)
 
 
 @pytest.mark.parametrize(("gigabytes", "row"), [(40, "float"), (1.5, "fine"), (1.4, "coarse"), (0.3, "coarse")])
@@ -60,6 +61,18 @@ def test_it_is_chosen_on_validation_users_and_measured_on_test_users(capsys: pyt
     ]
 
 
+def test_what_is_not_known_is_a_dash_or_left_out(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ends = [str(name) for name in ROWS if str(name).endswith(("_low", "_high"))]
+    ROWS.assign(above_popularity=None, **dict.fromkeys(ends)).to_csv(report, index=False)
+    advise("ml-latest-small", 50_000_000, 2)
+    told = capsys.readouterr().out
+    assert "NDCG@100 0.3900, 97.5 % (–) of its float model's, a difference of -0.0100 (–)\n" in told
+    assert "| coarse | 5 | 0.25 GB | 0.3500 | -0.0500 (–) | – |" in " ".join(told.split())
+    ROWS.assign(kept=None, above_popularity=None).to_csv(report, index=False)
+    advise("ml-latest-small", 50_000_000, 2)
+    assert "0.3900, of a float model without a hit, a difference of -0.0100 (-0.0200 to" in capsys.readouterr().out
+
+
 def test_what_is_best_in_less_follows_and_no_row_that_is_worse_for_more(capsys: pytest.CaptureFixture[str]) -> None:
     advise("ml-latest-small", 50_000_000, 40)
     rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
@@ -68,6 +81,7 @@ def test_what_is_best_in_less_follows_and_no_row_that_is_worse_for_more(capsys: 
 
 def test_a_code_that_repeats_a_shorter_one_is_not_advised(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ROWS.assign(repeats=["", "", "coarse", "", ""]).to_csv(report, index=False)
+    sealed(report)
     advise("ml-latest-small", 50_000_000, 2)
     assert capsys.readouterr().out.startswith("coarse: ")
 
@@ -83,7 +97,15 @@ def test_no_report_is_said_with_the_command_that_makes_it(report: Path) -> None:
         advise("ml-latest-small", 5, 1)
 
 
-def test_a_damaged_report_is_said(report: Path) -> None:
+@pytest.mark.parametrize("lines", range(len(ROWS) + 1))
+def test_a_report_that_was_cut_gives_no_other_answer(report: Path, lines: int) -> None:
+    report.write_bytes(b"".join(report.read_bytes().splitlines(keepends=True)[:lines]))
+    with pytest.raises(UserError, match=r"frontier\.csv is not as the stage report@ml-latest-small wrote it"):
+        advise("ml-latest-small", 50_000_000, 1.5)
+
+
+def test_a_report_of_other_columns_is_said(report: Path) -> None:
     report.write_text("row\nx\n")
-    with pytest.raises(UserError, match="is damaged; run: dvc repro --force"):
+    sealed(report)
+    with pytest.raises(UserError, match=r"frontier\.csv is no table of this report"):
         advise("ml-latest-small", 5, 1)

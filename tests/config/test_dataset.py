@@ -32,6 +32,11 @@ OWN = """
             "    title: a rehearsal\n    compare_with_paper: true\n",
             "ml-20m-rehearsal: compare_with_paper must be false: the source is synthetic",
         ),
+        (
+            "    split:\n      threshold: 3.5 #",
+            "    compare_with_paper: true\n    split:\n      kind: time\n      threshold: 3.5 #",
+            "datasets.ml-latest-small: compare_with_paper must be false: the split is by time, the paper's is not",
+        ),
     ],
 )
 def test_a_wrong_entry_is_said_by_its_path(
@@ -61,10 +66,26 @@ def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Pa
         (
             "kind: csv, ids: string, columns: {user: u, item: i}",
             "kind: parquet, columns: {user: 1, item: 2}",
-            "datasets.mine.format.columns: Parquet has names for columns, no positions",
+            "datasets.mine.format.columns: columns have names in these files, no positions",
         ),
         ("ids: string", "ids: words", "datasets.mine.format.ids: Input should be 'integer' or 'string'"),
         ("kind: csv,", "kind: csv, separator: ab,", "datasets.mine.format.separator: "),
+        ("held_out_share: 0.2, ", "", "datasets.mine.split: held_out_share is missing"),
+        ("split: {", "split: {kind: item, ", "datasets.mine.split.kind: Input should be 'users' or 'time'"),
+        ("split: {", "split: {filter: twice, ", "datasets.mine.split.filter: Input should be 'once' or 'core'"),
+        ("split: {", "split: {min_item_interactions: 0, ", "datasets.mine.split.min_item_interactions: Input should"),
+        (
+            "split: {",
+            "split: {kind: time, ",
+            "datasets.mine.split: kind is time, but format names no column with a time",
+        ),
+        ("split: {", "split: {cut: 5, ", "datasets.mine.split: cut is given, but kind is not time; set kind to time"),
+        ("split: {", "split: {kind: time, cut: 5, ", "datasets.mine.split: held_out_share is given, but with a cut"),
+        ("split: {", "split: {cut: '2026-02-31', ", "datasets.mine.split.cut: '2026-02-31' is no date; write it like"),
+        ("split: {", "split: {cut: 2026-10-01, ", "datasets.mine.split.cut: put the date in quotes: '2026-10-01'"),
+        ("split: {", "split: {cut: true, ", "datasets.mine.split.cut: must be a date or a number"),
+        ("split: {", "split: {cut: [1], ", "datasets.mine.split.cut: must be a date or a number"),
+        ("split: {", "split: {cut: .inf, ", "datasets.mine.split.cut: must be a date or a number"),
     ],
 )
 def test_a_wrong_entry_for_own_data_is_said_by_its_path(
@@ -72,6 +93,14 @@ def test_a_wrong_entry_for_own_data_is_said_by_its_path(
 ) -> None:
     assert old in OWN
     assert expected in complaint(with_own_data(committed, OWN.replace(old, new)))
+
+
+@pytest.mark.parametrize("cut", ["'2026-10-01'", "'2026-10-01T12:00:00+02:00'", "1790812800", "-1.5"])
+def test_a_split_by_time_has_a_share_or_a_cut(cut: str, committed: str, read: Callable[[str], Params]) -> None:
+    by_time = OWN.replace("item: i}", "item: i, timestamp: t}").replace("split: {", "split: {kind: time, ")
+    assert read(with_own_data(committed, by_time)).dataset("mine").split.cut is None
+    at_cut = by_time.replace("held_out_share: 0.2", f"cut: {cut}")
+    assert str(read(with_own_data(committed, at_cut)).dataset("mine").split.cut) == cut.strip("'")
 
 
 def with_own_data(committed: str, entry: str = OWN) -> str:

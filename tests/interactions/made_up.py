@@ -1,10 +1,14 @@
 """Made-up ratings with the cases that a split can get wrong."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from stages.interactions.formats.reading import Reader
+from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import Interactions, read_interactions
 from tests.interactions.literal import Rating
 
@@ -22,6 +26,23 @@ def awkward_ratings(seed: int) -> list[Rating]:
     return [rows[place] for place in generator.permutation(len(rows))]
 
 
+class InMemory(Reader):
+    """Reads parts that were never written; text ids are encoded as readers of files do."""
+
+    def __init__(self, *parts: pa.RecordBatch) -> None:
+        super().__init__({name: name for name in parts[0].schema.names}, "refuse", [])
+        self.parts = {Path(f"part-{place}"): part for place, part in enumerate(parts)}
+        self.paths = list(self.parts)
+
+    def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        part = self.parts[path]
+        columns = [column.dictionary_encode() if column.type == pa.string() else column for column in part.columns]
+        yield pa.record_batch(columns, names=part.schema.names)
+
+    def place(self, path: Path, row: int) -> str:
+        return f"{path}, row {row}"
+
+
 def batch(rows: list[Rating]) -> pa.RecordBatch:
     """As a reader of files gives it."""
     return pa.RecordBatch.from_pylist(
@@ -29,6 +50,13 @@ def batch(rows: list[Rating]) -> pa.RecordBatch:
     )
 
 
-def interactions_of(rows: list[Rating], threshold: float = 3.5, at_least: int = 5) -> Interactions:
-    """As they are found in ratings."""
-    return read_interactions([Path("made up")], lambda _: iter([batch(rows)]), threshold, at_least)[0]
+def interactions_of(rows: list[Rating], threshold: float = 3.5, at_least: int = 5, **time: Any) -> Interactions:
+    """As they are found in ratings; time : by_time and cut of `read_interactions`."""
+    log = InMemory(batch(rows))
+    return read_interactions(log.paths, log, threshold, Minimums(at_least), **time)[0]
+
+
+def pairs_of(interactions: Interactions) -> list[tuple[int, int]]:
+    """User and item by their ids."""
+    columns = interactions.users[interactions.user], interactions.items[interactions.item]
+    return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -104,7 +104,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
         "refits": {"dae-8": {"quantizers": ["kmeans"], "epochs": 2, "learning_rate": 0.001}},
         "budgets": {"rq-vae": [2]},
         "studies": {
-            "ablation": {"model": "rq-vae", "variants": {"learns the items": {"bottleneck": {"target": "items"}}}}
+            "ablation": {"model": "rq-vae", "variants": {"learns | *the items*": {"bottleneck": {"target": "items"}}}}
         },
         "sweep": {
             "trials": 4, "startup_trials": 1, "warmup_epochs": 0, "learning_rate": [1e-5, 0.1], "l2": [0.001, 0.1],

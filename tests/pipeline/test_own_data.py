@@ -1,12 +1,16 @@
 """Bringing data of one's own, in any of its forms; and what is said when it is not as it should be."""
 
 import gzip
+import json
 import zipfile
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from stages.interfaces.split import load_split
+from tests.interactions import literal
+from tests.interactions.protocol.test_strong_generalization import as_literal
 from tests.pipeline.clone import Clone, tiny_ratings
 
 COLUMNS = {"user": "userId", "item": "movieId", "rating": "rating", "timestamp": "timestamp"}
@@ -242,3 +246,61 @@ def test_a_synthetic_set_says_so_in_its_title_and_has_no_paper_values(clone: Clo
     facts = (clone.folder / "reports/twin/run.md").read_text()
     assert {line.split("|")[1].strip() for line in facts.splitlines() if " GB |" in line} >= {"`download`", "`report`"}
     assert clone.metrics("twin")["popularity"]["ndcg@100"] > 0
+
+
+BY_TIME = {"kind": "time", "min_user_interactions": 3}
+
+
+@pytest.mark.parametrize("has_cut", [False, True])
+def test_a_split_by_time_is_the_same_by_dates_and_by_seconds(clone: Clone, has_cut: bool) -> None:
+    log = tiny_ratings().sample(frac=1, random_state=0, ignore_index=True)
+    start, middle = 1_790_000_000, len(log) // 2
+    log["timestamp"] = start + log.index
+    asked = BY_TIME | ({"held_out_share": None, "cut": start + middle} if has_cut else {})
+    log.to_csv(clone.folder / "log.csv", index=False)
+    add(clone, "log.csv", CSV, **asked)
+    preprocess(clone)
+    by_seconds = matrices(clone, "mine")
+    split = load_split(clone.folder / "data/mine/split")
+    rows = list(log.itertuples(index=False, name=None))
+    cut = start + middle if has_cut else None
+    assert as_literal(split) == literal.split_by_time(rows, 3.5, 3, 20, 0.2, 98765, cut)
+
+    log["timestamp"] = pd.to_datetime(log["timestamp"], unit="s")
+    log.to_parquet(clone.folder / "log.parquet")
+    if has_cut:
+        asked["cut"] = log["timestamp"][middle].isoformat()
+    add(clone, "log.parquet", {"kind": "parquet", "columns": COLUMNS}, **asked)
+    preprocess(clone)
+    assert matrices(clone, "mine") == by_seconds
+
+
+def test_the_rounds_of_a_core_are_counted(clone: Clone) -> None:
+    write(clone, "csv")
+    add(clone, "mine/log.csv", CSV, min_user_interactions=9, min_item_interactions=85, filter="core")
+    preprocess(clone)
+    rows = list(tiny_ratings().itertuples(index=False, name=None))
+    kept, rounds = literal.enough(rows, 9, 85, core=True)
+    counts = json.loads((clone.folder / "data/mine/split/protocol.json").read_text())
+    assert rounds > 1
+    assert (counts["interactions"], counts["filter_rounds"]) == (len(kept), rounds)
+
+
+def test_too_few_users_to_compare_models_by_are_said_before_anything_is_trained(clone: Clone) -> None:
+    write(clone, "csv")
+    add(clone, "mine/log.csv", CSV, held_out_users=1)
+    clone.stage("download", dataset="mine")
+    ended = clone.module("stages.preprocess", "--dataset", "mine")
+    assert ended.status == 0
+    assert "WARNING: only 1 of 1 test users have held-out items, too few to compare models by" in ended.errors
+
+
+def test_a_share_of_less_than_one_item_is_said(clone: Clone) -> None:
+    log = pd.DataFrame([(user, item) for user in range(40) for item in range(6)], columns=["userId", "movieId"])
+    log.to_csv(clone.folder / "log.csv", index=False)
+    columns = {name: COLUMNS[name] for name in ("user", "item")}
+    add(clone, "log.csv", CSV | {"columns": columns}, threshold=None, held_out_users=10, held_out_share=0.1)
+    clone.stage("download", dataset="mine")
+    complaint = clone.complaint("stages.preprocess", "--dataset", "mine")
+    assert "no validation user has enough interactions for a held_out_share of 0.1 to be one whole item" in complaint
+    assert "raise held_out_share in params.yaml to 0.17" in complaint

@@ -354,9 +354,12 @@ def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Cl
     assert table[["variant", "stored"]].to_numpy().tolist() == [
         ["rq-vae, as it is", "3 bytes"],
         ["rq-vae, as it is", "1 bytes"],
-        ["learns the items", "3 bytes"],
-        ["learns the items", "1 bytes"],
+        ["learns | *the items*", "3 bytes"],
+        ["learns | *the items*", "1 bytes"],
     ]
+    page = (clone.folder / "reports/tiny/studies/ablation.md").read_text()
+    assert r"| learns \| \*the items\* |" in page
+    assert "nan" not in page
     assert "epoch 10/10" in first
     assert "epoch" not in clone.stage("commands.study", "--study", "ablation")
 

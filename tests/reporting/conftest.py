@@ -12,6 +12,7 @@ from stages.config.reader import read_params
 from stages.config.rows import ItemRow, Row
 from stages.evaluation.groups import group_column
 from stages.run import paths
+from tests.damage import sealed
 from tests.reporting.made_up import METRICS
 
 DATASET = "ml-latest-small"
@@ -39,6 +40,7 @@ def results_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     _write_split(paths.split(DATASET))
     _write_refits(paths.evaluation(DATASET, "refits", "dae-200"), "dae-200-pq-40x5", params.seeds)
     _write_budgets(paths.evaluation(DATASET, "budgets", "rq-vae-200"))
+    sealed(paths.DATA / DATASET / "split")  # one digests.json above all
     return DATASET
 
 
@@ -101,10 +103,10 @@ def _write_evaluation(folder: Path, row: Row | ItemRow, number: int, seeds: list
     (folder / "stored.json").write_text(json.dumps(stored))
 
 
-def _write_curves(path: Path, seeds: list[int]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write_curves(folder: Path, seeds: list[int]) -> None:
+    folder.mkdir(parents=True)
     curve = pd.DataFrame({"epoch": [1, 2], "loss": [5.0, 4.0], "validation_ndcg": [0.1, 0.2]})
-    pd.concat([curve.assign(seed=seed) for seed in seeds]).to_csv(path, index=False)
+    pd.concat([curve.assign(seed=seed) for seed in seeds]).to_csv(folder / "curve.csv", index=False)
 
 
 def _write_split(folder: Path) -> None:

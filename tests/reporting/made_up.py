@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.config.dataset import Published
+from stages.config.dataset import Published, SplitSettings
 from stages.evaluation.groups import group_column
 from stages.reporting.csv_files import Tables, read_table, write_table
 from stages.reporting.drawing import text_columns
@@ -46,7 +46,7 @@ EXPERIMENT = Experiment(
     is_made_up=False,
     compare_with_paper=False,
     published=None,
-    split_seed=7,
+    split=SplitSettings(threshold=3.5, min_user_interactions=5, held_out_users=20, held_out_share=0.2, seed=7),
     seeds=[0, 1],
 )
 

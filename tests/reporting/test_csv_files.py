@@ -7,6 +7,7 @@ import pytest
 
 from stages.reporting.csv_files import read_report_table, read_table, write_table
 from stages.run.errors import UserError
+from tests.damage import sealed
 
 TEXT = ("row", "title")
 TABLE = pd.DataFrame(
@@ -56,5 +57,13 @@ def test_a_missing_and_a_damaged_table_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no report at .*frontier\.csv; run: dvc repro report@tiny"):
         read_report_table(report, "frontier", TEXT)
     (report / "frontier.csv").write_text("row,users\na,many\n")
-    with pytest.raises(UserError, match=r"frontier\.csv is damaged; run: dvc repro --force --single-item report@tiny"):
+    sealed(report / "frontier.csv")
+    with pytest.raises(
+        UserError, match=r"frontier\.csv is no table of this report; remove it and run the stage report@"
+    ):
+        read_report_table(report, "frontier", TEXT)
+    (report / "frontier.csv").write_text("row,users\na,4\n")
+    with pytest.raises(
+        UserError, match=r"frontier\.csv is not as the stage report@tiny wrote it; remove it and run the"
+    ):
         read_report_table(report, "frontier", TEXT)

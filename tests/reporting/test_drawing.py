@@ -1,16 +1,23 @@
 """A report made from its tables."""
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-from stages.reporting.drawing import draw_report, new_report, read_tables, text_columns, write_tables
+from stages.config.reader import read_params
+from stages.reporting.drawing import draw_report, new_report, read_tables, text_columns, words_of, write_tables
+from stages.reporting.experiment import Experiment, describe
 from stages.reporting.sections import FOLDED
 from stages.run.errors import UserError
-from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_results, results
+from stages.run.text import one_line
+from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_results, results, tables_of
 
 PICTURES = {
     f"{name}{ending}.png"
@@ -34,12 +41,14 @@ def test_a_report_has_its_words_its_page_its_tables_and_its_pictures(report: Pat
         "report.md",
         "frontier.html",
         *(f"{name}.csv" for name in text_columns()),
+        "plots/digests.json",
+        "figures/digests.json",
         *(f"figures/{name}" for name in PICTURES),
     }
 
 
 def test_plots_are_the_tables_that_dvc_draws(report: Path) -> None:
-    assert {path.stem for path in (report / "plots").iterdir()} == {
+    assert {path.stem for path in (report / "plots").glob("*.csv")} == {
         "frontier", "curves", "code_usage", "codebook_size", "by_activity", "by_popularity",
     }  # fmt: skip
 
@@ -53,6 +62,49 @@ def test_every_link_and_every_picture_is_there(report: Path) -> None:
         "frontier.html",
         *(f"{Path(name).name}.csv" for name in text_columns()),
     }
+
+
+HOSTILE = [
+    "</details><script>alert(1)</script>",
+    "![](https://example.org/spy.png) [here](https://example.org) <https://example.org>",
+    "a | b | c",
+    "two\nlines\r\n\r\n# A heading\n- a list\n```\na fence",
+    "\u2028## U+2028\x85---\x0b\x0c",
+    "**bold** _so_ `code` ~~not~~ <!-- a comment",
+    "\x1b[31mred\x1b[0m \x00 \u202eesrever\u202c",
+    "&lt;b&gt; \\| \\",
+    "[a]: https://example.org 'x'",
+    "$x$ and $y$ {{ title }} {% if %}",
+]
+
+
+def described_by(words: str) -> Experiment:
+    """An experiment with these as title, as caution and as name of a study's variant."""
+    params = read_params()
+    tiny = params.dataset("ml-20m").model_copy(update={"title": words, "caution": words, "published": None})
+    study = params.studies["ablation"].model_copy(update={"variants": {words: {"l2": 0.5}}})
+    return describe(params.model_copy(update={"datasets": {"tiny": tiny}, "studies": {"ablation": study}}), "tiny")
+
+
+def opened(tokens: list[Token]) -> list[str]:
+    """What a report is made of, in its order, without its texts."""
+    flat = [child for token in tokens for child in (token, *(token.children or []))]
+    return [f"{token.type} {token.attrs} {token.content if 'html' in token.type else ''}" for token in flat]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_words_of_users_or_of_their_data_act_in_a_report(hostile: str, tmp_path: Path) -> None:
+    made = {}
+    for words in ("harmless", hostile):
+        items = pd.DataFrame({"item": [words, "b"], "interactions": [5, 2], "title": [words, ""]})
+        tables = tables_of(results(FLOAT, QUANTIZED, items=items), tmp_path)
+        made[words] = (
+            MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(words_of(tables, described_by(words)))
+        )
+    assert opened(made[hostile]) == opened(made["harmless"])
+    texts = [child.content for token in made[hostile] for child in token.children or [] if child.type == "text"]
+    assert texts.count(one_line(hostile)) == 3  # the caution, and the item with its title
+    assert f"Bytes per user against accuracy: {one_line(hostile)}" in texts
 
 
 def test_only_what_decides_is_in_view(report: Path) -> None:
@@ -106,6 +158,7 @@ def test_a_new_report_replaces_the_last_one_and_leaves_what_else_is_there(tmp_pa
         (folder / "figures/new.png").write_text("new")
         (folder / "report.md").write_text("new")
     files = {str(path.relative_to(report)): path.read_text() for path in report.rglob("*") if path.is_file()}
+    assert set(json.loads(files.pop("figures/digests.json"))) == {"figures/new.png"}
     assert files == {"figures/new.png": "new", "report.md": "new", "studies/mine.md": "old", "run.md": "old"}
 
 

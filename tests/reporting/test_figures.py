@@ -49,6 +49,13 @@ def test_a_picture_names_no_version_and_no_date(tmp_path: Path) -> None:
     assert not re.search(rb"tEXt|matplotlib|tIME", (tmp_path / "line.png").read_bytes())
 
 
+def test_a_dollar_is_no_mathematics() -> None:
+    with look_of(LIGHT):
+        figure = Figure()
+        figure.text(0.5, 0.5, r"$\frac{1$ for two")
+        assert any("for two" in text for text in texts_of(figure))  # as mathematics it could not be drawn
+
+
 @pytest.mark.parametrize("section", DRAWN, ids=lambda section: section.PICTURE)
 def test_words_are_inside_the_picture_and_do_not_cover_each_other(section: SectionWithPicture, tables: Tables) -> None:
     with look_of(LIGHT):

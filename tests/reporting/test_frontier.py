@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from stages.reporting.frontier import BEHIND, FRONT, TIE, by_bytes, frontier_table, standings
@@ -35,6 +36,24 @@ def test_where_a_row_stands(name: str, standing: str) -> None:
 def test_a_row_that_stores_nothing_stands_nowhere() -> None:
     table = frontier_table([row("nothing", [0.9, 0.9], 0), row("codes", [0.5, 0.6], 5)], METRICS, BOOTSTRAP)
     assert table["standing"].tolist() == [BEHIND, FRONT]
+
+
+def test_where_nothing_is_sure_as_with_one_user_a_row_of_as_many_bytes_ties() -> None:
+    rows = [row("good", [0.9], 40), row("worse", [0.1], 40), row("more bytes for less", [0.1], 80)]
+    assert standings(rows, BOOTSTRAP) == {"good": FRONT, "worse": TIE, "more bytes for less": BEHIND}
+
+
+def test_what_takes_two_users_is_not_known_of_one() -> None:
+    table = frontier_table([row("twin", [0.5]), row("codes", [0.4], 40, "twin")], METRICS, BOOTSTRAP).iloc[1]
+    assert table[["difference", "kept", "seed_spread"]].round(9).tolist() == [-0.1, 0.8, 0.1]
+    assert table[["standard_error", "difference_low", "difference_high", "kept_low", "kept_high"]].isna().all()
+
+
+def test_a_twin_without_a_hit_leaves_no_share() -> None:
+    twin, codes = (replace(row(name, [0.0] * 3), ndcg=np.zeros((3, 3))) for name in ("twin", "codes"))
+    table = frontier_table([twin, replace(codes, float_twin="twin")], METRICS, BOOTSTRAP).iloc[1]
+    assert table[["difference", "difference_low", "difference_high"]].tolist() == [0, 0, 0]
+    assert table[["kept", "kept_low", "kept_high", "above_popularity"]].isna().all()
 
 
 def test_the_table_keeps_the_order_of_the_rows_and_has_a_column_per_metric() -> None:

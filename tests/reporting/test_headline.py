@@ -74,3 +74,9 @@ def test_a_row_wins_or_loses_where_its_interval_leaves_out_0() -> None:
     assert outcomes(pd.DataFrame({"low": [0.1, -0.1, -0.2, 0.0], "high": [0.2, 0.1, -0.1, 0.0]})) == {
         "wins": 1, "ties": 2, "losses": 1,
     }  # fmt: skip
+
+
+def test_nothing_wins_loses_or_ties_where_no_interval_is_known(tmp_path: Path) -> None:
+    gains = pd.DataFrame({"low": [float("nan")], "high": [float("nan")]})
+    assert outcomes(gains) == {"wins": 0, "ties": 0, "losses": 0}
+    assert list(headline(frontier_of([row("dae", [0.5])], tmp_path), gains, 5)) == ["ndcg@100"]

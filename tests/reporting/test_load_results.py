@@ -6,12 +6,15 @@ from dataclasses import fields
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stages.config.reader import read_params
 from stages.reporting.load_results import load_results, warn_of_leftovers
 from stages.reporting.results import RowResult
 from stages.run import paths
 from stages.run.errors import UserError
+from tests.damage import damages, sealed
 
 
 def test_every_row_of_params_yaml_is_loaded_in_its_order(results_on_disk: str) -> None:
@@ -68,11 +71,57 @@ def test_a_missing_evaluation_is_said_with_the_command_that_makes_it(
         load_results(read_params(), results_on_disk)
 
 
-@pytest.mark.parametrize("name", ["per_user.parquet", "stored.json"])
-def test_a_damaged_result_is_said(results_on_disk: str, name: str) -> None:
-    path = paths.evaluation(results_on_disk, "references", "ease") / "ease" / name
-    path.write_text("{")
-    with pytest.raises(UserError, match=f"{name} is missing or damaged; remove it, and let dvc repro make it again"):
+RESULTS = {
+    "split/protocol.json": "preprocess",
+    "split/users.parquet": "preprocess",
+    "split/items.parquet": "preprocess",
+    "curves/dae-200/curve.csv": "train",
+    "evaluation/references/ease/ease/stored.json": "evaluate",
+    "evaluation/models/dae-200/dae-200/per_user.parquet": "evaluate",
+    "evaluation/models/rq-vae-200/rq-vae-200-20b/code_usage.csv": "evaluate",
+    "evaluation/quantized/dae-200/dae-200-pq-40x5/per_user.parquet": "evaluate-quantized",
+    "evaluation/items/dae-200/dae-200-pq-40x5-both/stored.json": "quantize-items",
+    "evaluation/refits/dae-200/test_users.parquet": "refit",
+    "evaluation/refits/dae-200/epochs.json": "refit",
+    "evaluation/budgets/rq-vae-200/test_users.parquet": "budget",
+}
+"""Every kind of result → the stage that writes it."""
+
+
+@pytest.mark.parametrize(("name", "stage"), RESULTS.items())
+def test_a_missing_a_damaged_and_a_wrong_result_are_said(results_on_disk: str, name: str, stage: str) -> None:
+    path = paths.DATA / results_on_disk / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=f"{name} is not as the stage {stage} wrote it; remove it and run the stage"):
+        load_results(read_params(), results_on_disk)
+    path.write_text("[]")
+    sealed(paths.DATA / results_on_disk / "split")
+    with pytest.raises(UserError, match=f"{name} .*; remove it and run the stage {stage} again"):
+        load_results(read_params(), results_on_disk)
+    path.unlink()
+    with pytest.raises(UserError, match=f"there is no .*{name}; run the stage {stage} first"):
+        load_results(read_params(), results_on_disk)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_byte_that_changed_is_reported(data: st.DataObject, results_on_disk: str) -> None:
+    path = paths.DATA / results_on_disk / data.draw(st.sampled_from(list(RESULTS)))
+    content = path.read_bytes()
+    path.write_bytes(data.draw(damages(content)))
+    try:
+        with pytest.raises(UserError, match=f"{path} is not as the stage"):
+            load_results(read_params(), results_on_disk)
+    finally:
+        path.write_bytes(content)
+
+
+def test_measurements_of_two_rows_that_change_places_are_refused(results_on_disk: str) -> None:
+    folder = paths.evaluation(results_on_disk, "quantized", "dae-200")
+    (folder / "dae-200-rq-20b").rename(folder / "aside")
+    (folder / "dae-200-rq-10b").rename(folder / "dae-200-rq-20b")
+    (folder / "aside").rename(folder / "dae-200-rq-10b")
+    with pytest.raises(UserError, match="is not as the stage evaluate-quantized wrote it"):
         load_results(read_params(), results_on_disk)
 
 
@@ -81,10 +130,12 @@ def test_rows_with_other_metrics_are_not_compared(results_on_disk: str) -> None:
     stored = json.loads(path.read_text())
     del stored["metrics"]["f1@20"]
     path.write_text(json.dumps(stored))
+    sealed(paths.DATA / results_on_disk / "split")
     with pytest.raises(UserError, match=r"dae-200 was evaluated by ndcg@100, .*, popularity by ndcg@100"):
         load_results(read_params(), results_on_disk)
     stored["metrics"] = {"recall@20": "Recall@20"}
     path.write_text(json.dumps(stored))
+    sealed(paths.DATA / results_on_disk / "split")
     with pytest.raises(UserError, match="dae-200 was evaluated without ndcg@100"):
         load_results(read_params(), results_on_disk)
 

@@ -120,8 +120,8 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     assert [complaint for complaint in complaints if complaint != "data:,"] == []
 
 
-def show(page: Page, folder: Path, items: pd.DataFrame) -> None:
-    (folder / "page.html").write_text(render_page("sample", USERS, items, METRICS))
+def show(page: Page, folder: Path, items: pd.DataFrame, users: pd.DataFrame = USERS, title: str = "sample") -> None:
+    (folder / "page.html").write_text(render_page(title, users, items, METRICS))
     page.goto((folder / "page.html").as_uri())
 
 
@@ -279,17 +279,31 @@ def test_what_is_not_known_is_sorted_last_either_way(page: Page) -> None:
         assert set(table_rows(page)[-len(unknown) :]) == unknown
 
 
-def test_the_page_itself_is_never_wider_than_the_window(page: Page) -> None:
+@pytest.mark.parametrize("title", ["sample", "a" * 400])
+def test_the_page_itself_is_never_wider_than_the_window(page: Page, tmp_path: Path, title: str) -> None:
+    show(page, tmp_path, ITEMS, title=title)
     page.set_viewport_size({"width": NARROW, "height": 800})
     page.locator('.point[data-row="dae-pq"]').focus()
     assert page.evaluate("document.documentElement.scrollWidth") == NARROW
     assert page.locator(".point").count() == len(USERS)
 
 
-def test_names_with_markup_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
-    name = "</script><b>bold</b><!--<script>"
-    (tmp_path / "page.html").write_text(render_page(name, USERS.head(1).assign(row=name), NO_ITEMS, METRICS))
-    page.goto((tmp_path / "page.html").as_uri())
+@pytest.mark.parametrize(
+    "name",
+    [
+        "</script><b>bold</b><!--<script>",
+        '"><b onclick="alert(1)"><img src=x onerror=alert(1)>',
+        "'); alert(1); ('\\",
+        "&lt;b&gt; &amp;",
+        "{{ 7 * 7 }} {% raw %}",
+        "]]> `${alert(1)}` $&",
+    ],
+)
+def test_names_with_markup_are_shown_as_they_are(page: Page, tmp_path: Path, name: str) -> None:
+    show(page, tmp_path, NO_ITEMS, USERS.head(1).assign(row=name), title=name)
     assert table_rows(page) == [name]
-    assert name in page.locator("h1").inner_text()
-    assert page.locator("b").count() == 0
+    assert page.locator("h1").text_content() == page.title() == f"Bytes against NDCG@100: {name}"
+    assert page.locator("b, img").count() == 0
+    point = page.locator(".point")
+    point.focus()
+    assert page.locator("#tooltip strong").text_content() == point.get_attribute("data-row") == name

@@ -34,14 +34,24 @@ def test_a_report_is_drawn_again_from_its_tables_alone(
     assert contents(folder) == written
 
 
-def test_drawing_again_takes_a_change_of_a_table(results_on_disk: str) -> None:
+def test_a_report_is_not_drawn_from_a_table_that_was_changed(results_on_disk: str) -> None:
     report(results_on_disk)
     folder = paths.report(results_on_disk)
     picture = (folder / "figures/codebook_size.png").read_bytes()
     table = folder / "plots/codebook_size.csv"
     table.write_text(table.read_text().replace(",0.25,", ",0.125,", 1))
-    draw(results_on_disk)
-    assert (folder / "figures/codebook_size.png").read_bytes() != picture
+    with pytest.raises(UserError, match=r"codebook_size\.csv is not as the stage report@ml-latest-small wrote it"):
+        draw(results_on_disk)
+    assert (folder / "figures/codebook_size.png").read_bytes() == picture
+
+
+def test_a_report_without_digests_is_said_with_the_command_that_makes_them(results_on_disk: str) -> None:
+    report(results_on_disk)
+    (paths.report(results_on_disk) / "plots/digests.json").unlink()
+    with pytest.raises(
+        UserError, match=r"has no digests\.json beside it, .*; run the stage report@ml-latest-small again"
+    ):
+        draw(results_on_disk)
 
 
 def test_metrics_are_rounded_means_of_every_row(results_on_disk: str) -> None:

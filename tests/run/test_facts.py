@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from stages.run import facts, paths
 
@@ -89,3 +90,17 @@ def test_a_file_without_facts_is_written_anew_and_that_is_said(
     run_a_stage("download")
     assert "reports/tiny/run.md holds no run facts and is written anew" in capsys.readouterr().err
     assert list(facts.read(path)) == ["download"]
+
+
+def test_a_variant_of_any_name_is_told_and_read_again() -> None:
+    names = ["study: `a` | b", "study: ```\n```json\n{", "study: <b>\u202e"]
+    trainings = {name: [{"seconds": 1.0, "users_per_second": 2}] for name in names}
+    run_a_stage("study", precision="float32", trainings=trainings)
+    run_a_stage("report")
+    path = paths.run_facts("tiny")
+    assert facts.read(path)["study"]["trainings"] == trainings
+    tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text())
+    cells = [
+        token.children for token in tokens if token.type == "inline" and token.content.startswith(("study:", "`study:"))
+    ]
+    assert [cell[0].content for cell in cells if cell] == ["study: `a` | b", "study: ``` ```json {", "study: <b>�"]

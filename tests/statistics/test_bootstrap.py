@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stages.statistics.bootstrap import Bootstrap
 
@@ -45,3 +47,45 @@ def test_the_same_seed_draws_the_same_interval_and_another_one_another() -> None
     noisy = USERS + DRAWS.normal(size=(3, 500))
     again, other = Bootstrap(2000, 0), Bootstrap(2000, 1)
     assert BOOTSTRAP.share(noisy, USERS) == again.share(noisy, USERS) != other.share(noisy, USERS)
+
+
+def test_a_share_leaves_out_the_resamples_in_which_the_other_row_has_nothing() -> None:
+    other = np.zeros((3, 8))
+    other[:, 0] = 0.5  # a third of the resamples has no such user
+    assert (BOOTSTRAP.means(other) == 0).mean() == pytest.approx((7 / 8) ** 8, abs=0.03)
+    assert BOOTSTRAP.share(other * 0.5, other) == pytest.approx((0.5, 0.5, 0.5))
+    value, low, high = BOOTSTRAP.share(np.full((3, 8), 0.0625), other)
+    assert value == pytest.approx(1)
+    assert low == pytest.approx(1 / 3)  # the user is drawn four times or more in fewer than 2.5 % of the resamples
+    assert high == pytest.approx(1)
+
+
+def test_there_is_no_share_of_nothing() -> None:
+    nothing = np.zeros_like(USERS)
+    assert np.isnan(BOOTSTRAP.share(USERS, nothing)).all()
+    assert np.isnan(BOOTSTRAP.share_above(USERS, nothing, nothing)).all()
+    assert BOOTSTRAP.share(nothing, USERS) == (0, 0, 0)
+
+
+def test_one_user_has_values_and_no_intervals() -> None:
+    row, other, base = np.array([[0.3], [0.5]]), np.array([[0.4], [0.6]]), np.array([[0.1]])
+    intervals = [
+        BOOTSTRAP.difference(row, other), BOOTSTRAP.share(row, other), BOOTSTRAP.share_above(row, other, base),
+    ]  # fmt: skip
+    assert [interval.value for interval in intervals] == pytest.approx([-0.1, 0.8, 0.75])
+    assert np.isnan([interval[1:] for interval in intervals]).all()
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_what_is_known_is_finite_and_all_or_nothing_is_known_of_two_users_or_more(data: st.DataObject) -> None:
+    n_users = data.draw(st.integers(2, 5))
+    scores = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=n_users, max_size=n_users)
+    row, other, base = (
+        np.array(data.draw(st.lists(scores, min_size=n_seeds, max_size=n_seeds))) for n_seeds in (2, 2, 1)
+    )
+    bootstrap = Bootstrap(100, 0)
+    share, above = bootstrap.share(row, other), bootstrap.share_above(row, other, base)
+    assert np.isfinite(bootstrap.difference(row, other)).all()
+    assert np.isfinite(share).all() == np.isfinite(share).any() == other.any()
+    assert np.isfinite(above).all() == np.isfinite(above).any()

@@ -1,23 +1,17 @@
 """File formats: one module per `kind` under `format:` in params.yaml, of the same name.
 
-Each module has `reader(layout)`, which returns a function that reads one file into batches of ratings. It also has
-`titles(layout, path)` if files of the format include the items' titles.
+Each module has `reader(layout)`. It also has `titles(layout, path)` if files of the format include the items' titles.
 """
 
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-import pyarrow as pa
-
 from stages.config.dataset import Format
-
-Reader = Callable[[Path], Iterator[pa.RecordBatch]]
-"""Reads columns user, item, rating and timestamp of a file, in batches of rows; errors as in the format's module."""
+from stages.interactions.formats.reading import Reader
 
 
 def reader_of(layout: Format) -> Reader:
-    """The function that reads a file of this format."""
+    """The reader of files of this format."""
     reader: Reader = import_module(f"stages.interactions.formats.{layout.kind}").reader(layout)
     return reader
 

@@ -1,213 +1,228 @@
-"""Ratings in delimited text files: plain, compressed, or inside a zip archive."""
+"""Logs in delimited text."""
 
 import csv
 import io
-import itertools
 import re
-import zipfile
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
 
 from stages.config.dataset import CsvFormat
-from stages.interactions.formats.values import find_bad_value
-from stages.interactions.formats.zip_archive import open_member
+from stages.interactions.formats.blocks import QUOTE, blocks_of, in_order, misplaced_quote
+from stages.interactions.formats.packed import pieces_of
+from stages.interactions.formats.reading import INTEGER, NUMBER, TEXT, TIMES, Reader, kind_of_time, position_of
 from stages.run.errors import UserError
 
-LONGEST_HEADER = 65_536  # bytes
-BLOCK = 2**22  # bytes parsed at once
-PARSERS = 3  # threads
-GZIP = b"\x1f\x8b"
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-TYPES = {"rating": pa.float64(), "timestamp": pa.int64()}
-WORDS = {pa.int64(): "no integer of 64 bits", pa.float64(): "no number"}
+LINE_ENDS = b"\r\n"
+TWO_COLONS, ONE_BYTE = b"::", b"\x1f"  # Arrow knows separators of one byte
+TYPES = [(pa.int32(), pa.int32()), *((pa.int64(), time) for time in TIMES)]
+"""Of integer ids and of times, in the order in which they are tried: 32 bits where all of a block fit."""
 
 
-def reader(layout: CsvFormat) -> Callable[[Path], Iterator[pa.RecordBatch]]:
-    """The function that reads a file of this layout."""
-    return partial(
-        read_csv,
-        columns=layout.columns.given(),
+class Header(NamedTuple):
+    """What the first record of a file tells."""
+
+    fields: list[str]
+    numbers: dict[str, int]
+    """Our name of a column → its position, from 0."""
+    line: bytes
+    """The record as it is in the file; empty if it is a row."""
+
+
+def reader(layout: CsvFormat) -> Reader:
+    """The reader of files of this layout."""
+    return CsvReader(
+        layout.columns.given(),
+        layout.missing,
+        layout.missing_words,
         separator=layout.separator,
-        id_type=pa.int64() if layout.ids == "integer" else pa.string(),
+        quoted=layout.quoted,
+        text_ids=layout.ids == "string",
         member=layout.member,
     )
 
 
-def read_csv(
-    path: Path, columns: dict[str, str | int], separator: str, id_type: pa.DataType, member: str | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Read a file's columns in batches of rows, in file order.
+class CsvReader(Reader):
+    """Reads columns of delimited text; the first record is a header if they have names.
 
     Parameters
     ----------
-    columns : our name (user, item, and optionally rating and timestamp) → the file's name for the column, or its
-        position from 1 if the file has no header
     separator : one character, or `::`
-    id_type : type of user and item, int64 or string
+    quoted : whether a text may be in quotes, as in RFC 4180; if not, a quote is a character like any other
+    text_ids : whether ids are text; else they are integers of 64 bits
     member : name of the file inside a zip archive, or None
-
-    Yields
-    ------
-    The columns under our names: user and item of `id_type`, rating float64, timestamp int64. Where all values of a
-    block fit, int32 replaces int64.
-
-    Raises
-    ------
-    UserError
-        where the file is incomplete, lacks a column, or has an invalid value; with its line number.
     """
-    where = f"{path}:{member}" if member else str(path)
-    with _open(path, member) as stream:
-        start = stream.read(LONGEST_HEADER)
-    first_line = _first_line(start, where)
-    has_header = isinstance(columns["user"], str)
-    if has_header and not any(line.strip() for line in start.splitlines()[1:]):
-        return
-    fields = first_line.split(separator) if len(separator) > 1 else next(csv.reader([first_line], delimiter=separator))
-    # Arrow knows separators of one character; `::` is a colon and an empty column between any two.
-    step = len(separator)
-    names = [str(number) for number in range(step * len(fields) - step + 1)]
-    numbers = {name: str(step * _position(column, fields, first_line, where)) for name, column in columns.items()}
-    types = {number: TYPES.get(name, id_type) for name, number in numbers.items()}
-    types |= {name: pa.null() for name in names if int(name) % step}
-    parse = partial(_parse, names=names, separator=separator[0], types=types)
-    lines = 0  # lines already read
-    try:
-        with _open(path, member) as stream:
-            for table in _in_order(parse, _blocks(stream), int(has_header)):
-                lines += has_header and not lines
-                for batch in table.select(list(numbers.values())).rename_columns(list(columns)).to_batches():
-                    if bad := find_bad_value(batch, columns):
-                        problem, row = bad
-                        raise UserError(f"{where}, line {_line(path, member, lines + row)}: {problem}")
-                    lines += len(batch)
-                    yield batch
-    except pa.ArrowInvalid as error:
-        named = {number: (str(columns[name]), types[number]) for name, number in numbers.items()}
-        problem, row = _explain(str(error), named)
-        line = f", line {_line(path, member, lines + row)}" if row else ""
-        raise UserError(f"{where}{line}: {problem}") from error
 
+    def __init__(
+        self,
+        names: Mapping[str, str | int],
+        missing: str,
+        missing_words: list[str],
+        *,
+        separator: str,
+        quoted: bool,
+        text_ids: bool,
+        member: str | None,
+    ) -> None:
+        super().__init__(names, missing, missing_words)
+        self.two_colons = separator.encode() == TWO_COLONS
+        self.separator = ONE_BYTE if self.two_colons else separator.encode()
+        self.quoted, self.text_ids, self.member = quoted, text_ids, member
 
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """Blocks of the stream that end at the end of a line."""
-    rest = [b""]
-    while piece := stream.read(BLOCK):
-        end = piece.rfind(b"\n") + 1
-        if end:
-            yield b"".join([*rest, piece[:end]])
-            rest = [piece[end:]]
-        else:
-            rest.append(piece)
-    yield b"".join(rest)
+    def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        """As in `Reader`; integers have 32 bits in a block where all fit."""
+        blocks = self._blocks(path)
+        first = next(blocks, b"")
+        header = self._header(path, first)
+        blocks = (block for block in chain([first[len(header.line) :]], blocks) if block.strip(LINE_ENDS))
+        try:
+            yield from in_order(partial(self._parse, header), blocks)
+        except (pa.ArrowInvalid, ValueError) as error:
+            self._explain(path, header)
+            raise UserError(f"{self._where(path)}: {' '.join(str(error).split())}") from error
 
+    def place(self, path: Path, row: int) -> str:
+        """The line where a row begins."""
+        is_header = isinstance(self.names["user"], str)
+        return f"line {next(islice(self._records(path), row + is_header, None))[0]:,}"
 
-def _parse(block: bytes, skip: int, names: list[str], separator: str, types: dict[str, pa.DataType]) -> pa.Table:
-    """Parse the columns in `types`; integers have 32 bits if all in the block fit, which halves memory traffic."""
-    # No threads within a block: with threads, Arrow's errors lack the row number.
-    read = pa.csv.ReadOptions(use_threads=False, column_names=names, skip_rows=skip, block_size=len(block))
-    parse = pa.csv.ParseOptions(delimiter=separator)
-    narrow = {name: pa.int32() if dtype == pa.int64() else dtype for name, dtype in types.items()}
+    def titles(self, fields: list[str]) -> list[str]:
+        """Names of the columns, from the fields of the first record."""
+        return fields
 
-    def as_types(types: dict[str, pa.DataType]) -> pa.Table:
-        convert = pa.csv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
+    def _where(self, path: Path) -> str:
+        return f"{path}:{self.member}" if self.member else str(path)
+
+    def _blocks(self, path: Path) -> Iterator[bytes]:
+        for block in blocks_of(pieces_of(path, self.member), self._where(path), self.quoted):
+            yield block.replace(TWO_COLONS, ONE_BYTE) if self.two_colons else block
+
+    def _header(self, path: Path, block: bytes) -> Header:
+        if not block.strip(LINE_ENDS):
+            raise UserError(f"{self._where(path)} is empty; put the whole file there, or remove it")
+        records = self._records(path)
+        _, fields = next(records)
+        line = b""
+        if isinstance(self.names["user"], str):
+            lines = block.splitlines(keepends=True)
+            end = next((number - 1 for number, _ in records), len(lines))
+            line = b"".join(lines[:end])
+        return Header(fields, self._numbers(path, fields), line)
+
+    def _numbers(self, path: Path, fields: list[str]) -> dict[str, int]:
+        numbers, shown = {}, ", ".join(fields)[:200]
+        for name, column in self.names.items():
+            if isinstance(column, str):
+                numbers[name] = position_of(column, self.titles(fields), self._where(path))
+            elif column > len(fields):
+                raise UserError(
+                    f"{self._where(path)} has {len(fields)} columns and so no column {column} ({shown}); correct "
+                    "format.columns or format.separator in params.yaml"
+                )
+            else:
+                numbers[name] = column - 1
+        return numbers
+
+    def _parse(self, header: Header, block: bytes) -> pa.RecordBatch:
+        """The columns of a block; raises pa.ArrowInvalid or ValueError where Arrow would fail, or read what is not."""
+        if self.quoted and misplaced_quote(block, self.separator):
+            raise ValueError("a quote is misplaced")
+        if not self.text_ids and any(letter in block and b"0" + letter in block for letter in (b"x", b"X")):
+            raise ValueError("an integer may be hexadecimal, which Arrow would read")
+        if header.line and header.line.strip() in block and header.fields in (row for _, row in self._csv(block)):
+            raise ValueError("a second header")
+        names = {name: str(number) for name, number in header.numbers.items()}
+        # No threads within a block, as blocks are parsed side by side.
+        columns = [str(number) for number in range(len(header.fields))]
+        read = pa.csv.ReadOptions(use_threads=False, column_names=columns, block_size=len(block))
+        parse = pa.csv.ParseOptions(
+            delimiter=self.separator.decode(),
+            quote_char=QUOTE.decode() if self.quoted else False,
+            newlines_in_values=self.quoted,
         )
-        return pa.csv.read_csv(pa.BufferReader(block), read, parse, convert)
-
-    try:
-        return as_types(narrow)
-    except pa.ArrowInvalid:
-        return as_types(types)
-
-
-def _in_order(parse: Callable[..., pa.Table], blocks: Iterator[bytes], skip: int) -> Iterator[pa.Table]:
-    """Parse several blocks in parallel, and yield them in order; skip : rows to skip in the first block."""
-    with ThreadPoolExecutor(PARSERS) as pool:
-        ahead: deque[Future[pa.Table]] = deque()
-        for block in blocks:
-            if not block.strip():
-                continue
-            ahead.append(pool.submit(parse, block, skip))
-            skip = 0
-            if len(ahead) > PARSERS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
-@contextmanager
-def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
-    if member is not None:
-        with open_member(path, member) as stream:
-            yield stream
-        return
-    if zipfile.is_zipfile(path):
-        raise UserError(f"{path} is a zip archive; name the file inside it under format.member in params.yaml")
-    with path.open("rb") as file:
-        compression = "gzip" if file.read(len(GZIP)) == GZIP else "detect"  # by the file name
-    try:
-        with pa.input_stream(str(path), compression=compression) as stream:
-            yield stream
-    except OSError as error:
-        raise UserError(f"{path} is cut short or damaged ({error}); put the whole file there") from error
-
-
-def _first_line(start: bytes, where: str) -> str:
-    if start.startswith(UTF_16) or b"\0" in start:
-        raise UserError(f"{where} is no text in UTF-8; convert it, for example: iconv -f UTF-16 -t UTF-8")
-    lines = start.decode("utf-8-sig", errors="replace").splitlines()
-    if not any(lines):
-        raise UserError(f"{where} is empty; put the whole file there, or remove it")
-    if not lines[0]:
-        raise UserError(f"{where} begins with an empty line; remove it")
-    return lines[0]
-
-
-def _position(column: str | int, fields: list[str], first_line: str, where: str) -> int:
-    """Position of a column in the file, from 0."""
-    if isinstance(column, int):
-        if column > len(fields):
-            raise UserError(
-                f"{where} has {len(fields)} columns and so no column {column} ({first_line[:200]}); correct "
-                "format.columns or format.separator in params.yaml"
+        for integer, time in TYPES:
+            of_id = TEXT if self.text_ids else integer
+            types = {"user": of_id, "item": of_id, "rating": pa.float64(), "timestamp": time}
+            convert = pa.csv.ConvertOptions(
+                column_types={number: types[name] for name, number in names.items()},
+                include_columns=list(names.values()),
+                null_values=self.nothing,
+                strings_can_be_null=True,
             )
-        return column - 1
-    if fields.count(column) != 1:
-        raise UserError(
-            f"{where}: column '{column}' is there {fields.count(column)} times, not once ({first_line[:200]}); correct "
-            "format.columns or format.separator in params.yaml"
-        )
-    return fields.index(column)
+            try:
+                table = pa.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+            except pa.ArrowInvalid as error:
+                problem = error
+            else:
+                return table.rename_columns(list(names)).combine_chunks().to_batches()[0]
+        raise problem
 
+    def _csv(self, block: bytes) -> Iterator[tuple[int, list[str]]]:
+        """The records of a block by Python's reader: the line where each begins, from 0, and its fields."""
+        csv.field_size_limit(sys.maxsize)
+        lines = io.StringIO(block.decode(errors="surrogateescape"), newline="")
+        delimiter, start = self.separator.decode(), 0
+        records = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE)
+        for fields in records:
+            if fields:
+                yield start, fields
+            start = records.line_num
 
-def _explain(error: str, named: dict[str, tuple[str, pa.DataType]]) -> tuple[str, int]:
-    """Arrow's error in terms of the file, and its row (from 1, empty lines not counted; 0 if unknown)."""
-    if match := re.search(r"column #(\d+): Row #(\d+): .*invalid value '(.*)'", error, re.DOTALL):
-        row, value = int(match[2]), match[3][:100]
-        if match[1] not in named:
-            return f"'{value}' between two colons, which separate columns only as '::'", row
-        column, dtype = named[match[1]]
-        hint = "; is this a second header?" if value == column else ""
-        return f"'{value}' under '{column}' is {WORDS[dtype]}{hint}", row
-    if match := re.search(r"column #(\d+): Row #(\d+): .*invalid UTF8", error):
-        column, _ = named[match[1]]
-        return f"what is under '{column}' is not UTF-8; convert the file, for example with iconv", int(match[2])
-    if match := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", error):
-        return f"{match[3]} columns instead of {match[2]}", int(match[1])
-    return " ".join(error.split()), 0
+    def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        """All records, slowly: the line where each begins, from 1, and its fields; UserError at a misplaced quote."""
+        lines = 0
+        for block in self._blocks(path):
+            if self.quoted and (fault := misplaced_quote(block, self.separator)):
+                position, problem = fault
+                line = lines + len((block[:position] + b".").splitlines())
+                raise UserError(
+                    f"{self._where(path)}, line {line:,}: {problem}; correct it, or write quotes: false under format "
+                    "in params.yaml if quotes mean nothing in this file"
+                )
+            for start, fields in self._csv(block):
+                yield lines + start + 1, fields
+            lines += len(block.splitlines())
 
+    def _explain(self, path: Path, header: Header) -> None:
+        """Raise a UserError for the first record that can't be read, with its line."""
+        first_time = ""
+        for line, fields in islice(self._records(path), int(bool(header.line)), None):
+            problem = self._problem(header, fields)
+            if not problem and "timestamp" in header.numbers:
+                text = fields[header.numbers["timestamp"]]
+                kind = first_time if text in self.nothing else kind_of_time(text)
+                first_time = first_time or kind
+                if kind != first_time:
+                    problem = f"'{text}' under '{self.names['timestamp']}' is {kind}, and before there is {first_time}"
+            if problem:
+                raise UserError(f"{self._where(path)}, line {line:,}: {problem}")
 
-def _line(path: Path, member: str | None, row: int) -> int:
-    """Line number of a row; both count from 1, but empty lines are not rows."""
-    with _open(path, member) as stream, io.TextIOWrapper(stream, "utf-8", errors="replace") as lines:
-        full = (number for number, line in enumerate(lines, 1) if line.strip("\r\n"))
-        return next(itertools.islice(full, row - 1, None), row)
+    def _problem(self, header: Header, fields: list[str]) -> str:
+        """What is wrong with a record; empty if nothing is."""
+        if header.line and fields == header.fields:
+            return "a second header; remove it"
+        if len(fields) != len(header.fields):
+            return f"{len(fields)} columns instead of {len(header.fields)}"
+        for name, number in header.numbers.items():
+            text, problem = fields[number], ""
+            if text in self.nothing:
+                continue
+            if name == "timestamp":
+                problem = "" if kind_of_time(text) else "no time: neither a number nor ISO 8601"
+            elif name == "rating":
+                problem = "" if re.fullmatch(NUMBER, text, re.IGNORECASE) else "no number"
+            elif not self.text_ids:
+                fits = re.fullmatch(INTEGER, text) and -(2**63) <= int(text) < 2**63
+                problem = "" if fits else "no integer of 64 bits"
+            elif text != text.encode(errors="surrogateescape").decode(errors="replace"):
+                problem = "not UTF-8; convert the file, for example with iconv"
+            if problem:
+                shown = text[:100].encode(errors="replace").decode()
+                return f"'{shown}' under '{self.names[name]}' is {problem}"
+        return ""

@@ -2,17 +2,15 @@
 
 import csv
 import io
+import re
 import zipfile
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-
 from stages.config.dataset import MovieLensFormat
-from stages.interactions.formats.csv import read_csv
-from stages.interactions.formats.zip_archive import open_member
+from stages.interactions.formats.csv import CsvReader
+from stages.interactions.formats.packed import pieces_of
+from stages.interactions.formats.reading import Reader
 
 
 class Layout(NamedTuple):
@@ -35,11 +33,17 @@ LAYOUTS = {
 }
 
 
-def reader(archive: MovieLensFormat) -> Callable[[Path], Iterator[pa.RecordBatch]]:
-    """The function that reads the ratings of such an archive."""
+def reader(archive: MovieLensFormat) -> Reader:
+    """The reader of the ratings of such an archive."""
     layout = layout_of(archive.member)
-    return partial(
-        read_csv, columns=layout.columns, separator=layout.separator, id_type=pa.int64(), member=archive.member
+    return CsvReader(
+        layout.columns,
+        "refuse",
+        [],
+        separator=layout.separator,
+        quoted=layout.separator == ",",
+        text_ids=False,
+        member=archive.member,
     )
 
 
@@ -64,21 +68,22 @@ def read_titles(path: Path, member: str) -> dict[int, str]:
     Raises
     ------
     UserError
-        as in `stages.interactions.formats.zip_archive.open_member`.
+        as in `stages.interactions.formats.packed.pieces_of`.
     """
     layout = layout_of(member)
     beside = member.removesuffix(member.rpartition("/")[2]) + layout.titles
     with zipfile.ZipFile(path) as archive:
         if beside not in archive.namelist():
             return {}
-    with open_member(path, beside) as stream:
-        content = stream.read()
+    content = b"".join(pieces_of(path, beside))
     try:
         text = content.decode()
     except UnicodeDecodeError:  # 100k and 1m
         text = content.decode("latin-1")
-    if len(layout.titles_separator) > 1:
-        rows = [line.split(layout.titles_separator) for line in text.splitlines()]
+    lines = io.StringIO(text, newline=None)
+    if layout.titles_separator == ",":
+        rows = list(csv.reader(lines))
     else:
-        rows = list(csv.reader(io.StringIO(text), delimiter=layout.titles_separator))
-    return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}  # no header
+        rows = [line.rstrip("\n").split(layout.titles_separator) for line in lines]
+    titles = {row[0]: row[1] for row in rows if len(row) > 1}
+    return {int(item): title for item, title in titles.items() if re.fullmatch("[0-9]{1,18}", item)}  # no header

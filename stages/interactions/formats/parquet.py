@@ -1,70 +1,81 @@
-"""Ratings in Parquet files."""
+"""Logs in Apache Parquet: a row for each interaction, or for each user with lists."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.config.dataset import ParquetFormat
-from stages.interactions.formats.values import find_bad_value
+from stages.interactions.formats.reading import Reader, as_ids, as_ratings, as_times, position_of
 from stages.run.errors import UserError
 
 ROWS_AT_ONCE = 1_000_000
 
 
-def reader(layout: ParquetFormat) -> Callable[[Path], Iterator[pa.RecordBatch]]:
-    """The function that reads a file of this layout."""
-    return partial(read_parquet, columns={name: str(column) for name, column in layout.columns.given().items()})
+def reader(layout: ParquetFormat) -> Reader:
+    """The reader of files of this layout."""
+    return ParquetReader(layout.columns.given(), layout.missing, layout.missing_words)
 
 
-def read_parquet(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-    """Read a file's columns in batches of rows, in file order.
+class ParquetReader(Reader):
+    """Reads columns of Parquet files, whose types tell what ids and times are.
 
-    Parameters
-    ----------
-    columns : our name (user, item, and optionally rating and timestamp) → the file's name for the column
-
-    Yields
-    ------
-    The columns under our names: user and item int64 or string, rating float64, timestamp int64
-
-    Raises
-    ------
-    UserError
-        where the file is incomplete, lacks a column, or has an invalid value; with its row number.
+    Where the column of items holds lists, a row is a user with all items; ratings and timestamps are lists, too.
     """
-    rows = 0  # rows already read
-    try:
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            for column in columns.values():
-                if names.count(column) != 1:
-                    raise UserError(
-                        f"{path}: column '{column}' is there {names.count(column)} times, not once "
-                        f"({', '.join(names)}); correct format.columns in params.yaml"
-                    )
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns.values())):
-                arrays = [_cast(batch.column(column), name, column, path) for name, column in columns.items()]
-                named = pa.record_batch(arrays, names=list(columns))
-                if bad := find_bad_value(named, columns):
-                    problem, row = bad
-                    raise UserError(f"{path}, row {rows + row}: {problem}")
-                rows += len(named)
-                yield named
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path} is no whole Parquet file ({' '.join(str(error).split())}); put the whole file there"
-        ) from error
+
+    def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        """As in `Reader`."""
+        names = {name: str(column) for name, column in self.names.items()}
+        try:
+            with pq.ParquetFile(path) as file:
+                for column in names.values():
+                    position_of(column, file.schema_arrow.names, str(path))
+                for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(names.values())):
+                    arrays = {name: batch.column(column) for name, column in names.items()}
+                    if _is_list(arrays["item"]):
+                        arrays = _one_row_each(arrays, names, path)
+                    converted = [self._convert(name, array, path) for name, array in arrays.items()]
+                    yield pa.record_batch(converted, names=list(arrays))
+        except (pa.ArrowException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{path} is no whole Parquet file ({reason}); put the whole file there") from error
+
+    def place(self, path: Path, row: int) -> str:  # noqa: ARG002
+        """The number of the row, from 1; of lists, the number of the entry."""
+        return f"row {row + 1:,}"
+
+    def _convert(self, name: str, array: pa.Array, path: Path) -> pa.Array:
+        try:
+            if name in ("user", "item"):
+                return as_ids(array, self.nothing)
+            return as_ratings(array) if name == "rating" else as_times(array)
+        except (pa.ArrowException, TypeError) as error:
+            what = {"rating": "ratings", "timestamp": "times"}.get(name, "ids")
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{path}: column '{self.names[name]}' of {array.type} can't be read as {what}: {reason}"
+            ) from error
 
 
-def _cast(array: pa.Array, name: str, column: str, path: Path) -> pa.Array:
-    type_ = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    is_text = any(is_kind(type_) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
-    target = pa.float64() if name == "rating" else pa.string() if name != "timestamp" and is_text else pa.int64()
-    try:
-        return array.cast(target)
-    except (pa.ArrowException, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: column '{column}' of {type_} can't be read as {target}: {reason}") from error
+def _is_list(array: pa.Array) -> bool:
+    return pa.types.is_list(array.type) or pa.types.is_large_list(array.type)
+
+
+def _one_row_each(arrays: dict[str, pa.Array], names: dict[str, str], path: Path) -> dict[str, pa.Array]:
+    """A row for each entry of the lists; a user with an empty list has none, and with no list one without an item."""
+    lists = {name: array for name, array in arrays.items() if name != "user"}
+    lengths = np.maximum(pc.list_value_length(lists["item"]).fill_null(1).to_numpy(zero_copy_only=False), 0)
+    flat = {"user": arrays["user"].take(pa.array(np.repeat(np.arange(len(lengths)), lengths)))}
+    for name, array in lists.items():
+        if not _is_list(array):
+            raise UserError(
+                f"{path}: column '{names['item']}' holds lists, and '{names[name]}' of {array.type} does not"
+            )
+        pieces = array.fill_null([None])
+        if not np.array_equal(pc.list_value_length(pieces).to_numpy(zero_copy_only=False), lengths):
+            raise UserError(f"{path}: lists under '{names['item']}' and '{names[name]}' differ in length in a row")
+        flat[name] = pieces.flatten()
+    return flat

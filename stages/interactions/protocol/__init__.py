@@ -3,4 +3,14 @@
 Only ratings above a threshold count, and only users with enough of them. *Users* are held out (strong generalization),
 and a share of their items is predicted from the others. It is step by step what the published notebook does; a test
 compares it with the notebook's steps, taken one interaction at a time.
+
+By `kind: time` users are held out just so, but what is predicted of them are their last items by timestamp, and equal
+timestamps are in the order of the file. Other users' histories do not end there: training knows of later things.
+
+With a `cut` it does not. All that counts as known is before the cut: the ratings, of several of a pair the last before
+the cut, the users and items with enough interactions, the histories of train users, the fold-in. Who has nothing before
+the cut is no user of the split. From the cut on, held-out users' ratings above the threshold are to be predicted, but
+for pairs that the fold-in has, and for items that no train user has before the cut: nothing could rank them. As in the
+protocol, a user with fewer than five interactions in all has none to predict; nor has one without a fold-in, or without
+anything new from the cut on. So fewer users are scored than are held out; the description has their number.
 """

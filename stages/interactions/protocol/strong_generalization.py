@@ -4,28 +4,32 @@ The steps follow the protocol of Liang et al. 2018 in their published notebook; 
 there.
 """
 
+import math
+
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from stages.interactions.protocol import hold_out
 from stages.interactions.protocol.interactions import Interactions
 from stages.interfaces.split import HeldOutUsers, Split
 from stages.run.errors import UserError
 
-# All interactions of a user with fewer are fold-in (split_train_test_proportion in the notebook).
-FEWEST_TO_HOLD_OUT = 5
 ROWS_AT_ONCE = 100_000
 
 
 def split_strong_generalization(
-    interactions: Interactions, held_out_users: int, held_out_share: float, seed: int
+    interactions: Interactions, held_out_users: int, held_out_share: float | None, seed: int
 ) -> Split:
     """Split the users, then the interactions of each held-out user into fold-in and held-out (steps 2 to 4).
+
+    What is held out of a user is drawn at random; where interactions have a timestamp, it is the last ones; and where
+    there is a cut, what comes after it, and training ends at the cut.
 
     Parameters
     ----------
     interactions : interactions in file order
     held_out_users : number of validation users, and of test users
-    held_out_share : share of a held-out user's interactions that are held out
+    held_out_share : share of a held-out user's interactions that are held out; None where there is a cut
     seed : seed of NumPy's legacy generator, on which the published split depends
 
     Raises
@@ -33,6 +37,7 @@ def split_strong_generalization(
     UserError
         where there are too few users, or nothing can be held out.
     """
+    is_past = interactions.is_past
     sorted_users = np.flatnonzero(np.bincount(interactions.user))
     n_train = len(sorted_users) - 2 * held_out_users
     if n_train < 1:
@@ -43,29 +48,58 @@ def split_strong_generalization(
     users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
     user = _numbers(users, len(interactions.users))[interactions.user]
 
-    in_train = user < n_train
+    in_train = user < n_train if is_past is None else (user < n_train) & is_past
     items = _in_order_of_appearance(interactions.item[in_train], len(interactions.items))
     item = _numbers(items, len(interactions.items))[interactions.item]  # -1 for items not in train
     train = _matrix(user[in_train], item[in_train], n_train, len(items))
 
     held_out_sets = []
-    for first in (n_train, n_train + held_out_users):
+    for name, first in (("validation", n_train), ("test", n_train + held_out_users)):
         chosen = np.flatnonzero((user >= first) & (user < first + held_out_users) & (item >= 0))
-        is_held_out = _choose_held_out(interactions.user[chosen], held_out_share, seed)
+        is_held_out = _is_held_out(interactions, chosen, held_out_share, seed)
+        if not is_held_out.any():
+            raise _nothing_to_predict(name, interactions.user[chosen], held_out_share)
+        is_fold_in = ~is_held_out if is_past is None else is_past[chosen]
         rows, columns = user[chosen] - first, item[chosen]
         held_out_sets.append(
             HeldOutUsers(
-                fold_in=_matrix(rows[~is_held_out], columns[~is_held_out], held_out_users, len(items)),
+                fold_in=_matrix(rows[is_fold_in], columns[is_fold_in], held_out_users, len(items)),
                 held_out=_matrix(rows[is_held_out], columns[is_held_out], held_out_users, len(items)),
             )
         )
-    if not all(users.held_out.nnz for users in held_out_sets):
-        raise UserError(
-            f"no user of validation or of test has {FEWEST_TO_HOLD_OUT} interactions with items of the train users, "
-            "so nothing can be held out; raise held_out_users in params.yaml, or use more ratings"
-        )
     validation, test = held_out_sets
     return Split(train, validation, test, interactions.users[users], interactions.items[items])
+
+
+def _is_held_out(interactions: Interactions, chosen: np.ndarray, share: float | None, seed: int) -> np.ndarray:
+    """Mask of the held-out ones among the chosen interactions; chosen : their positions."""
+    user = interactions.user[chosen]
+    if interactions.is_past is not None:
+        return hold_out.from_cut_on(user, interactions.item[chosen], interactions.is_past[chosen])
+    assert share is not None, "without a cut a share is held out"
+    if interactions.timestamp is not None:
+        return hold_out.last(user, interactions.timestamp[chosen], share)
+    return hold_out.at_random(user, share, seed)
+
+
+def _nothing_to_predict(name: str, users: np.ndarray, share: float | None) -> UserError:
+    """Why nothing is held out of a part; users : of its interactions."""
+    most = np.bincount(users).max(initial=0)
+    if share is None:
+        return UserError(
+            f"no {name} user has interactions before split.cut and others from it on, {hold_out.FEWEST_TO_HOLD_OUT} in "
+            "all, with items that the train users have before it, so nothing can be held out; set another cut, or "
+            "raise held_out_users, in params.yaml"
+        )
+    if most < hold_out.FEWEST_TO_HOLD_OUT:
+        return UserError(
+            f"no {name} user has {hold_out.FEWEST_TO_HOLD_OUT} interactions with items of the train users, so nothing "
+            "can be held out; raise held_out_users in params.yaml, or use more ratings"
+        )
+    return UserError(
+        f"no {name} user has enough interactions for a held_out_share of {share} to be one whole item: the most, with "
+        f"items of the train users, are {most}; raise held_out_share in params.yaml to {math.ceil(100 / most) / 100}"
+    )
 
 
 def _in_order_of_appearance(values: np.ndarray, n: int) -> np.ndarray:
@@ -84,20 +118,6 @@ def _numbers(chosen: np.ndarray, n: int) -> np.ndarray:
     numbers = np.full(n, -1, dtype=np.int32)
     numbers[chosen] = np.arange(len(chosen), dtype=np.int32)
     return numbers
-
-
-def _choose_held_out(users: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Mask of the held-out interactions; draws are made user by user, in the order of their original ids."""
-    generator = np.random.RandomState(seed)
-    order = np.argsort(users, kind="stable")  # each user's interactions stay in file order
-    is_held_out = np.zeros(len(users), dtype=bool)
-    start = 0
-    for count in np.bincount(users).tolist():
-        if count >= FEWEST_TO_HOLD_OUT:
-            picked = generator.choice(count, size=int(share * count), replace=False)
-            is_held_out[order[start + picked]] = True
-        start += count
-    return is_held_out
 
 
 def _matrix(rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int) -> csr_array:

@@ -48,9 +48,8 @@ def accuracy_table(rows: pd.DataFrame, names: Iterable[str], labels: dict[str, s
     labels : metric → label
     """
     shown = rows.loc[list(names)]
-    ndcg = [
-        f"{score(value)} ± {score(error)}" for value, error in zip(shown[NDCG], shown["standard_error"], strict=True)
-    ]
+    errors = each(shown["standard_error"], score)
+    ndcg = [f"{score(value)} ± {error}" for value, error in zip(shown[NDCG], errors, strict=True)]
     columns = {
         "row": row_names(shown),
         "stored per user": shown["stored"].tolist(),
@@ -80,7 +79,8 @@ def _how_to_read(rows: pd.DataFrame, experiment: Experiment) -> str:
             "the standard deviation between the means of the seeds. *Kept of float* is the share of NDCG@100 that a",
             "row keeps of the same architecture with vectors of floats; *above popularity* is the share of what that",
             "float model has above `popularity`, which has one list for everybody. Their 95 % confidence intervals are",
-            "from a bootstrap over users and seeds, paired by both.",
+            "from a bootstrap over users and seeds, paired by both; *kept of float* leaves out resamples in which the",
+            "float model has no hit.",
             *(f"`{name}` stores a user's items themselves, 4 bytes each." for name in histories),
         ]
     )

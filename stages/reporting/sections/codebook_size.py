@@ -20,11 +20,13 @@ TABLES: TextColumns = {"plots/codebook_size": ("row",), "figures/convergence": (
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
-    """Rows by their number of centroids; and the mean squared error before each iteration of their k-means."""
+    """Rows by their number of centroids, where their loss is known; and the mean squared error before each iteration of
+    their k-means.
+    """
     sizes = [
         (row.base, row.centroids, row.variance_lost, row.mean(NDCG))
         for row in results.rows
-        if row.centroids is not None
+        if row.centroids is not None and row.variance_lost is not None
     ]
     errors = [
         (row.name, iteration, error) for row in results.rows for iteration, error in enumerate(row.fit_errors, start=1)
@@ -75,7 +77,7 @@ def draw(tables: Tables, theme: Theme) -> Figure | None:
     _draw_sizes(left, sizes, theme)
     _draw_convergence(right, convergence)
     for axes in (left, right):
-        axes.set_ylim(0, 1.06 * axes.dataLim.ymax)  # a mark at the top is whole
+        axes.set_ylim(0, 1.06 * axes.dataLim.ymax or 1)  # a mark at the top is whole
     names = Names(right)
     for row, steps in convergence.groupby("row", sort=False):
         end = steps.iloc[-1]

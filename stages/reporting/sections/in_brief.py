@@ -8,7 +8,7 @@ from stages.reporting.frontier import POPULARITY
 from stages.reporting.headline import LIMITS, best_float, best_within, outcomes, references, resolvable
 from stages.reporting.results import NDCG
 from stages.reporting.tables import difference_cells, markdown, row_names, share_cells
-from stages.reporting.wording import each, gigabytes, number_of_bytes, paragraphs, score, share
+from stages.reporting.wording import UNKNOWN, each, gigabytes, number_of_bytes, paragraphs, score, share
 
 USERS = 30_000_000  # whose size is told
 COMPARED = ["plots/frontier", *(f"figures/{name}" for name in ("gains", "items", "refits", "budgets", "paper_order"))]
@@ -86,7 +86,7 @@ def _resolution(tables: Tables, experiment: Experiment) -> str:
 
 
 def _during_or_after(gains: pd.DataFrame) -> str:
-    if gains.empty:
+    if gains["low"].isna().all():
         return ""
     counts = outcomes(gains)
     return (
@@ -111,6 +111,7 @@ def _baselines(rows: pd.DataFrame) -> str:
     if best is None or POPULARITY not in rows.index:
         return ""
     ndcg = rows[NDCG]
+    reached = share(ndcg[POPULARITY] / ndcg[best]) if ndcg[best] else UNKNOWN
     others = "".join(
         f"; `{name}`, which stores the items themselves, {score(ndcg[name])}"
         for name in references(rows)
@@ -118,7 +119,7 @@ def _baselines(rows: pd.DataFrame) -> str:
     )
     return (
         f"**Baselines.** One list for everybody (`{POPULARITY}`) reaches {score(ndcg[POPULARITY])}, which is "
-        f"{share(ndcg[POPULARITY] / ndcg[best])} of the best float model ({score(ndcg[best])}). A code is therefore "
+        f"{reached} of the best float model ({score(ndcg[best])}). A code is therefore "
         f"judged by the share that it keeps of what its float model has above popularity{others}."
     )
 

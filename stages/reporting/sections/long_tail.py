@@ -17,6 +17,7 @@ from stages.reporting.results import NDCG, Results, RowResult
 from stages.reporting.sections.split import counts
 from stages.reporting.tables import markdown
 from stages.reporting.wording import each, paragraphs, picture, score, share
+from stages.run.text import code, literal, one_line
 from stages.statistics.activity import QUARTERS, quarter_bounds, quarters_of
 
 PICTURE = "long_tail"
@@ -143,18 +144,18 @@ def by_popularity(row: RowResult) -> pd.DataFrame:
 
 
 def most_popular(items: pd.DataFrame) -> pd.DataFrame:
-    """The items with the most interactions, by their original ids, with titles where there are any."""
+    """The items with the most interactions: original ids, and titles where there are any, each on one line."""
     top = items.nlargest(MOST_POPULAR, "interactions")
-    columns = {"item": top["item"].astype(str)}
+    columns = {"item": top["item"].map(one_line)}
     if "title" in top:
-        columns["title"] = top["title"].fillna("").astype(str)
+        columns["title"] = top["title"].fillna("").map(one_line)
     return pd.DataFrame({**columns, "interactions": top["interactions"]})
 
 
 def group_table(table: pd.DataFrame) -> str:
     """Markdown: NDCG@100 of each row, a column per group; table : of `by_activity` or `by_popularity`."""
     lines = [
-        {"row": f"`{row}`", **dict(zip(groups["group"], each(groups[NDCG], score), strict=True))}
+        {"row": code(row), **dict(zip(groups["group"], each(groups[NDCG], score), strict=True))}
         for row, groups in table.groupby("row", sort=False)
     ]
     return markdown(pd.DataFrame(lines))
@@ -162,7 +163,7 @@ def group_table(table: pd.DataFrame) -> str:
 
 def popular_table(items: pd.DataFrame, n_users: int) -> str:
     """Markdown: of `most_popular`; n_users : of which the interactions are."""
-    columns = {name: items[name].str.replace("|", r"\|", regex=False) for name in ("item", "title") if name in items}
+    columns = {name: items[name].map(literal) for name in ("item", "title") if name in items}
     return markdown(
         pd.DataFrame(
             {

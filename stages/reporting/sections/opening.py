@@ -4,11 +4,12 @@ from stages.reporting.csv_files import Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.sections.split import differences
 from stages.reporting.wording import paragraphs
+from stages.run.text import literal
 
 
 def words(tables: Tables, experiment: Experiment) -> str:
     """The title, then a quoted warning for each reason to mistrust the numbers."""
-    title, warnings = experiment.title, []
+    title, warnings = literal(experiment.title), []
     if experiment.is_made_up:
         title = f"synthetic data, {title}"
         warnings.append(
@@ -27,7 +28,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
             )
         )
     if experiment.caution:
-        warnings.append(f"> **{experiment.caution}**")
+        warnings.append(f"> **{literal(experiment.caution)}**")
     if not experiment.compare_with_paper:
         warnings.append(
             "> **No row here is of MovieLens-20M, on which the paper measured its Table 1; this report does not "

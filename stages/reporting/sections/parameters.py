@@ -3,6 +3,7 @@
 from stages.reporting.csv_files import Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.wording import listing, paragraphs
+from stages.run.text import code_block
 
 
 def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
@@ -10,8 +11,8 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     quantizers = "".join(f", `{name}` {seed}" for name, seed in experiment.quantizer_seeds.items())
     return paragraphs(
         "## Seeds and parameters",
-        f"Seeds: split {experiment.split_seed}; trainings {listing(experiment.seeds)}{quantizers and ';'}"
+        f"Seeds: split {experiment.split.seed}; trainings {listing(experiment.seeds)}{quantizers and ';'}"
         f"{quantizers.removeprefix(',')}.",
-        f"```yaml\n{experiment.parameters}\n```",
+        code_block(experiment.parameters, "yaml"),
         "What was run, on which machine, and how long it took: [run.md](run.md).",
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from stages.config.dataset import SplitSettings
 from stages.reporting.csv_files import Tables, TextColumns
 from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results
@@ -39,13 +40,52 @@ def words(tables: Tables, experiment: Experiment) -> str:
     else:
         verdict = "**This is the published split**: just what the notebook of Liang et al. 2018 gives."
     published = experiment.published.model_dump() if experiment.published else None
+    protocol = _protocol(tables)
     return paragraphs(
         "## The split",
         verdict,
-        protocol_table(_protocol(tables), published),
-        "*Superseded ratings* are earlier ratings of an item by the same user. The digests are of the ids of the items "
-        "in their order, and of the held-out pairs of user and item numbers.",
+        f"{how_it_is_split(experiment.split)} {how_it_is_filtered(experiment.split, protocol)}",
+        protocol_table(protocol, published),
+        "*Superseded ratings* are earlier ratings of an item by the same user. *Interactions with unknown items* are "
+        "those of validation and test users with items that training does not see; no model can predict them, and "
+        "they are left out. *Scored* are users with held-out items. The digests are of the ids of the items in their "
+        "order, and of the held-out pairs of user and item numbers.",
     )
+
+
+def how_it_is_split(split: SplitSettings) -> str:
+    """Who and what is held out."""
+    by = "users" if split.kind == "users" else "users and time"
+    at_cut = "" if split.cut is None else f", with a cut at {split.cut} for all"
+    held_out = (
+        f"This is a split by {by}{at_cut}: training sees nothing of {split.held_out_users:,} users who are held out "
+        "for validation, and of as many for test (strong generalization)"
+    )
+    if split.held_out_share is None:
+        return (
+            f"{held_out}, nor of what anybody did from the cut on. A held-out user's interactions before the cut are "
+            "the fold-in; those from the cut on, with items that are new to the user, are to be predicted."
+        )
+    share = f"Of the items of a held-out user {100 * split.held_out_share:g} % are to be predicted"
+    if split.kind == "users":
+        return f"{held_out}. {share}, drawn at random; the others are the fold-in."
+    return (
+        f"{held_out}. {share}, the last ones by time; those before them are the fold-in. There is no date at which "
+        "training ends, so it may know of what others did after a fold-in."
+    )
+
+
+def how_it_is_filtered(split: SplitSettings, counts: Mapping[str, int | str]) -> str:
+    """Which ratings are interactions, and whose are dropped; counts : of the split."""
+    what = "All rows" if split.threshold is None else f"Ratings above {split.threshold:g}"
+    before = "" if split.cut is None else " before the cut"
+    users = f"users with fewer than {split.min_user_interactions} interactions{before}"
+    if split.min_item_interactions == 1:
+        return f"{what} count, without those of {users}."
+    dropped = f"{what} count; items with fewer than {split.min_item_interactions}, then {users}, were dropped"
+    if split.filter == "once":
+        return f"{dropped}, once each."
+    return f"{dropped}, and again until all that were left had enough (rounds: {counts.get('filter_rounds', UNKNOWN)})."
 
 
 def protocol_table(protocol: Mapping[str, int | str], published: Mapping[str, int | str] | None) -> str:

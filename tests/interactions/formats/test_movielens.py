@@ -3,11 +3,10 @@
 import zipfile
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from stages.interactions.formats.csv import read_csv
-from stages.interactions.formats.movielens import layout_of, read_titles
+from stages.interactions.formats.movielens import read_titles
+from tests.interactions.formats.layouts import read
 
 LAYOUTS = {
     "ml-20m/ratings.csv": (
@@ -42,9 +41,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
 
 def test_ratings_are_read(archive: tuple[Path, str]) -> None:
     path, member = archive
-    layout = layout_of(member)
-    batches = read_csv(path, layout.columns, layout.separator, pa.int64(), member)
-    assert pa.Table.from_batches(batches).to_pydict() == {
+    assert read(path, "movielens", member=member) == {
         "user": [1, 1],
         "item": [2, 29],
         "rating": [3.5, 4.0],
@@ -63,3 +60,11 @@ def test_an_archive_without_titles_has_none(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("set/ratings.csv", "")
     assert read_titles(path, "set/ratings.csv") == {}
+
+
+def test_a_line_of_titles_without_an_id_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("set/ratings.dat", "")
+        opened.writestr("set/movies.dat", "²::Two::\n3::A\u2028B\x85C::\n")
+    assert read_titles(path, "set/ratings.dat") == {3: "A\u2028B\x85C"}

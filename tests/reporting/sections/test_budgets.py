@@ -13,4 +13,4 @@ def test_budgets_have_a_line_for_all_users_and_for_each_quarter_that_has_any(tmp
         ["`rq-vae-10b`", "1, least active", "2", "10", "8.25", "0.2500", "0.2750"],
         ["`rq-vae-10b`", "4, most active", "1", "10", "12.25", "0.5000", "0.6000"],
     ]
-    assert lines[2][7] == "+0.1000 (+0.1000 to +0.1000)"  # of a single user there is nothing to draw
+    assert lines[2][7] == "+0.1000 (–)"  # of a single user there is nothing to draw

@@ -1,0 +1,136 @@
+"""All files of a log as one, in arrays."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stages.interactions.formats.reading import Reader
+from stages.run.errors import UserError
+
+DENSE_IDS = 100_000_000  # integers below this are numbered with a look-up table
+
+
+@dataclass(frozen=True)
+class Log:
+    """The rows of a log, in the order of the files; users and items are numbered in the sorted order of their ids."""
+
+    users: np.ndarray
+    """Original ids of the users, int64 or str, distinct and sorted."""
+    items: np.ndarray
+    """Original ids of the items, likewise."""
+    user: np.ndarray
+    """int32 (n_rows,), position in `users`."""
+    item: np.ndarray
+    """int32 (n_rows,), position in `items`."""
+    is_above: np.ndarray | None
+    """bool (n_rows,), whether the rating is above the threshold; None without ratings."""
+    timestamp: np.ndarray | None
+    """datetime64[ns] (n_rows,), int64 or float64; None without timestamps."""
+    n_incomplete: int
+    """Rows that were dropped because they lack a value."""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+def read_log(files: list[Path], reader: Reader, threshold: float | None) -> Log:
+    """Read files of one format.
+
+    Parameters
+    ----------
+    threshold : that ratings are compared with; None if there are no ratings
+
+    Raises
+    ------
+    UserError
+        as `Reader.read`, where there are no rows, and where ids or timestamps are of one kind in one file and of
+        another kind in another.
+    """
+    columns: dict[str, list[pa.Array]] = {name: [] for name in reader.names if name != "rating"}
+    is_above, n_incomplete = [], 0
+    kinds: dict[str, tuple[str, Path]] = {}
+    for file in files:
+        for batch, n_dropped in reader.read(file):
+            n_incomplete += n_dropped
+            if not len(batch):
+                continue
+            for name, pieces in columns.items():
+                kind = _kind(batch[name].type)
+                first_kind, first_file = kinds.setdefault(name, (kind, file))
+                if kind != first_kind:
+                    what = "timestamps" if name == "timestamp" else f"{name} ids"
+                    raise UserError(f"{what} are {first_kind} in {first_file} but {kind} in {file}; write all alike")
+                pieces.append(batch[name])
+            if threshold is not None:
+                is_above.append(above(np.from_dlpack(batch["rating"]), threshold))
+    if not columns["user"]:
+        dropped = f"; all {n_incomplete:,} rows lack a value and were dropped" if n_incomplete else ""
+        raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}{dropped}; put the whole log there")
+    with ThreadPoolExecutor(2) as pool:
+        (users, user), (items, item) = pool.map(_number, (columns.pop("user"), columns.pop("item")))
+    timestamp = _times(columns["timestamp"]) if "timestamp" in columns else None
+    return Log(users, items, user, item, np.concatenate(is_above) if is_above else None, timestamp, n_incomplete)
+
+
+def above(ratings: np.ndarray, threshold: float) -> np.ndarray:
+    """Mask of the ratings above a threshold, both as they are written in decimals.
+
+    The float32 nearest to 3.7 is greater than the float64 nearest to 3.7, and yet a rating of 3.7 is not above 3.7.
+
+    Parameters
+    ----------
+    ratings : float16, float32 or float64
+    """
+    if ratings.dtype == np.float64:
+        return ratings > threshold
+    near = ratings.dtype.type(threshold)
+    least = next(
+        value
+        for value in (np.nextafter(near, -np.inf), near, np.nextafter(near, np.inf))
+        if float(str(value)) > threshold
+    )
+    return ratings >= least
+
+
+def _kind(type_: pa.DataType) -> str:
+    if pa.types.is_timestamp(type_):
+        return "dates with a time zone" if type_.tz else "dates without a time zone"
+    return "text" if pa.types.is_dictionary(type_) else "numbers"
+
+
+def _times(pieces: list[pa.Array]) -> np.ndarray:
+    if pa.types.is_timestamp(pieces[0].type):
+        return np.concatenate([np.from_dlpack(piece.cast(pa.int64())) for piece in pieces]).view("datetime64[ns]")
+    return np.concatenate([np.from_dlpack(piece) for piece in pieces])
+
+
+def _number(pieces: list[pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ids, sorted, and the position of each row's id among them, int32."""
+    if pa.types.is_dictionary(pieces[0].type):
+        return _sorted(pa.chunked_array(pieces).unify_dictionaries().combine_chunks())
+    ids: list[np.ndarray] = [np.from_dlpack(piece) for piece in pieces]  # to_numpy would import pandas
+    largest = max(piece.max() for piece in ids)
+    if largest >= DENSE_IDS or min(piece.min() for piece in ids) < 0:
+        return _sorted(pa.array(np.concatenate(ids, dtype=np.int64)).dictionary_encode())
+    is_there = np.zeros(largest + 1, dtype=bool)  # several times faster than hashing
+    for piece in ids:
+        is_there[piece] = True
+    numbers = np.cumsum(is_there, dtype=np.int32) - 1
+    position = np.empty(sum(map(len, ids)), dtype=np.int32)
+    start = 0
+    for piece in ids:
+        numbers.take(piece, out=position[start : start + len(piece)], mode="clip")  # "raise" would copy
+        start += len(piece)
+    return np.flatnonzero(is_there), position
+
+
+def _sorted(encoded: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
+    """The dictionary, sorted, and the position of each row's id in it, int32."""
+    distinct = encoded.dictionary.to_numpy(zero_copy_only=False)
+    order = np.argsort(distinct, kind="stable")
+    position = np.empty(len(order), dtype=np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    return distinct[order], position[encoded.indices.to_numpy()]
