@@ -20,11 +20,43 @@ TEMPORARY, OLD = ".part", ".old"
 
 
 def files(path: Path) -> list[Path]:
-    """The file itself, or all files under the folder, sorted, without hidden ones (names that start with . or _)."""
+    """The file itself, or all files below the folder, sorted, without hidden ones (names that start with . or _).
+
+    Links are followed, but not back to a folder above them.
+
+    Raises
+    ------
+    UserError
+        where a link leads nowhere, or something is neither a file nor a folder.
+    OSError
+        where a folder can't be read.
+    """
+    if not path.is_dir():
+        return [_regular(path)]
+    return sorted(_below(path, {_identity(path)}))
+
+
+def _below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    """Files below a folder; above : the folders on the way to it, and itself."""
+    for path in folder.iterdir():
+        if path.name.startswith((".", "_")):
+            continue
+        if not path.is_dir():
+            yield _regular(path)
+        elif _identity(path) not in above:
+            yield from _below(path, above | {_identity(path)})
+
+
+def _regular(path: Path) -> Path:
     if path.is_file():
-        return [path]
-    below = sorted(file for file in path.rglob("*") if file.is_file())
-    return [file for file in below if not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)]
+        return path
+    what = "a link to nothing" if path.is_symlink() and not path.exists() else "no regular file"
+    raise UserError(f"{path} is {what}; put the file itself there, or remove it")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

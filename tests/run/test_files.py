@@ -1,5 +1,6 @@
 """Files and folders are written whole or not at all."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from stages.run.errors import UserError
-from stages.run.files import remove_leftovers, whole_file, whole_folder
+from stages.run.files import files, remove_leftovers, whole_file, whole_folder
 
 
 def write_half(path: Path) -> None:
@@ -148,3 +149,31 @@ def test_a_leftover_of_another_kind_is_no_hindrance(tmp_path: Path) -> None:
     with whole_file(tmp_path / "file") as temporary:
         temporary.write_text("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def names(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in files(folder)]
+
+
+def test_parts_are_found_in_order_in_folders_and_behind_links(tmp_path: Path) -> None:
+    log, elsewhere = tmp_path / "log", tmp_path / "elsewhere"
+    for path in ("log/b/1.csv", "log/a.csv", "log/_SUCCESS", "log/.hidden/2.csv", "log/user.part", "elsewhere/3.csv"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
+    (log / "c").symlink_to(elsewhere)
+    (log / "d.csv").symlink_to(elsewhere / "3.csv")
+    (elsewhere / "back").symlink_to(log)
+    assert names(log) == ["a.csv", "b/1.csv", "c/3.csv", "d.csv", "user.part"]
+    assert files(log / "a.csv") == [log / "a.csv"]
+
+
+def test_a_link_to_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "part-0.csv").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"part-0\.csv is a link to nothing; put the file itself there"):
+        files(tmp_path)
+
+
+def test_a_pipe_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "part-0.csv")
+    with pytest.raises(UserError, match=r"part-0\.csv is no regular file"):
+        files(tmp_path)
