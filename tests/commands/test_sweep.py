@@ -5,13 +5,12 @@ from pathlib import Path
 import optuna
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from stages.commands.sweep import TRIALS, _distribution, _load, _save
 from stages.commands.sweep_results import DIVERGED, FINISHED, STOPPED_EARLY, TO_THE_END
 from stages.run.errors import UserError
 from tests.commands.test_sweep_results import study_of
-from tests.damage import damages
+from tests.damage import DAMAGES, Damage
 
 RANGES = {"learning_rate": _distribution(1e-5, 1e-1), "l2": _distribution(1e-5, 1e-1)}
 
@@ -39,10 +38,10 @@ def test_a_sampler_sees_them_as_before(study: optuna.Study, path: Path) -> None:
     ]
 
 
-@given(st.data())
-def test_whatever_has_changed_in_them_is_said(path: Path, data: st.DataObject) -> None:
+@given(damage=DAMAGES)
+def test_whatever_has_changed_in_them_is_said(path: Path, damage: Damage) -> None:
     whole = path.read_bytes()
-    path.write_bytes(data.draw(damages(whole)))
+    path.write_bytes(damage.of(whole))
     try:
         with pytest.raises(UserError, match=r"trials.json is not as the stage sweep wrote it"):
             _load(path, RANGES)
