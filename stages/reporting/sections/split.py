@@ -64,8 +64,9 @@ def how_it_is_split(split: SplitSettings) -> str:
     )
     if split.held_out_share is None:
         return (
-            f"{held_out}, nor of what anybody did from the cut on. A held-out user's interactions before the cut are "
-            "the fold-in; those from the cut on, with items that are new to the user, are to be predicted."
+            f"{held_out}, nor of what anybody did from the cut on. Held out are users with interactions on both sides "
+            "of it: those before it are the fold-in; those from it on, with items that are new to the user, are to be "
+            "predicted."
         )
     share = f"Of the items of a held-out user {100 * split.held_out_share:g} % are to be predicted"
     if split.kind == "users":
