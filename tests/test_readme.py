@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,10 @@ from dvc.cli import parse_args
 from ruamel.yaml import YAML
 
 from stages.codebooks.product import ProductCodec
+from stages.config.dataset import Format
 from stages.config.params import Params
 from stages.config.reader import read_params
+from stages.config.strict import Strict
 from stages.interfaces.weights import save_state
 from stages.models.build import build_model
 from tests import decision_table
@@ -83,6 +85,23 @@ def test_the_table_of_stages_is_the_pipeline() -> None:
 def test_the_layout_names_every_package() -> None:
     packages = {path.parent.name for path in (ROOT / "stages").glob("*/__init__.py")}
     assert set(re.findall(r"^stages/(\w+)/ ", PAGES[CONTRIBUTING], flags=re.MULTILINE)) == packages
+
+
+def test_the_table_of_formats_has_all_kinds_and_their_defaults() -> None:
+    (rows,) = re.findall(r"\| `kind` \|.*?\n\n", TEXT, flags=re.DOTALL)
+    told = {row.split("`")[1]: row.rpartition("|")[0].rpartition("|")[2] for row in rows.strip().splitlines()[2:]}
+    formats = {get_args(entry.model_fields["kind"].annotation)[0]: entry for entry in get_args(get_args(Format)[0])}
+    assert told.keys() == formats.keys()
+    for kind, text in told.items():
+        settings = set(re.findall(r"`(\w+)(?::[^`]*)?`", text)) - {"string", "false", "rating", "timestamp"}
+        packing = {"kind", "missing", "missing_words"} | ({"member"} if "member" not in settings else set())
+        assert settings == formats[kind].model_fields.keys() - packing
+    csv = formats["csv"].model_validate({"kind": "csv", "ids": "string", "columns": {"user": 1, "item": 2}})
+    assert f"separator: '{csv.separator}'" in told["csv"]
+    assert f"quotes: {str(csv.quoted).lower()}" in told["csv"]
+    assert f"missing_words: {csv.missing_words}".replace(r"\\", "\\") in TEXT
+    names = formats["recbole"].model_fields["columns"].default
+    assert f"columns: {{user: {names.user}, item: {names.item}}}" in told["recbole"]
 
 
 def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
@@ -183,9 +202,9 @@ def test_every_parameter_that_is_set_is_in_params_yaml() -> None:
 
 
 def test_every_block_of_parameters_that_is_named_is_in_params_yaml() -> None:
-    optional = {"separator", "cut", "filter"}  # which no entry there needs
+    optional = {name for settings in Strict.descendants() for name in settings.model_fields}
     keys = keys_of(YAML(typ="safe").load(ROOT / "params.yaml")) | optional
-    assert set(re.findall(r"`(\w+):", TEXT)) - keys == set()
+    assert set(re.findall(r"`(\w+):", TEXT)) - keys == {"user_id"}  # in a header of RecBole's
 
 
 def keys_of(value: object) -> set[str]:

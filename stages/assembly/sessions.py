@@ -170,7 +170,7 @@ def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str)
         training.load_state_dict(state["training"])
         if not _is_whole(training) or not isinstance(state["facts"], dict | bool):
             raise ValueError("it belongs to other layers, or is not finite")
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, PermissionError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # damaged bytes can raise anything
         raise UserError(f"{checkpoint} is damaged or no checkpoint; remove it to train from the start") from error

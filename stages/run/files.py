@@ -20,11 +20,43 @@ TEMPORARY, OLD = ".part", ".old"
 
 
 def files(path: Path) -> list[Path]:
-    """The file itself, or all files under the folder, sorted, without hidden ones (names that start with . or _)."""
+    """The file itself, or all files below the folder, sorted, without hidden ones (names that start with . or _).
+
+    Links are followed, but not back to a folder above them.
+
+    Raises
+    ------
+    UserError
+        where a link leads nowhere, or something is neither a file nor a folder.
+    OSError
+        where a folder can't be read.
+    """
+    if not path.is_dir():
+        return [_regular(path)]
+    return sorted(_below(path, {_identity(path)}))
+
+
+def _below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    """Files below a folder; above : the folders on the way to it, and itself."""
+    for path in folder.iterdir():
+        if path.name.startswith((".", "_")):
+            continue
+        if not path.is_dir():
+            yield _regular(path)
+        elif _identity(path) not in above:
+            yield from _below(path, above | {_identity(path)})
+
+
+def _regular(path: Path) -> Path:
     if path.is_file():
-        return [path]
-    below = sorted(file for file in path.rglob("*") if file.is_file())
-    return [file for file in below if not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)]
+        return path
+    what = "a link to nothing" if path.is_symlink() and not path.exists() else "no regular file"
+    raise UserError(f"{path} is {what}; put the file itself there, or remove it")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextmanager
@@ -101,16 +133,18 @@ def remove_leftovers(folder: Path) -> None:
     for leftover in sorted(folder.rglob(f".*{TEMPORARY}")):
         path = leftover.with_name(leftover.name[1 : -len(TEMPORARY)].removesuffix(OLD))
         if leftover.exists():  # it did not go with a folder above it
-            with suppress(UserError), locked(path):
+            with suppress(UserError, OSError), locked(path):
+                if leftover == _old(path) and not path.exists():
+                    leftover.replace(path)  # killed in the moment when there was neither the old one nor the new one
                 _remove(leftover)
 
 
 def _replace(path: Path, temporary: Path) -> None:
     """Put a folder in the place of another one."""
     # A folder can't replace a non-empty one in one step, so the old one is moved aside first.
-    old = path.with_name(f".{path.name}{OLD}{TEMPORARY}")
+    old = _old(path)
+    _remove(old)
     if path.exists():
-        _remove(old)
         path.replace(old)
     try:
         temporary.replace(path)
@@ -133,6 +167,10 @@ def _remove(path: Path) -> None:
 def _temporary(path: Path) -> Path:
     # Always the same name, so that leftovers of a killed process are overwritten.
     return path.with_name(f".{path.name}{TEMPORARY}")
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".{path.name}{OLD}{TEMPORARY}")
 
 
 @contextmanager

@@ -93,6 +93,26 @@ def test_a_missing_result_is_said_by_its_file_and_the_old_report_stays(clone: Cl
     result.write_bytes(content)
 
 
+SHELL = ("env", "LC_ALL=C", "PYTHONUTF8=0", "PYTHONCOERCECLOCALE=0", "MPLBACKEND=nonsense")
+
+
+def test_a_shell_without_utf_8_and_with_a_wrong_backend_gets_the_same_report(clone: Clone) -> None:
+    folder = clone.folder / "reports/tiny"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "run.md"}
+    clone.run(*SHELL, "python", "-m", "stages.report", "--dataset", "tiny")
+    assert {path: path.read_bytes() for path in before} == before
+    advice = clone.run(
+        *SHELL, "python", "-m", "stages.commands.advise", "--dataset", "tiny", "--users", "5e7", "--gigabytes", "1"
+    )
+    assert "for 50,000,000 users\n" in advice
+
+
+def test_a_library_that_does_not_fit_into_memory_is_said(clone: Clone) -> None:
+    process = clone.start("bash", "-c", "ulimit -v 200000 && OPENBLAS_NUM_THREADS=1 exec python -m stages.train --help")
+    assert process.communicate()[1].startswith("error: this machine is out of memory; ")
+    assert process.returncode == 1
+
+
 def test_a_second_run_does_nothing(clone: Clone) -> None:
     assert clone.repro() == []
     assert json.loads(clone.run("dvc", "status", "--json")) == {}

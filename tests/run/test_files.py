@@ -1,5 +1,6 @@
 """Files and folders are written whole or not at all."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from stages.run.errors import UserError
-from stages.run.files import remove_leftovers, whole_file, whole_folder
+from stages.run.files import files, remove_leftovers, whole_file, whole_folder
 
 
 def write_half(path: Path) -> None:
@@ -121,7 +122,7 @@ def test_a_file_that_is_read_while_it_is_replaced_is_not_said_to_be_written(tmp_
 
 
 def test_leftovers_of_killed_processes_are_removed_and_files_of_the_users_stay(tmp_path: Path) -> None:
-    for name in (".model.part", ".model.old.part", "models/.dae.part"):
+    for name in (".model.part", "models/.dae.part"):
         (tmp_path / name / "below").mkdir(parents=True)
     for name in (".file.part", "mine.part", ".hidden", "models/dae"):
         (tmp_path / name).write_text("")
@@ -129,6 +130,15 @@ def test_leftovers_of_killed_processes_are_removed_and_files_of_the_users_stay(t
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
         "mine.part", ".hidden", "models", "models/dae",
     }  # fmt: skip
+
+
+def test_a_folder_that_was_moved_aside_for_one_that_never_came_is_put_back(tmp_path: Path) -> None:
+    for name in (".model.part", ".model.old.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model/file").read_text() == ".model.old.part"
 
 
 def test_a_leftover_of_another_kind_is_no_hindrance(tmp_path: Path) -> None:
@@ -139,3 +149,31 @@ def test_a_leftover_of_another_kind_is_no_hindrance(tmp_path: Path) -> None:
     with whole_file(tmp_path / "file") as temporary:
         temporary.write_text("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def names(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in files(folder)]
+
+
+def test_parts_are_found_in_order_in_folders_and_behind_links(tmp_path: Path) -> None:
+    log, elsewhere = tmp_path / "log", tmp_path / "elsewhere"
+    for path in ("log/b/1.csv", "log/a.csv", "log/_SUCCESS", "log/.hidden/2.csv", "log/user.part", "elsewhere/3.csv"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
+    (log / "c").symlink_to(elsewhere)
+    (log / "d.csv").symlink_to(elsewhere / "3.csv")
+    (elsewhere / "back").symlink_to(log)
+    assert names(log) == ["a.csv", "b/1.csv", "c/3.csv", "d.csv", "user.part"]
+    assert files(log / "a.csv") == [log / "a.csv"]
+
+
+def test_a_link_to_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "part-0.csv").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"part-0\.csv is a link to nothing; put the file itself there"):
+        files(tmp_path)
+
+
+def test_a_pipe_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "part-0.csv")
+    with pytest.raises(UserError, match=r"part-0\.csv is no regular file"):
+        files(tmp_path)
