@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from stages.run.digests import checked, damaged
+from stages.run.errors import UserError
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -52,7 +53,7 @@ def load_weights(model: Model, path: Path, stage: str) -> Model:
         except Exception as error:  # unpickling damaged bytes can raise anything, OSError included
             raise damaged(path, "holds no weights", stage) from error
     if _shapes(weights) != _shapes(model.state_dict()):
-        raise damaged(path, "belongs to a model of other layers", stage)
+        raise UserError(f"{path} belongs to a model of other layers; run the stage {stage} again")
     if not _are_finite(weights):
         raise damaged(path, "holds weights that are not finite", stage)
     model.load_state_dict(weights)
