@@ -23,7 +23,7 @@ def read(folder: Path, content: bytes, **changes: Any) -> dict[str, list[Any]]:
     "content",
     [
         LINE,
-        gzip.compress(LINE),
+        gzip.compress(LINE, mtime=0),
         b"\xef\xbb\xbf\n" + LINE + b"\r\n \n",
         b'{"text": "a\\nb", "rating": 4.0, "more": {"userId": 9}, "movieId": 2, "timestamp": 5.0, "userId": 1}',
     ],
