@@ -33,8 +33,8 @@ OWN = """
             "ml-20m-rehearsal: compare_with_paper must be false: the source is synthetic",
         ),
         (
-            "    split:\n      threshold: 3.5 #",
-            "    compare_with_paper: true\n    split:\n      kind: time\n      threshold: 3.5 #",
+            "    split: # all",
+            "    compare_with_paper: true\n    split:\n      kind: time # all",
             "datasets.ml-latest-small: compare_with_paper must be false: the split is by time, the paper's is not",
         ),
     ],

@@ -89,7 +89,10 @@ def split_by_time(
     seed: int,
     cut: int | None = None,
 ) -> tuple[list[int], list[int], Pairs, list[tuple[Pairs, Pairs]]]:
-    """The same, but the last share of a held-out user's items is held out; or with a cut all new ones from it on."""
+    """The same, but the last share of a held-out user's items is held out; or with a cut all new ones from it on.
+
+    Raises ValueError where there are too few users.
+    """
     ratings = list(ratings)
     # Each side of the cut by itself; without a cut all is past.
     past, future = (
@@ -101,6 +104,14 @@ def split_by_time(
     )
     past = enough(past, at_least)[0]
     users = permuted({user for user, *_ in past}, seed)
+    if cut is not None:
+        known = {row[:2] for row in past}
+        new = {row[:2] for row in future} - known
+        n_known, n_new = (Counter(user for user, _ in some) for some in (known, new))
+        both = [user for user in users if n_new[user] and n_known[user] + n_new[user] >= 5][-2 * held_out_users :]
+        users = [user for user in users if user not in both] + both
+    if len(users) <= 2 * held_out_users or (cut is not None and len(both) < 2 * held_out_users):
+        raise ValueError
     number = {user: place for place, user in enumerate(users)}
     n_train = len(users) - 2 * held_out_users
     column: dict[int, int] = {}

@@ -57,7 +57,7 @@ class Reader(ABC):
         Raises
         ------
         UserError
-            as `batches`, and where a rating is not finite, or a row is incomplete and `missing` is `refuse`.
+            as `batches`, and where a rating or a time is not finite, or a row is incomplete and `missing` is `refuse`.
         """
         rows = incomplete = 0
         first: tuple[int, str | int] | None = None
@@ -72,12 +72,14 @@ class Reader(ABC):
                     row = int(is_incomplete.argmax())
                     first = rows + row, next(self.names[name] for name, mask in nulls.items() if mask[row].as_py())
                 incomplete += len(batch) - len(whole)
-            if "rating" in whole.schema.names and len(whole):
-                finite = np.isfinite(np.from_dlpack(whole["rating"]))
+            for name in ("rating", "timestamp") if len(whole) else ():
+                if name not in whole.schema.names or not pa.types.is_floating(whole[name].type):
+                    continue
+                finite = np.isfinite(np.from_dlpack(whole[name]))
                 if not finite.all():
                     row = int(finite.argmin())
                     place = self.place(path, rows + (row if kept is None else int(kept[row])))
-                    raise UserError(f"{path}, {place}: the rating under '{self.names['rating']}' is no finite number")
+                    raise UserError(f"{path}, {place}: the {name} under '{self.names[name]}' is no finite number")
             yield whole, len(batch) - len(whole)
             rows += len(batch)
         if first and self.missing == "refuse":

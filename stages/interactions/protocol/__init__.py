@@ -10,7 +10,7 @@ timestamps are in the order of the file. Other users' histories do not end there
 With a `cut` it does not. All that counts as known is before the cut: the ratings, of several of a pair the last before
 the cut, the users and items with enough interactions, the histories of train users, the fold-in. Who has nothing before
 the cut is no user of the split. From the cut on, held-out users' ratings above the threshold are to be predicted, but
-for pairs that the fold-in has, and for items that no train user has before the cut: nothing could rank them. As in the
-protocol, a user with fewer than five interactions in all has none to predict; nor has one without a fold-in, or without
-anything new from the cut on. So fewer users are scored than are held out; the description has their number.
+for pairs that the fold-in has, and for items that no train user has before the cut: nothing could rank them. So those
+are held out who have something before the cut and something else from it on, five in all: the last ones of the
+permutation, of whom there are so many. All other users are train users, whether they come back after the cut or not.
 """

@@ -14,7 +14,8 @@ def at_random(users: np.ndarray, share: float, seed: int) -> np.ndarray:
     start = 0
     for count in np.bincount(users).tolist():
         if count >= FEWEST_TO_HOLD_OUT:
-            picked = generator.choice(count, size=int(share * count), replace=False)
+            # What choice(count, size, replace=False) does in the notebook, in half of the time.
+            picked = generator.permutation(count)[: int(share * count)]
             is_held_out[order[start + picked]] = True
         start += count
     return is_held_out
@@ -36,9 +37,20 @@ def from_cut_on(users: np.ndarray, items: np.ndarray, is_past: np.ndarray) -> np
 
     Nothing of a user without any before the cut is held out, as there is nothing to predict from.
     """
-    pairs = users.astype(np.int64) * (items.max(initial=0) + 1) + items
-    is_held_out = ~is_past & ~np.isin(pairs, pairs[is_past])
+    is_held_out = ~is_past
+    is_held_out[is_held_out] = _are_new(users, items, is_past)
     n = users.max(initial=0) + 1
     n_past, n_future = np.bincount(users[is_past], minlength=n), np.bincount(users[is_held_out], minlength=n)
     can_be_scored = (n_past > 0) & (n_past + n_future >= FEWEST_TO_HOLD_OUT)
     return is_held_out & can_be_scored[users]
+
+
+def _are_new(users: np.ndarray, items: np.ndarray, is_past: np.ndarray) -> np.ndarray:
+    """Whether the interactions after the cut are with items that their user has not had before, bool (n_after,)."""
+    pairs = users.astype(np.int64) * (items.max(initial=0) + 1) + items
+    of_each_side = np.sort(2 * pairs + is_past)  # several times faster than a look-up of all
+    is_on_both = (of_each_side[:-1] % 2 == 0) & (np.diff(of_each_side) == 1)
+    known = of_each_side[:-1][is_on_both] // 2
+    after = pairs[~is_past]
+    places = np.searchsorted(known, after)
+    return np.append(known, -1)[places] != after

@@ -22,8 +22,8 @@ def split_strong_generalization(
 ) -> Split:
     """Split the users, then the interactions of each held-out user into fold-in and held-out (steps 2 to 4).
 
-    What is held out of a user is drawn at random; where interactions have a timestamp, it is the last ones; and where
-    there is a cut, what comes after it, and training ends at the cut.
+    What is held out of a user is drawn at random; where interactions have a timestamp, it is the last ones. With a cut
+    it is what comes after it, only users who have interactions on both sides are held out, and training ends there.
 
     Parameters
     ----------
@@ -38,14 +38,8 @@ def split_strong_generalization(
         where there are too few users, or nothing can be held out.
     """
     is_past = interactions.is_past
-    sorted_users = np.flatnonzero(np.bincount(interactions.user))
-    n_train = len(sorted_users) - 2 * held_out_users
-    if n_train < 1:
-        raise UserError(
-            f"{len(sorted_users):,} users are left after filtering, too few to hold out {held_out_users:,} for "
-            f"validation and {held_out_users:,} for test; lower held_out_users in params.yaml"
-        )
-    users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
+    users = _in_order_of_parts(interactions, held_out_users, seed)
+    n_train = len(users) - 2 * held_out_users
     user = _numbers(users, len(interactions.users))[interactions.user]
 
     in_train = user < n_train if is_past is None else (user < n_train) & is_past
@@ -71,6 +65,24 @@ def split_strong_generalization(
     return Split(train, validation, test, interactions.users[users], interactions.items[items])
 
 
+def _in_order_of_parts(interactions: Interactions, held_out_users: int, seed: int) -> np.ndarray:
+    """The users of train, of validation and of test, as positions : int64; parameters and errors as above."""
+    sorted_users = np.flatnonzero(np.bincount(interactions.user))
+    users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
+    candidates, who = np.arange(len(users)), ""
+    if interactions.is_past is not None:
+        is_after = hold_out.from_cut_on(interactions.user, interactions.item, interactions.is_past)
+        candidates = np.flatnonzero(np.isin(users, interactions.user[is_after]))
+        who = f", {len(candidates):,} with interactions before split.cut and others after"
+    held_out = candidates[-2 * held_out_users :]
+    if len(held_out) < 2 * held_out_users or len(users) == len(held_out):
+        raise UserError(
+            f"{len(users):,} users are left after filtering{who}, too few to hold out {held_out_users:,} for "
+            f"validation and {held_out_users:,} for test; lower held_out_users in params.yaml"
+        )
+    return np.concatenate([np.delete(users, held_out), users[held_out]])
+
+
 def _is_held_out(interactions: Interactions, chosen: np.ndarray, share: float | None, seed: int) -> np.ndarray:
     """Mask of the held-out ones among the chosen interactions; chosen : their positions."""
     user = interactions.user[chosen]
@@ -87,9 +99,9 @@ def _nothing_to_predict(name: str, users: np.ndarray, share: float | None) -> Us
     most = np.bincount(users).max(initial=0)
     if share is None:
         return UserError(
-            f"no {name} user has interactions before split.cut and others from it on, {hold_out.FEWEST_TO_HOLD_OUT} in "
-            "all, with items that the train users have before it, so nothing can be held out; set another cut, or "
-            "raise held_out_users, in params.yaml"
+            f"no {name} user has interactions before split.cut and others after, {hold_out.FEWEST_TO_HOLD_OUT} in all, "
+            "with items that the train users have before it, so nothing can be held out; set another cut, or raise "
+            "held_out_users, in params.yaml"
         )
     if most < hold_out.FEWEST_TO_HOLD_OUT:
         return UserError(

@@ -10,6 +10,7 @@ from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results
 from stages.reporting.tables import markdown
 from stages.reporting.wording import UNKNOWN, paragraphs
+from stages.run.text import literal
 
 TABLES: TextColumns = {"figures/protocol": ("name", "value")}
 DIGEST = "_sha256"  # ends the name of a digest; all else are counts
@@ -56,15 +57,16 @@ def words(tables: Tables, experiment: Experiment) -> str:
 def how_it_is_split(split: SplitSettings) -> str:
     """Who and what is held out."""
     by = "users" if split.kind == "users" else "users and time"
-    at_cut = "" if split.cut is None else f", with a cut at {split.cut} for all"
+    at_cut = "" if split.cut is None else f", with a cut at {literal(split.cut)} for all"
     held_out = (
         f"This is a split by {by}{at_cut}: training sees nothing of {split.held_out_users:,} users who are held out "
         "for validation, and of as many for test (strong generalization)"
     )
     if split.held_out_share is None:
         return (
-            f"{held_out}, nor of what anybody did from the cut on. A held-out user's interactions before the cut are "
-            "the fold-in; those from the cut on, with items that are new to the user, are to be predicted."
+            f"{held_out}, nor of what anybody did from the cut on. Held out are users with interactions on both sides "
+            "of it: those before it are the fold-in; those from it on, with items that are new to the user, are to be "
+            "predicted."
         )
     share = f"Of the items of a held-out user {100 * split.held_out_share:g} % are to be predicted"
     if split.kind == "users":

@@ -177,3 +177,10 @@ def test_dates_in_one_part_and_numbers_in_another_are_said() -> None:
     ]
     with pytest.raises(UserError, match="dates without a time zone in part-0 but numbers in part-1"):
         read(*parts)
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf")])
+def test_a_time_that_is_no_finite_number_is_said(time: float) -> None:
+    log = pa.record_batch({"user": [1, 1], "item": [1, 2], "timestamp": [5.0, time]})
+    with pytest.raises(UserError, match="part-0, part-0, row 1: the timestamp under 'timestamp' is no finite number"):
+        read(log)

@@ -59,10 +59,10 @@ AT_CUT = BY_TIME | {"held_out_share": None, "cut": "2026-10-01"}
             AT_CUT | {"min_item_interactions": 3, "filter": "core"},
             "This is a split by users and time, with a cut at 2026-10-01 for all: training sees nothing of 1,000 users "
             "who are held out for validation, and of as many for test (strong generalization), nor of what anybody did "
-            "from the cut on. A held-out user's interactions before the cut are the fold-in; those from the cut on, with "
-            "items that are new to the user, are to be predicted. Ratings above 3.5 count; items with fewer than 3, then "
-            "users with fewer than 5 interactions before the cut, were dropped, and again until all that "
-            "were left had enough (rounds: 4).",
+            "from the cut on. Held out are users with interactions on both sides of it: those before it are the "
+            "fold-in; those from it on, with items that are new to the user, are to be predicted. Ratings above 3.5 "
+            "count; items with fewer than 3, then users with fewer than 5 interactions before the cut, were dropped, "
+            "and again until all that were left had enough (rounds: 4).",
         ),
     ],
 )
