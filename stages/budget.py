@@ -14,10 +14,10 @@ from stages.models.build import load_model
 from stages.models.device import choose_device, describe
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
-from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
+from stages.run.json_files import write_json
 from stages.run.memory import keep_freed_memory
 from stages.statistics.activity import TIER_BYTES, allocate, quarter_bounds, quarters_of
 

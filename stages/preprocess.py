@@ -13,11 +13,11 @@ from stages.interactions.protocol.interactions import read_interactions
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from stages.interfaces.split import HELD_OUT_SETS, save_split
 from stages.run import paths
-from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
 from stages.run.facts import recorded
 from stages.run.files import files, whole_folder
+from stages.run.json_files import write_json
 
 FEWEST_TO_COMPARE = 10
 """Users; intervals over fewer say next to nothing, and over one there are none."""

@@ -19,10 +19,10 @@ from stages.models.build import load_model
 from stages.models.device import choose_device, choose_precision, describe, side_by_side, use_threads
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
-from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
+from stages.run.json_files import write_json
 from stages.run.memory import keep_freed_memory
 from stages.training.loop import Training
 

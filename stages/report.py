@@ -13,10 +13,10 @@ from stages.reporting.load_results import load_results, warn_of_leftovers
 from stages.reporting.results import Results
 from stages.reporting.sections.split import differences
 from stages.run import paths
-from stages.run.artefacts import write_json
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
 from stages.run.facts import recorded
+from stages.run.json_files import write_json
 
 
 def report(dataset: Dataset) -> None:

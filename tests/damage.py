@@ -1,6 +1,7 @@
 """Artefacts that tests make by hand, and what can become of the bytes of any."""
 
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -13,19 +14,24 @@ def sealed(path: Path) -> Path:
     return path
 
 
-@st.composite
-def damages(draw: st.DrawFn, content: bytes) -> bytes:
-    """Other bytes: with one bit flipped, cut short, with a block of zeros, or with more at the end."""
-    position = draw(st.integers(0, len(content) - 1))
-    match draw(st.sampled_from(["flip", "cut", "zeros", "more"])):
-        case "flip":
-            changed = bytearray(content)
-            changed[position] ^= 1 << draw(st.integers(0, 7))
-            return bytes(changed)
-        case "cut":
-            return content[:position]
-        case "zeros":
-            zeroed = content[:position] + bytes(len(content[position : position + 512])) + content[position + 512 :]
-            return zeroed if zeroed != content else content[:position]
-        case _:
-            return content + draw(st.binary(min_size=1, max_size=8))
+class Damage(NamedTuple):
+    """One bit flipped, an end cut off, a block of zeros, or a byte more."""
+
+    kind: Literal["flip", "cut", "zeros", "more"]
+    place: int
+    bit: int
+
+    def of(self, content: bytes) -> bytes:
+        """Other bytes than the content's, which are at least one."""
+        place = self.place % len(content)
+        changed = bytearray(content)
+        if self.kind == "flip":
+            changed[place] ^= 1 << self.bit
+        elif self.kind == "more":
+            changed += bytes([self.bit])
+        elif self.kind == "zeros":
+            changed[place : place + 512] = bytes(len(changed[place : place + 512]))
+        return bytes(changed) if changed != content else content[:place]
+
+
+DAMAGES = st.builds(Damage, st.sampled_from(["flip", "cut", "zeros", "more"]), st.integers(0, 2**20), st.integers(0, 7))

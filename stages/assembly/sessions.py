@@ -170,7 +170,7 @@ def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str)
         training.load_state_dict(state["training"])
         if not _is_whole(training) or not isinstance(state["facts"], dict | bool):
             raise ValueError("it belongs to other layers, or is not finite")
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, PermissionError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # damaged bytes can raise anything
         raise UserError(f"{checkpoint} is damaged or no checkpoint; remove it to train from the start") from error
@@ -178,10 +178,11 @@ def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str)
 
 
 def _is_whole(training: Training[AutoEncoder]) -> bool:
-    """Whether the best weights and the optimizer's moments fit the model, and the weights are finite."""
-    weights, moments = training.best_weights, training.optimizer.state.items()
+    """Whether weights are finite, and the best ones and the optimizer's moments fit the model."""
+    weights, best, moments = training.model.state_dict(), training.best_weights, training.optimizer.state.items()
     return (
-        shapes(weights) in ({}, shapes(training.model.state_dict()))
+        shapes(best) in ({}, shapes(weights))
+        and are_finite(best)
         and are_finite(weights)
         and all(moment.shape in ((), parameter.shape) for parameter, of in moments for moment in of.values())
     )

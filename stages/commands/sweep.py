@@ -31,12 +31,12 @@ from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
 from stages.models.device import choose_device, describe
 from stages.run import paths
-from stages.run.artefacts import read_json, write_json
 from stages.run.command_line import Dataset, Model, run
 from stages.run.digests import damaged
 from stages.run.errors import DivergedError, UserError
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
+from stages.run.json_files import read_json, write_json
 from stages.run.locks import locked
 from stages.run.memory import keep_freed_memory
 

@@ -299,7 +299,7 @@ class SweepSettings(Search):
     """Drawn at random, and trained to their end."""
     warmup_epochs: Annotated[int, Field(ge=0)]
     """Of a later trial, before it may be stopped for being below the median."""
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
     """Of what is drawn."""
 
 

@@ -14,6 +14,8 @@ from stages.run.paths import PARAMS
 from stages.run.yaml import parse, read_text
 
 PATH = PARAMS
+MOST_SAID = 100
+"""Wrong entries; where there are more, some kind of them is everywhere."""
 
 
 def read_params(path: Path = PATH) -> Params:
@@ -22,7 +24,8 @@ def read_params(path: Path = PATH) -> Params:
     Raises
     ------
     UserError
-        where the file can't be read or is no YAML, or with *all* wrong entries, one a line, by their paths.
+        where the file can't be read or is no YAML, or with *all* wrong entries (a hundred at most), one a line, by
+        their paths.
     """
     return check(parse(read_text(path), path), path)
 
@@ -53,8 +56,11 @@ def check(content: object, path: Path = PATH) -> Params:
     params = Params.model_construct(**blocks)
     problems += cross_check(params, wrong)
     if problems:
-        count = "a wrong entry" if len(problems) == 1 else f"{len(problems)} wrong entries"
-        raise UserError(f"{path} has {count}; nothing was run:\n" + "\n".join(f"  {line}" for line in problems))
+        count = "a wrong entry" if len(problems) == 1 else f"{len(problems):,} wrong entries"
+        lines = [f"  {line}" for line in problems[:MOST_SAID]]
+        if len(problems) > MOST_SAID:
+            lines.append(f"  and {len(problems) - MOST_SAID:,} more")
+        raise UserError("\n".join([f"{path} has {count}; nothing was run:", *lines]))
     return params
 
 

@@ -18,7 +18,7 @@ from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import HeldOutUsers, Split
 from stages.ranking.evaluation import RANKS, Ranking, ndcg_of_users, rank
 from stages.ranking.ndcg import ndcg
-from stages.run.artefacts import write_json
+from stages.run.json_files import write_json
 
 
 class Measurements(NamedTuple):

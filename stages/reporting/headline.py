@@ -58,13 +58,13 @@ def resolvable(table: pd.DataFrame) -> dict[str, float]:
     """Median half-width of the 95 % intervals of the difference to the float model, of codes of few bytes.
 
     Codes that another training has learnt differ from it by more chance than those that are fitted on its embeddings,
-    so there is a number for either; none where there are no such codes.
+    so there is a number for either; none where there are no such codes, or all intervals are of one value.
     """
     few = table[table["bytes_per_user"] <= LIMITS[0]]
     half_width = (few["difference_high"] - few["difference_low"]) / 2
     in_training = few["family"] == "trained"
     medians = {"after_training": half_width[~in_training].median(), "during_training": half_width[in_training].median()}
-    return {key: float(value) for key, value in medians.items() if pd.notna(value)}
+    return {key: float(value) for key, value in medians.items() if value > 0}
 
 
 def outcomes(gains: pd.DataFrame) -> dict[str, int]:

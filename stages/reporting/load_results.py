@@ -9,11 +9,12 @@ from stages.config.params import Params
 from stages.config.quantizer import KMeansSettings
 from stages.config.rows import ItemRow, Row
 from stages.reporting.experiment import bytes_per_item
+from stages.reporting.result_tables import ANY, INTEGERS, NUMBERS, read_csv, read_parquet
 from stages.reporting.results import NDCG, Results, RowResult, by_seed
 from stages.run import paths
-from stages.run.artefacts import ANY, INTEGERS, NUMBERS, read_csv, read_json, read_parquet
 from stages.run.digests import DIGESTS
 from stages.run.errors import UserError
+from stages.run.json_files import read_json
 from stages.statistics.bootstrap import Bootstrap
 
 STAGES = {

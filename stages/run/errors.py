@@ -25,7 +25,7 @@ class DivergedError(UserError):
 
 def cannot_write(path: Path, error: OSError) -> UserError:
     """For a file or folder whose writing the operating system refused."""
-    kept = "; what was there before is untouched" if path.exists() else ""
+    kept = "; what was there before is untouched" if os.path.lexists(path) else ""
     return UserError(f"cannot write {path}: {reason(error)}; make room or give access, and run this again{kept}")
 
 

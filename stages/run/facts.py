@@ -76,7 +76,7 @@ def read(path: Path) -> Facts:
     try:
         facts: Facts = json.loads(block[1]) if block else {}
         render(facts)
-    except (ValueError, TypeError, KeyError, AttributeError):  # of a merge, or edited by hand
+    except (ValueError, TypeError, LookupError, AttributeError):  # of a merge, or edited by hand
         facts = {}
     if not facts:
         print(f"warning: {path} holds no run facts and is written anew", file=sys.stderr)

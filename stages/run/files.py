@@ -133,16 +133,18 @@ def remove_leftovers(folder: Path) -> None:
     for leftover in sorted(folder.rglob(f".*{TEMPORARY}")):
         path = leftover.with_name(leftover.name[1 : -len(TEMPORARY)].removesuffix(OLD))
         if leftover.exists():  # it did not go with a folder above it
-            with suppress(UserError), locked(path):
+            with suppress(UserError, OSError), locked(path):
+                if leftover == _old(path) and not path.exists():
+                    leftover.replace(path)  # killed in the moment when there was neither the old one nor the new one
                 _remove(leftover)
 
 
 def _replace(path: Path, temporary: Path) -> None:
     """Put a folder in the place of another one."""
     # A folder can't replace a non-empty one in one step, so the old one is moved aside first.
-    old = path.with_name(f".{path.name}{OLD}{TEMPORARY}")
+    old = _old(path)
+    _remove(old)
     if path.exists():
-        _remove(old)
         path.replace(old)
     try:
         temporary.replace(path)
@@ -165,6 +167,10 @@ def _remove(path: Path) -> None:
 def _temporary(path: Path) -> Path:
     # Always the same name, so that leftovers of a killed process are overwritten.
     return path.with_name(f".{path.name}{TEMPORARY}")
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".{path.name}{OLD}{TEMPORARY}")
 
 
 @contextmanager

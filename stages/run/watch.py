@@ -60,16 +60,22 @@ _RUNNING: list[Watch] = []
 
 
 def digests() -> dict[Path, str]:
-    """File of the project's code → its digest."""
-    return {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in CODE.rglob("*.py")}
+    """File of the project's code → its digest; empty where it can't be read."""
+    found = {}
+    for file in CODE.rglob("*.py"):
+        try:
+            found[file] = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError:
+            found[file] = ""
+    return found
 
 
 def described(name: str) -> dict[str, Any] | None:
     """What dvc.yaml says of a stage; None of a command that is no stage."""
     if not PIPELINE.exists():
         return None
-    stages: dict[str, dict[str, Any]] = parse(read_text(PIPELINE), PIPELINE)["stages"]
-    return stages.get(name)
+    stage = _at(parse(read_text(PIPELINE), PIPELINE), f"stages.{name}")
+    return stage if isinstance(stage, dict) else None
 
 
 @contextmanager

@@ -16,17 +16,23 @@ DEEPEST = 50
 MOST_VALUES = 100_000
 """Each counted as often as aliases stand for it."""
 
+BITS = 64
+"""Of a whole number and its sign."""
+
 
 class _Constructor(SafeConstructor):
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if isinstance(value, int) and value.bit_length() >= BITS:
+                raise ValueError
         except ValueError:  # looks like a date or a number, and is none
             if not isinstance(node, ScalarNode):
                 raise
-            kind = "date" if str(node.tag).endswith("timestamp") else "number"
-            fault = f"{quoted(node.value)} is no {kind} that can be read; put it in quotes if it is meant as text"
+            kind = "date" if str(node.tag).endswith("timestamp") else f"number of {BITS} bits"
+            fault = f"{quoted(node.value)} is no {kind}; put it in quotes if it is meant as text"
             raise ConstructorError(None, None, fault, node.start_mark) from None
+        return value
 
     def flatten_mapping(self, node: Node) -> Any:
         merged = super().flatten_mapping(node)

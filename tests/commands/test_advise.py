@@ -64,11 +64,13 @@ def test_it_is_chosen_on_validation_users_and_measured_on_test_users(capsys: pyt
 def test_what_is_not_known_is_a_dash_or_left_out(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ends = [str(name) for name in ROWS if str(name).endswith(("_low", "_high"))]
     ROWS.assign(above_popularity=None, **dict.fromkeys(ends)).to_csv(report, index=False)
+    sealed(report)
     advise("ml-latest-small", 50_000_000, 2)
     told = capsys.readouterr().out
     assert "NDCG@100 0.3900, 97.5 % (–) of its float model's, a difference of -0.0100 (–)\n" in told
     assert "| coarse | 5 | 0.25 GB | 0.3500 | -0.0500 (–) | – |" in " ".join(told.split())
     ROWS.assign(kept=None, above_popularity=None).to_csv(report, index=False)
+    sealed(report)
     advise("ml-latest-small", 50_000_000, 2)
     assert "0.3900, of a float model without a hit, a difference of -0.0100 (-0.0200 to" in capsys.readouterr().out
 

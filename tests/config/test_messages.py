@@ -1,5 +1,6 @@
 """An error of pydantic becomes one line: the path in params.yaml, and the fault in words."""
 
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import pytest
@@ -42,6 +43,44 @@ def test_a_fault_is_said_by_its_path(shape: object, line: str) -> None:
     with pytest.raises(ValidationError) as raised:
         SHAPES.validate_python({"a": shape})
     assert describe(raised.value, {"a": shape}, "shapes") == [line]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"kind": "circle", "radius": ["x"] * 10**6},
+        {"kind": "circle", "radius": {"x" * 10**6: 1}},
+        {"kind": "square", "edges": [16**5000, "x" * 10**6]},
+        {"kind": "x" * 10**6},
+        {"kind": "circle", "radius": 1, "x" * 10**6: 1},
+    ],
+    ids=["list", "mapping", "text", "kind", "key"],
+)
+def test_what_was_found_is_cut(shape: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        SHAPES.validate_python({"a": shape})
+    assert max(map(len, describe(raised.value, {"a": shape}, "shapes"))) < 250
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (date(2026, 2, 28), "2026-02-28 as a date"),
+        (datetime(2026, 2, 28, 12), "2026-02-28 12:00:00 as a date"),
+        (2024, "2024 as a number"),
+        (1e5, "100000.0 as a number"),
+        (True, "true as a truth value"),
+    ],
+)
+def test_text_that_yaml_takes_for_something_else_is_to_be_put_in_quotes(value: object, said: str) -> None:
+    names = TypeAdapter(dict[str, Annotated[str, Field(strict=True)]])
+    for content, line in [
+        ({"title": value}, f"block.title: YAML reads {said}; put it in quotes"),
+        ({value: "x"}, f"block: YAML reads the name {said}; put it in quotes"),
+    ]:
+        with pytest.raises(ValidationError) as raised:
+            names.validate_python(content, strict=True)
+        assert describe(raised.value, content, "block") == [line]
 
 
 def test_a_key_in_the_wrong_place_is_told_from_an_unknown_one() -> None:

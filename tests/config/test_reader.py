@@ -57,6 +57,22 @@ def test_a_file_that_is_no_yaml_is_said(complaint: Callable[[str], str], text: s
     assert "is not valid YAML" in complaint(text)
 
 
+def test_more_wrong_entries_than_anybody_reads_are_counted(committed: str, complaint: Callable[[str], str]) -> None:
+    lines = complaint(committed.replace("seeds: [0, 1, 2]", f"seeds: [{'x, ' * 5000}]", 1)).splitlines()
+    assert lines[0].endswith("params.yaml has 5,000 wrong entries; nothing was run:")
+    assert lines[-1] == "  and 4,900 more"
+
+
+@pytest.mark.parametrize("name", ["2024-01-01", "2024", "1e5", "true", "null"])
+def test_the_name_of_a_data_set_may_look_like_something_else_in_quotes(
+    committed: str, read: Callable[[str], Params], complaint: Callable[[str], str], name: str
+) -> None:
+    assert name in read(committed.replace("  ml-10m:\n", f"  '{name}':\n")).datasets
+    lines = complaint(committed.replace("  ml-10m:\n", f"  {name}:\n")).splitlines()
+    assert [line.startswith("  datasets: YAML reads the name ") for line in lines[1:]] == [True]
+    assert lines[1].endswith("; put it in quotes")
+
+
 def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run stages from the top of the repository"):
         read_params(tmp_path / "params.yaml")

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, save_npz
 from stages.interactions.protocol.interactions import Interactions
 from stages.interfaces.split import HeldOutUsers, Split, load_split, save_split
 from stages.run.errors import UserError
-from tests.damage import damages, sealed
+from tests.damage import DAMAGES, Damage, sealed
 
 N_USERS, N_ITEMS = 300, 40
 INTERACTIONS = Interactions(
@@ -132,12 +132,12 @@ def test_a_table_with_a_line_less_or_without_its_column_is_refused(saved: Path, 
         load_split(resealed(saved))
 
 
-@given(data=st.data())
+@given(name=st.sampled_from([*MATRICES, "users.parquet", "items.parquet"]), damage=DAMAGES)
 @settings(deadline=None, max_examples=50)
-def test_no_bit_that_changed_is_read(data: st.DataObject, saved_once: Path) -> None:
-    path = saved_once / data.draw(st.sampled_from([*MATRICES, "users.parquet", "items.parquet"]))
+def test_no_bit_that_changed_is_read(name: str, damage: Damage, saved_once: Path) -> None:
+    path = saved_once / name
     content = path.read_bytes()
-    path.write_bytes(data.draw(damages(content)))
+    path.write_bytes(damage.of(content))
     try:
         with pytest.raises(UserError, match=f"{path.name} is not as the stage preprocess wrote it"):
             load_split(saved_once)

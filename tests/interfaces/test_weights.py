@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from stages.interfaces.weights import load_weights, save_state
 from stages.models.autoencoder import AutoEncoder
 from stages.run.errors import UserError
 from stages.run.files import whole_file
-from tests.damage import damages, sealed
+from tests.damage import DAMAGES, Damage, sealed
 
 
 def initialised(hidden: list[int], seed: int = 0) -> AutoEncoder:
@@ -59,11 +58,11 @@ def test_a_file_that_was_cut_is_said_to_be_damaged(end: int, path: Path) -> None
         load_weights(initialised([8, 6]), sealed(path), "train")
 
 
-@given(data=st.data())
+@given(damage=DAMAGES)
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_bit_that_changed_is_scored_with(data: st.DataObject, path: Path) -> None:
+def test_no_bit_that_changed_is_scored_with(damage: Damage, path: Path) -> None:
     save_state(initialised([8, 6]).state_dict(), path)
-    path.write_bytes(data.draw(damages(path.read_bytes())))
+    path.write_bytes(damage.of(path.read_bytes()))
     with pytest.raises(UserError, match=r"0\.pt is not as the stage train wrote it"):
         load_weights(initialised([8, 6]), path, "train")
 

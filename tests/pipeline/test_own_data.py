@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy.sparse import coo_array, save_npz
 
 from stages.interfaces.split import load_split
 from tests.interactions import literal
@@ -87,11 +88,31 @@ def write(clone: Clone, form: str) -> tuple[str, dict[str, Any]]:
                 (folder / f"parquet/day={number}").mkdir(parents=True, exist_ok=True)
                 half.to_parquet(folder / f"parquet/day={number}/part.parquet")
             return "mine/parquet", {"kind": "parquet", "columns": COLUMNS}
+        case "folder of parquet, dates of several units":
+            folder = folder / "dates"
+            for number, (half, unit) in enumerate(zip(halves, ("s", "ns"), strict=True)):
+                (folder / f"day={number}").mkdir(parents=True, exist_ok=True)
+                dated = half.assign(timestamp=pd.to_datetime(half["timestamp"], unit="s").dt.as_unit(unit))
+                dated.to_parquet(folder / f"day={number}/part.parquet")
+            return "mine/dates", {"kind": "parquet", "columns": COLUMNS}
+        case "parquet of lists":
+            assert not ratings["userId"].diff().lt(0).any()
+            ratings.groupby("userId").agg(list).reset_index().to_parquet(folder / "lists.parquet")
+            return "mine/lists.parquet", {"kind": "parquet", "columns": COLUMNS}
+        case "json lines, gzip":
+            ratings.to_json(folder / "log.json.gz", orient="records", lines=True)
+            return "mine/log.json.gz", {**CSV, "kind": "jsonl"}
+        case "recbole, bz2":
+            types = {"userId": "userId:token", "movieId": "movieId:token", "rating": "rating:float"}
+            atomic = ratings.rename(columns=types | {"timestamp": "timestamp:float"})
+            atomic.to_csv(folder / "log.inter.bz2", sep="\t", index=False)
+            return "mine/log.inter.bz2", {**CSV, "kind": "recbole"}
     raise ValueError(form)
 
 
 FORMS = [
     "csv", "csv, absolute path", "gzip", "zip", "without header", "folder of csv", "parquet", "folder of parquet",
+    "folder of parquet, dates of several units", "parquet of lists", "json lines, gzip", "recbole, bz2",
 ]  # fmt: skip
 
 
@@ -99,6 +120,27 @@ FORMS = [
 def test_every_form_gives_the_same_split(clone: Clone, form: str) -> None:
     add(clone, *write(clone, form))
     preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+
+
+def test_a_matrix_of_ratings_gives_the_same_split(clone: Clone) -> None:
+    ratings = tiny_ratings()
+    matrix = coo_array((ratings["rating"], (ratings["userId"], ratings["movieId"])))
+    save_npz(clone.folder / "log.npz", matrix)
+    add(clone, "log.npz", {"kind": "npz"})
+    preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+
+
+def test_rows_that_lack_a_value_are_dropped_and_counted_if_that_is_wanted(clone: Clone) -> None:
+    text = tiny_ratings().to_csv(index=False) + r"\N,1,5.0,1" + "\n" + "1,2,,1\n"
+    (clone.folder / "log.csv").write_text(text)
+    add(clone, "log.csv", CSV)
+    clone.stage("download", dataset="mine")
+    complaint = clone.complaint("stages.preprocess", "--dataset", "mine")
+    assert "nothing under 'userId', the first of 2 incomplete rows here" in complaint
+    add(clone, "log.csv", {**CSV, "missing": "drop"})
+    assert " 2 incomplete_rows" in preprocess(clone)
     assert matrices(clone, "mine") == matrices(clone, "tiny")
 
 

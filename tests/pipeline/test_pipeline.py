@@ -88,9 +88,29 @@ def test_a_missing_result_is_said_by_its_file_and_the_old_report_stays(clone: Cl
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
     result.unlink()
     complaint = clone.complaint("stages.report", "--dataset", "tiny")
-    assert "data/tiny/evaluation/models/dae-8/dae-8/stored.json is missing or damaged" in complaint
+    assert "there is no data/tiny/evaluation/models/dae-8/dae-8/stored.json; run the stage evaluate first" in complaint
     assert (clone.folder / "reports/tiny/report.md").read_bytes() == before
     result.write_bytes(content)
+
+
+SHELL = ("env", "LC_ALL=C", "PYTHONUTF8=0", "PYTHONCOERCECLOCALE=0", "MPLBACKEND=nonsense")
+
+
+def test_a_shell_without_utf_8_and_with_a_wrong_backend_gets_the_same_report(clone: Clone) -> None:
+    folder = clone.folder / "reports/tiny"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "run.md"}
+    clone.run(*SHELL, "python", "-m", "stages.report", "--dataset", "tiny")
+    assert {path: path.read_bytes() for path in before} == before
+    advice = clone.run(
+        *SHELL, "python", "-m", "stages.commands.advise", "--dataset", "tiny", "--users", "5e7", "--gigabytes", "1"
+    )
+    assert "for 50,000,000 users\n" in advice
+
+
+def test_a_library_that_does_not_fit_into_memory_is_said(clone: Clone) -> None:
+    process = clone.start("bash", "-c", "ulimit -v 200000 && OPENBLAS_NUM_THREADS=1 exec python -m stages.train --help")
+    assert process.communicate()[1].startswith("error: this machine is out of memory; ")
+    assert process.returncode == 1
 
 
 def test_a_second_run_does_nothing(clone: Clone) -> None:
@@ -125,7 +145,7 @@ def test_what_a_data_set_changes_in_a_model_trains_that_one_alone(clone: Clone) 
     clone.params["datasets"]["tiny"]["models"]["dae-2"] = {"learning_rate": 0.02, "epochs": 5}
     clone.write_params()
     assert clone.repro() == ["train@tiny-dae-2", "evaluate@tiny", "report@tiny"]
-    assert len(pd.read_csv(clone.folder / "data/tiny/curves/dae-2.csv")) == 2 * 5
+    assert len(pd.read_csv(clone.folder / "data/tiny/curves/dae-2/curve.csv")) == 2 * 5
     clone.run("git", "checkout", "--quiet", "--force", "HEAD", ".")
     clone.params["datasets"]["tiny"]["models"]["dae-2"] = {}
     clone.write_params()
@@ -321,7 +341,7 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
     checkpoint.write_bytes(weights.read_bytes()[:1000])
     before = weights.read_bytes()
     complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
-    assert "data/tiny/checkpoints/dae-8-0.pt is cut short or no checkpoint; remove it" in complaint
+    assert "data/tiny/checkpoints/dae-8-0.pt is damaged or no checkpoint; remove it" in complaint
     assert weights.read_bytes() == before
     checkpoint.unlink()
 
@@ -362,6 +382,16 @@ def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Cl
     assert "nan" not in page
     assert "epoch 10/10" in first
     assert "epoch" not in clone.stage("commands.study", "--study", "ablation")
+
+
+def test_a_damaged_result_of_a_study_is_said(clone: Clone) -> None:
+    clone.stage("commands.study", "--study", "ablation")
+    result = next((clone.folder / "data/tiny/studies").glob("*/result.npz"))
+    content = result.read_bytes()
+    result.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
+    complaint = clone.complaint("stages.commands.study", "--dataset", "tiny", "--study", "ablation")
+    assert f"{result.relative_to(clone.folder)} is not as the stage study wrote it; remove it" in complaint
+    result.write_bytes(content)
 
 
 def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -> None:
@@ -447,7 +477,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
     curves.rename(curves.with_name("aside"))
     curves.write_text("a file where a folder should be")
     complaint = clone.complaint("stages.train", "--dataset", "tiny", "--model", "dae-8")
-    assert complaint.startswith("error: cannot write data/tiny/curves/dae-8.csv: ")
+    assert complaint.startswith("error: cannot write data/tiny/curves/dae-8: ")
     curves.unlink()
     curves.with_name("aside").rename(curves)
 
@@ -461,7 +491,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
         ),
         (
             ["stages.train", "--dataset", "far", "--model", "dae-8"],
-            "no split at data/far/split; run the stage preproc",
+            "there is no data/far/split/train.npz; run the stage preprocess first",
         ),
         (
             ["stages.train", "--dataset", "tiny", "--model", "dae-9"],

@@ -79,9 +79,11 @@ HOSTILE = [
 
 
 def described_by(words: str) -> Experiment:
-    """An experiment with these as title, as caution and as name of a study's variant."""
+    """An experiment with these as title, as caution, as cut of the split and as name of a study's variant."""
     params = read_params()
-    tiny = params.dataset("ml-20m").model_copy(update={"title": words, "caution": words, "published": None})
+    large = params.dataset("ml-20m")
+    split = large.split.model_copy(update={"cut": words, "held_out_share": None})
+    tiny = large.model_copy(update={"title": words, "caution": words, "published": None, "split": split})
     study = params.studies["ablation"].model_copy(update={"variants": {words: {"l2": 0.5}}})
     return describe(params.model_copy(update={"datasets": {"tiny": tiny}, "studies": {"ablation": study}}), "tiny")
 
@@ -105,6 +107,7 @@ def test_no_words_of_users_or_of_their_data_act_in_a_report(hostile: str, tmp_pa
     texts = [child.content for token in made[hostile] for child in token.children or [] if child.type == "text"]
     assert texts.count(one_line(hostile)) == 3  # the caution, and the item with its title
     assert f"Bytes per user against accuracy: {one_line(hostile)}" in texts
+    assert any(f", with a cut at {one_line(hostile)} for all: " in text for text in texts)
 
 
 def test_only_what_decides_is_in_view(report: Path) -> None:

@@ -68,6 +68,7 @@ def test_what_is_resolvable_is_half_an_interval_of_codes_of_few_bytes() -> None:
         columns=["family", "bytes_per_user", "difference_low", "difference_high"],
     )  # fmt: skip
     assert resolvable(table) == pytest.approx({"after_training": 0.02, "during_training": 0.1})
+    assert resolvable(table.assign(difference_low=0.0, difference_high=0.0)) == {}
 
 
 def test_a_row_wins_or_loses_where_its_interval_leaves_out_0() -> None:

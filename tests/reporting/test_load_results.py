@@ -14,7 +14,7 @@ from stages.reporting.load_results import load_results, warn_of_leftovers
 from stages.reporting.results import RowResult
 from stages.run import paths
 from stages.run.errors import UserError
-from tests.damage import damages, sealed
+from tests.damage import DAMAGES, Damage, sealed
 
 
 def test_every_row_of_params_yaml_is_loaded_in_its_order(results_on_disk: str) -> None:
@@ -103,12 +103,12 @@ def test_a_missing_a_damaged_and_a_wrong_result_are_said(results_on_disk: str, n
         load_results(read_params(), results_on_disk)
 
 
-@given(data=st.data())
+@given(name=st.sampled_from(list(RESULTS)), damage=DAMAGES)
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_byte_that_changed_is_reported(data: st.DataObject, results_on_disk: str) -> None:
-    path = paths.DATA / results_on_disk / data.draw(st.sampled_from(list(RESULTS)))
+def test_no_byte_that_changed_is_reported(name: str, damage: Damage, results_on_disk: str) -> None:
+    path = paths.DATA / results_on_disk / name
     content = path.read_bytes()
-    path.write_bytes(data.draw(damages(content)))
+    path.write_bytes(damage.of(content))
     try:
         with pytest.raises(UserError, match=f"{path} is not as the stage"):
             load_results(read_params(), results_on_disk)

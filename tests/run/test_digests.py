@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.run.digests import checked, write_digests
 from stages.run.errors import UserError
 from stages.run.files import whole_folder
-from tests.damage import damages
+from tests.damage import DAMAGES, Damage, sealed
 
 CONTENT = b"what the stage wrote"
 
@@ -64,27 +64,25 @@ def test_a_file_that_takes_the_place_of_a_checked_one_is_not_read(folder: Path) 
         assert file.read() == CONTENT
 
 
-@given(data=st.data())
+@given(content=st.binary(min_size=1), damage=DAMAGES)
 @settings(deadline=None)
-def test_any_other_bytes_are_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_other_bytes_are_refused(content: bytes, damage: Damage, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("folder") / "file"
-    path.write_bytes(data.draw(st.binary(min_size=1)))
-    write_digests(path.parent, path.parent.name)
-    path.write_bytes(data.draw(damages(path.read_bytes())))
+    path.write_bytes(content)
+    sealed(path).write_bytes(damage.of(content))
     with pytest.raises(UserError, match="file is not as the stage train wrote it; remove it and run the stage train"):
         checked(path, "train")
 
 
-@given(data=st.data())
+@given(damage=DAMAGES)
 @settings(deadline=None)
 def test_damaged_digests_are_said_or_open_the_file_as_it_was(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    damage: Damage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("folder") / "file"
     path.write_bytes(CONTENT)
-    write_digests(path.parent, path.parent.name)
-    digests = path.with_name("digests.json")
-    digests.write_bytes(data.draw(damages(digests.read_bytes())))
+    digests = sealed(path).with_name("digests.json")
+    digests.write_bytes(damage.of(digests.read_bytes()))
     try:
         with checked(path, "train") as file:
             assert file.read() == CONTENT

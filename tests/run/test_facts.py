@@ -73,7 +73,9 @@ for number in range(5):
     "content",
     [
         b"<<<<<<< a merge\n```json\n{\n```",
+        b"",
         b"```json\n[]\n```",
+        b"```json\n{}\n```",
         b'```json\n{"train-dae-8": {}}\n```',
         b'```json\n{"train-dae-8": {"started": 1, "seconds": "long"}}\n```',
         b"```json\n\xff\xfe\n```",

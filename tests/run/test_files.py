@@ -122,7 +122,7 @@ def test_a_file_that_is_read_while_it_is_replaced_is_not_said_to_be_written(tmp_
 
 
 def test_leftovers_of_killed_processes_are_removed_and_files_of_the_users_stay(tmp_path: Path) -> None:
-    for name in (".model.part", ".model.old.part", "models/.dae.part"):
+    for name in (".model.part", "models/.dae.part"):
         (tmp_path / name / "below").mkdir(parents=True)
     for name in (".file.part", "mine.part", ".hidden", "models/dae"):
         (tmp_path / name).write_text("")
@@ -130,6 +130,15 @@ def test_leftovers_of_killed_processes_are_removed_and_files_of_the_users_stay(t
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
         "mine.part", ".hidden", "models", "models/dae",
     }  # fmt: skip
+
+
+def test_a_folder_that_was_moved_aside_for_one_that_never_came_is_put_back(tmp_path: Path) -> None:
+    for name in (".model.part", ".model.old.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model/file").read_text() == ".model.old.part"
 
 
 def test_a_leftover_of_another_kind_is_no_hindrance(tmp_path: Path) -> None:

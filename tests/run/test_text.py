@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -61,6 +61,8 @@ def test_a_cell_says_what_it_was_given_and_breaks_no_table(cells: list[str]) -> 
     }  # fmt: skip
 
 
+@example("##")
+@example("C #")
 @given(AWKWARD)
 def test_a_heading_says_what_it_was_given(words: str) -> None:
     tokens = PARSER.parse(f"# Of {literal(words)}\n\nMore.\n")
@@ -71,6 +73,8 @@ def test_a_heading_says_what_it_was_given(words: str) -> None:
     assert kinds(tokens) == {"text"}
 
 
+@example("*")
+@example("(\\")
 @given(AWKWARD.filter(shown))
 def test_bold_words_in_a_quotation_stay_bold(words: str) -> None:
     tokens = PARSER.parse(f"> **{literal(words)}**\n")

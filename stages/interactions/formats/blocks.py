@@ -32,37 +32,41 @@ def blocks_of(pieces: Iterable[bytes], where: str, quoted: bool = False) -> Iter
     UserError
         where a line is longer than 64 MiB.
     """
-    rest, mark = b"", BYTE_ORDER_MARK
+    rest, mark, odd = b"", BYTE_ORDER_MARK, False
     for piece in pieces:
-        content = rest + piece
-        end = _end_of_lines(content, quoted)
+        end = _end_of_lines(piece, odd) if quoted else _last_line_end(piece)
         if end:
-            yield content[:end].removeprefix(mark)
-            mark = b""
-        rest = content[end:]
+            yield (rest + piece[:end]).removeprefix(mark)
+            rest, mark, odd = b"", b"", False
+        rest += piece[end:]
         if len(rest) > LONGEST_LINE:
             quotes = ", or a quote does not close: then set format.quotes to false" if quoted else ""
             raise UserError(
                 f"{where} has a line of more than {LONGEST_LINE:,} bytes ({rest[:50].decode(errors='replace')} …): it "
                 f"is no text of this format{quotes}"
             )
+        odd = quoted and rest.count(QUOTE) % 2 == 1
     if rest:
         yield rest.removeprefix(mark)
 
 
-def _end_of_lines(content: bytes, quoted: bool) -> int:
-    """Where the last whole line ends; 0 if there is none."""
-    # Without any \n, \r ends lines; but the last byte may be half of \r\n.
-    end = content.rfind(b"\n") if b"\n" in content else content.rfind(b"\r", 0, -1)
+def _last_line_end(piece: bytes, end: int | None = None) -> int:
+    """Where the last line ends before `end`; 0 if none does."""
+    if b"\n" in piece:
+        return piece.rfind(b"\n", 0, end) + 1
+    # \r ends lines too; but the last byte may be half of \r\n.
+    return piece.rfind(b"\r", 0, -1 if end is None else end) + 1
+
+
+def _end_of_lines(piece: bytes, odd: bool) -> int:
+    """Where the last line ends that does not go on in quotes; odd : whether the piece begins in quotes."""
+    end = _last_line_end(piece)
+    if not odd and QUOTE not in piece:
+        return end
     # After an odd number of quotes, the line break is inside of them: go back to before the last quote.
-    odd = quoted and QUOTE in content and end > 0 and content.count(QUOTE, 0, end) % 2
-    while odd:
-        opening = content.rfind(QUOTE, 0, end)
-        end = content.rfind(b"\n", 0, opening)
-        if end < 0:
-            return 0
-        odd = content.count(QUOTE, 0, end) % 2
-    return end + 1
+    while end and (odd + piece.count(QUOTE, 0, end)) % 2:
+        end = _last_line_end(piece, max(piece.rfind(QUOTE, 0, end), 0))
+    return end
 
 
 def misplaced_quote(block: bytes, separator: bytes) -> tuple[int, str] | None:

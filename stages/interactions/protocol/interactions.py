@@ -87,24 +87,26 @@ def read_interactions(
     """
     log = read_log(files, reader, threshold)
     is_past = _is_past(log, cut) if by_time else None
-    chosen = _last_of_each_pair(log, is_past)
-    n_superseded = len(log) - int(np.count_nonzero(chosen))
-    if log.is_above is not None:
-        chosen &= log.is_above
-    user, item, is_past = log.user[chosen], log.item[chosen], None if is_past is None else is_past[chosen]
-    timestamp = log.timestamp[chosen] if log.timestamp is not None and by_time and cut is None else None
+    user, item, timestamp = log.user, log.item, log.timestamp if by_time and cut is None else None
+    n_superseded = 0
+    if not log.is_in_order:
+        chosen = _last_of_each_pair(log, is_past)
+        n_superseded = len(chosen) - int(np.count_nonzero(chosen))
+        if log.is_above is not None:
+            chosen &= log.is_above
+        user, item = user[chosen], item[chosen]
+        timestamp, is_past = (_where(values, chosen) for values in (timestamp, is_past))
     kept, n_rounds = minimums.enough(user, item, is_past)
     if not kept.any():
-        raise _nothing_left(len(log), len(user) if is_past is None else is_past.sum(), threshold, minimums, cut)
+        raise _nothing_left(log.n_rows, len(user) if is_past is None else is_past.sum(), threshold, minimums, cut)
     interactions = Interactions(
-        log.users,
-        log.items,
-        user[kept],
-        item[kept],
-        None if timestamp is None else timestamp[kept],
-        None if is_past is None else is_past[kept],
+        log.users, log.items, user[kept], item[kept], _where(timestamp, kept), _where(is_past, kept)
     )
-    return interactions, Counts(log.n_incomplete, len(log), n_superseded, n_rounds)
+    return interactions, Counts(log.n_incomplete, log.n_rows, n_superseded, n_rounds)
+
+
+def _where(values: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[chosen]
 
 
 def _is_past(log: Log, cut: str | float | None) -> np.ndarray | None:
@@ -133,11 +135,7 @@ def _last_of_each_pair(log: Log, is_past: np.ndarray | None) -> np.ndarray:
 
     is_past : whether a rating is before the cut, whose two sides are taken by themselves; or None
     """
-    user, item = log.user, log.item
-    same_user = user[1:] == user[:-1]
-    if (same_user | (user[1:] > user[:-1])).all() and (~same_user | (item[1:] > item[:-1])).all():
-        return np.ones(len(log), dtype=bool)  # as in MovieLens, rows ascend by user, then item: no pair occurs twice
-    pair = user.astype(np.int64) * len(log.items) + item
+    pair = log.user.astype(np.int64) * len(log.items) + log.item
     if is_past is not None:
         pair = 2 * pair + is_past
     # Stable, so that ties stay in file order.

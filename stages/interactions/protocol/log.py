@@ -15,25 +15,31 @@ DENSE_IDS = 100_000_000  # integers below this are numbered with a look-up table
 
 @dataclass(frozen=True)
 class Log:
-    """The rows of a log, in the order of the files; users and items are numbered in the sorted order of their ids."""
+    """Rows of a log, in the order of the files; users and items are numbered in the sorted order of their ids."""
 
     users: np.ndarray
     """Original ids of the users, int64 or str, distinct and sorted."""
     items: np.ndarray
     """Original ids of the items, likewise."""
     user: np.ndarray
-    """int32 (n_rows,), position in `users`."""
+    """int32 (n,), position in `users`."""
     item: np.ndarray
-    """int32 (n_rows,), position in `items`."""
+    """int32 (n,), position in `items`."""
     is_above: np.ndarray | None
-    """bool (n_rows,), whether the rating is above the threshold; None without ratings."""
+    """bool (n,), whether the rating is above the threshold; None where all are, or there are no ratings."""
     timestamp: np.ndarray | None
-    """datetime64[ns] (n_rows,), int64 or float64; None without timestamps."""
+    """datetime64[ns] (n,), int64 or float64; None without timestamps."""
+    is_in_order: bool
+    """Whether rows ascend by user, then item, as in MovieLens. Then no pair occurs twice, and rows that are not above
+    the threshold are left out."""
+    n_rows: int
+    """Complete rows, with those left out."""
     n_incomplete: int
     """Rows that were dropped because they lack a value."""
 
-    def __len__(self) -> int:
-        return len(self.user)
+
+class _OutOfOrderError(Exception):
+    """Rows do not ascend by user, then item."""
 
 
 def read_log(files: list[Path], reader: Reader, threshold: float | None) -> Log:
@@ -49,30 +55,57 @@ def read_log(files: list[Path], reader: Reader, threshold: float | None) -> Log:
         as `Reader.read`, where there are no rows, and where ids or timestamps are of one kind in one file and of
         another kind in another.
     """
+    try:
+        return _read(files, reader, threshold, in_order=True)  # takes half of the memory
+    except _OutOfOrderError:  # mostly in the first rows
+        return _read(files, reader, threshold, in_order=False)
+
+
+def _read(files: list[Path], reader: Reader, threshold: float | None, in_order: bool) -> Log:
     columns: dict[str, list[pa.Array]] = {name: [] for name in reader.names if name != "rating"}
-    is_above, n_incomplete = [], 0
+    all_above: list[np.ndarray] = []
+    n_rows = n_incomplete = 0
+    before: tuple[int, int] | None = None
     kinds: dict[str, tuple[str, Path]] = {}
     for file in files:
         for batch, n_dropped in reader.read(file):
-            n_incomplete += n_dropped
+            n_rows, n_incomplete = n_rows + len(batch), n_incomplete + n_dropped
             if not len(batch):
                 continue
-            for name, pieces in columns.items():
+            for name in columns:
                 kind = _kind(batch[name].type)
                 first_kind, first_file = kinds.setdefault(name, (kind, file))
                 if kind != first_kind:
                     what = "timestamps" if name == "timestamp" else f"{name} ids"
                     raise UserError(f"{what} are {first_kind} in {first_file} but {kind} in {file}; write all alike")
+            is_above = None if threshold is None else above(np.from_dlpack(batch["rating"]), threshold)
+            if in_order:
+                before = _last_pair(batch, before)
+                if is_above is not None:
+                    batch = batch.filter(pa.array(is_above))
+            elif is_above is not None:
+                all_above.append(is_above)
+            for name, pieces in columns.items():
                 pieces.append(batch[name])
-            if threshold is not None:
-                is_above.append(above(np.from_dlpack(batch["rating"]), threshold))
-    if not columns["user"]:
+    if not n_rows:
         dropped = f"; all {n_incomplete:,} rows lack a value and were dropped" if n_incomplete else ""
         raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}{dropped}; put the whole log there")
     with ThreadPoolExecutor(2) as pool:
         (users, user), (items, item) = pool.map(_number, (columns.pop("user"), columns.pop("item")))
     timestamp = _times(columns["timestamp"]) if "timestamp" in columns else None
-    return Log(users, items, user, item, np.concatenate(is_above) if is_above else None, timestamp, n_incomplete)
+    is_above = np.concatenate(all_above) if all_above else None
+    return Log(users, items, user, item, is_above, timestamp, in_order, n_rows, n_incomplete)
+
+
+def _last_pair(batch: pa.RecordBatch, before: tuple[int, int] | None) -> tuple[int, int]:
+    """User and item of the last row, if rows ascend strictly from the pair `before` on; else an _OutOfOrderError."""
+    if not all(pa.types.is_integer(batch[name].type) for name in ("user", "item")):
+        raise _OutOfOrderError
+    user, item = (np.from_dlpack(batch[name]) for name in ("user", "item"))
+    ascends = (user[1:] > user[:-1]) | ((user[1:] == user[:-1]) & (item[1:] > item[:-1]))
+    if not ascends.all() or (before is not None and before >= (user[0], item[0])):
+        raise _OutOfOrderError
+    return int(user[-1]), int(item[-1])
 
 
 def above(ratings: np.ndarray, threshold: float) -> np.ndarray:
@@ -112,8 +145,8 @@ def _number(pieces: list[pa.Array]) -> tuple[np.ndarray, np.ndarray]:
     if pa.types.is_dictionary(pieces[0].type):
         return _sorted(pa.chunked_array(pieces).unify_dictionaries().combine_chunks())
     ids: list[np.ndarray] = [np.from_dlpack(piece) for piece in pieces]  # to_numpy would import pandas
-    largest = max(piece.max() for piece in ids)
-    if largest >= DENSE_IDS or min(piece.min() for piece in ids) < 0:
+    largest = max(int(piece.max(initial=0)) for piece in ids)
+    if largest >= DENSE_IDS or min(int(piece.min(initial=0)) for piece in ids) < 0:
         return _sorted(pa.array(np.concatenate(ids, dtype=np.int64)).dictionary_encode())
     is_there = np.zeros(largest + 1, dtype=bool)  # several times faster than hashing
     for piece in ids:

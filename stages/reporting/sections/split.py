@@ -10,6 +10,7 @@ from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results
 from stages.reporting.tables import markdown
 from stages.reporting.wording import UNKNOWN, paragraphs
+from stages.run.text import literal
 
 TABLES: TextColumns = {"figures/protocol": ("name", "value")}
 DIGEST = "_sha256"  # ends the name of a digest; all else are counts
@@ -56,7 +57,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
 def how_it_is_split(split: SplitSettings) -> str:
     """Who and what is held out."""
     by = "users" if split.kind == "users" else "users and time"
-    at_cut = "" if split.cut is None else f", with a cut at {split.cut} for all"
+    at_cut = "" if split.cut is None else f", with a cut at {literal(split.cut)} for all"
     held_out = (
         f"This is a split by {by}{at_cut}: training sees nothing of {split.held_out_users:,} users who are held out "
         "for validation, and of as many for test (strong generalization)"
