@@ -10,6 +10,7 @@ from pathlib import Path
 from stages.run.digests import write_digests
 from stages.run.errors import UserError, cannot_write
 from stages.run.locks import PATIENCE, locked
+from stages.run.paths import RAW
 from stages.run.watch import check_unchanged
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -129,8 +130,13 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left unfinished in a folder or below; a process that still runs keeps its own."""
+    """Remove what killed processes left unfinished in a folder or below; a process that still runs keeps its own.
+
+    Raw ratings are passed over: a user may have put files there that are named alike.
+    """
     for leftover in sorted(folder.rglob(f".*{TEMPORARY}")):
+        if RAW in leftover.relative_to(folder).parts:
+            continue
         path = leftover.with_name(leftover.name[1 : -len(TEMPORARY)].removesuffix(OLD))
         if leftover.exists():  # it did not go with a folder above it
             with suppress(UserError, OSError), locked(path):

@@ -6,11 +6,12 @@ PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
 DATA = Path("data")
 REPORTS = Path("reports")
+RAW = "raw"
 
 
 def raw(dataset: str, name: str) -> Path:
     """The raw ratings, a file or a folder of files; a user may put a file there by hand."""
-    return DATA / dataset / "raw" / name
+    return DATA / dataset / RAW / name
 
 
 def partial(dataset: str, name: str) -> Path:

@@ -124,11 +124,12 @@ def test_a_file_that_is_read_while_it_is_replaced_is_not_said_to_be_written(tmp_
 def test_leftovers_of_killed_processes_are_removed_and_files_of_the_users_stay(tmp_path: Path) -> None:
     for name in (".model.part", "models/.dae.part"):
         (tmp_path / name / "below").mkdir(parents=True)
-    for name in (".file.part", "mine.part", ".hidden", "models/dae"):
+    (tmp_path / "raw").mkdir()
+    for name in (".file.part", "mine.part", ".hidden", "models/dae", "raw/.mine.part"):
         (tmp_path / name).write_text("")
     remove_leftovers(tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
-        "mine.part", ".hidden", "models", "models/dae",
+        "mine.part", ".hidden", "models", "models/dae", "raw", "raw/.mine.part",
     }  # fmt: skip
 
 
