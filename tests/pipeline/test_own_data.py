@@ -92,7 +92,7 @@ def write(clone: Clone, form: str) -> tuple[str, dict[str, Any]]:
             folder = folder / "dates"
             for number, (half, unit) in enumerate(zip(halves, ("s", "ns"), strict=True)):
                 (folder / f"day={number}").mkdir(parents=True, exist_ok=True)
-                dated = half.assign(timestamp=pd.to_datetime(half["timestamp"], unit="s").dt.as_unit(unit))
+                dated = half.assign(timestamp=pd.to_datetime(half["timestamp"], unit="s").astype(f"datetime64[{unit}]"))
                 dated.to_parquet(folder / f"day={number}/part.parquet")
             return "mine/dates", {"kind": "parquet", "columns": COLUMNS}
         case "parquet of lists":
