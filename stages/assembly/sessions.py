@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter
 from typing import Any
-from zipfile import ZipFile
 
 import torch
 from tqdm import tqdm
@@ -16,7 +15,7 @@ from stages.codebooks.codebook_codec import CodebookCodec
 from stages.config.params import Params, Recipe
 from stages.config.strict import Variant
 from stages.interfaces.split import Split
-from stages.interfaces.weights import are_finite, save_state, shapes
+from stages.interfaces.weights import digest_of, save_state
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import build_model
 from stages.models.device import choose_precision, threads_for, use_threads
@@ -129,7 +128,7 @@ def run_to_the_end(
         if epoch.epoch % checkpoint_epochs == 0 or is_last:
             with whole_file(checkpoint) as temporary:
                 state = {"fingerprint": fingerprint, "training": training.state_dict(), "facts": is_last and facts}
-                save_state(state, temporary)
+                save_state(state | {"digest": digest_of(state)}, temporary)
     return facts
 
 
@@ -160,29 +159,16 @@ def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str)
     try:
         if not checkpoint.is_file():  # to open a pipe would wait for its other end
             raise ValueError("it is no file")
-        with ZipFile(checkpoint) as archive:
-            if archive.testzip() is not None:  # PyTorch itself checks no CRC
-                raise ValueError("it was changed")
         state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if state["fingerprint"] != fingerprint:
-            print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
-            return None
-        training.load_state_dict(state["training"])
-        if not _is_whole(training) or not isinstance(state["facts"], dict | bool):
-            raise ValueError("it belongs to other layers, or is not finite")
-    except (MemoryError, PermissionError, torch.OutOfMemoryError):
+        is_of_this_training = state["fingerprint"] == fingerprint
+        if is_of_this_training and state.pop("digest") != digest_of(state):
+            raise ValueError("it was changed")
+    except (MemoryError, PermissionError):
         raise
-    except Exception as error:  # damaged bytes can raise anything
+    except Exception as error:  # unpickling damaged bytes can raise anything
         raise UserError(f"{checkpoint} is damaged or no checkpoint; remove it to train from the start") from error
+    if not is_of_this_training:
+        print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
+        return None
+    training.load_state_dict(state["training"])
     return state
-
-
-def _is_whole(training: Training[AutoEncoder]) -> bool:
-    """Whether weights are finite, and the best ones and the optimizer's moments fit the model."""
-    weights, best, moments = training.model.state_dict(), training.best_weights, training.optimizer.state.items()
-    return (
-        shapes(best) in ({}, shapes(weights))
-        and are_finite(best)
-        and are_finite(weights)
-        and all(moment.shape in ((), parameter.shape) for parameter, of in moments for moment in of.values())
-    )

@@ -114,8 +114,10 @@ def load_codec(path: Path) -> FittedCodec:
             arguments[argument] = value
     codec_class = FittedCodec.classes.get(class_name)
     if codec_class is None or not _fits(codec_class, arguments):
-        what = f"holds a {class_name} of {', '.join(arguments)}, which this code does not know"
-        raise damaged(path, what, STAGE)
+        raise UserError(
+            f"{path} holds a {class_name} of {', '.join(arguments)}, which this code does not know; "
+            f"run the stage {STAGE} again"
+        )
     try:
         return codec_class(
             **{name: Transform(**value) if isinstance(value, dict) else value for name, value in arguments.items()}

@@ -1,5 +1,6 @@
 """Weights of models on disk."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from stages.run.digests import checked, damaged
+from stages.run.errors import UserError
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -50,21 +52,41 @@ def load_weights(model: Model, path: Path, stage: str) -> Model:
             raise
         except Exception as error:  # unpickling damaged bytes can raise anything, OSError included
             raise damaged(path, "holds no weights", stage) from error
-    if shapes(weights) != shapes(model.state_dict()):
-        raise damaged(path, "belongs to a model of other layers", stage)
-    if not are_finite(weights):
+    if _shapes(weights) != _shapes(model.state_dict()):
+        raise UserError(f"{path} belongs to a model of other layers; run the stage {stage} again")
+    if not _are_finite(weights):
         raise damaged(path, "holds weights that are not finite", stage)
     model.load_state_dict(weights)
     return model.eval()
 
 
-def are_finite(weights: dict[str, torch.Tensor]) -> bool:
+def digest_of(state: Any) -> str:
+    """SHA-256 of what a checkpoint holds: nested dictionaries and sequences of tensors, numbers and text."""
+    digest = hashlib.sha256()
+
+    def add(value: Any) -> None:
+        match value:
+            case torch.Tensor():
+                digest.update(f"{value.dtype} {tuple(value.shape)}".encode())
+                digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy().data)
+            case dict() | list() | tuple():
+                digest.update(f"{len(value)} of ".encode())
+                for part in value.items() if isinstance(value, dict) else value:
+                    add(part)
+            case _:
+                digest.update(f"{value!r} ".encode())
+
+    add(state)
+    return digest.hexdigest()
+
+
+def _are_finite(weights: dict[str, torch.Tensor]) -> bool:
     """Whether all weights are."""
     # In blocks, because a mask of EASE's whole matrix would take a quarter of its memory once more.
     return all(bool(block.isfinite().all()) for value in weights.values() for block in value.flatten().split(BLOCK))
 
 
-def shapes(weights: Any) -> dict[str, torch.Size] | None:
+def _shapes(weights: Any) -> dict[str, torch.Size] | None:
     """The shape of each tensor by its name; None if `weights` is not a dictionary of tensors."""
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         return None

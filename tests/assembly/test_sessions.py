@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from scipy.sparse import csr_array
 
 from stages.assembly.sessions import run_to_the_end
-from stages.interfaces.weights import save_state
+from stages.interfaces.weights import digest_of, save_state
 from stages.models.autoencoder import AutoEncoder
 from stages.run.errors import UserError
 from stages.training.loop import Training
@@ -39,8 +39,9 @@ def state(checkerboard: csr_array) -> State:
     """A checkpoint's, halfway."""
     stopped = training(checkerboard)
     for _ in itertools.islice(stopped.run(iter), STOPPED_AFTER):
-        state = copy.deepcopy(stopped.state_dict())
-    return {"fingerprint": FINGERPRINT, "training": state, "facts": False}
+        content = copy.deepcopy(stopped.state_dict())
+    state = {"fingerprint": FINGERPRINT, "training": content, "facts": False}
+    return state | {"digest": digest_of(state)}
 
 
 @pytest.fixture(scope="module")
@@ -138,19 +139,21 @@ def with_value(value: object, *keys: str | int) -> Callable[[State], None]:
         ),
         without("training", "model", "output.bias"),
         without("training", "best_weights", "output.bias"),
-        with_value(torch.zeros(3), "training", "model", "output.bias"),
-        with_value(torch.zeros(3), "training", "best_weights", "output.bias"),
+        without("digest"),
+        with_value(torch.zeros(40), "training", "model", "output.bias"),
+        with_value(torch.zeros(40), "training", "best_weights", "output.bias"),
+        with_value(torch.zeros(160), "training", "best_weights", "input_weight"),
         with_value(torch.full((40,), math.nan), "training", "model", "output.bias"),
         with_value(torch.full((40,), math.inf), "training", "best_weights", "output.bias"),
         with_value(torch.zeros(3), "training", "optimizer", "state", 0, "exp_avg"),
         with_value([], "training", "optimizer", "param_groups"),
-        with_value(torch.zeros(3), "training", "generator"),
-        with_value([1, 2], "training", "curve"),
-        with_value("yes", "facts"),
-        with_value(None, "training", "best_weights"),
+        with_value(torch.zeros(5056, dtype=torch.uint8), "training", "generator"),
+        with_value([], "training", "curve"),
+        with_value(0.9, "training", "best_ndcg"),
+        with_value({"seconds": 1.0, "users_per_second": 1}, "facts"),
     ],
 )
-def test_one_that_lacks_something_or_has_other_shapes_is_said(
+def test_one_that_was_edited_is_said(
     checkerboard: csr_array, path: Path, state: State, edit: Callable[[State], None]
 ) -> None:
     edited = copy.deepcopy(state)

@@ -106,7 +106,7 @@ def test_a_full_disk_is_said_in_the_words_of_any_other_write(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("hidden", [[8, 7], [8], [8, 6, 6]])
 def test_weights_of_other_layers_are_said(hidden: list[int], path: Path) -> None:
-    with pytest.raises(UserError, match=r"0\.pt belongs to a model of other layers; remove it and run the stage"):
+    with pytest.raises(UserError, match=r"0\.pt belongs to a model of other layers; run the stage train again"):
         load_weights(initialised(hidden), path, "train")
 
 

@@ -11,7 +11,7 @@ CODEC = "data/tiny/codecs/dae-8/dae-8-kmeans-k4"
 ROWS = "data/tiny/evaluation/quantized/dae-8"
 READERS = [
     ("data/tiny/split/validation_fold_in.npz", "data/tiny/split/test_fold_in.npz", "preprocess", ["train", *DAE]),
-    ("data/tiny/split/test_held_out.npz", "data/tiny/split/test_fold_in.npz", "preprocess", ["fit"]),
+    ("data/tiny/split/test_fold_in.npz", "data/tiny/split/test_held_out.npz", "preprocess", ["fit"]),
     ("data/tiny/models/dae-8/0.pt", "data/tiny/models/dae-8/1.pt", "train", ["evaluate"]),
     ("data/tiny/models/dae-8/0.pt", "data/tiny/models/dae-8/1.pt", "train", ["quantize", *DAE]),
     ("data/tiny/models/rq-vae/0.pt", "data/tiny/models/rq-vae/1.pt", "train", ["budget", *RQ]),
