@@ -1,0 +1,103 @@
+"""What others do while a command runs: they edit params.yaml or code, or run the same command."""
+
+import io
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.faults.interruptions import WRITERS
+from tests.faults.outcomes import RIGHT, Case, Found, Outcome, judged
+from tests.faults.processes import Running, at_event, nothing, replaced, run, stopped
+from tests.faults.workplace import Workplace
+
+EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
+    "preprocess@tiny": (("datasets", "tiny", "split", "held_out_users"), 21),
+    "fit@tiny": (("references", "ease", "l2"), 11.0),
+    "train@tiny-dae-8": (("models", "dae-8", "learning_rate"), 0.03),
+    "quantize@tiny-dae-8": (("quantizers", "kmeans", "seed"), 5),
+    "evaluate@tiny": (("seeds",), [0]),
+    "evaluate-quantized@tiny-dae-8": (("evaluation", "batch_size"), 499),
+    "quantize-items@tiny-dae-8": (("quantized_items", "dae-8"), ["tree"]),
+    "refit@tiny-dae-8": (("refits", "dae-8", "epochs"), 1),
+    "budget@tiny-rq-vae": (("budgets", "rq-vae"), [3]),
+    "report@tiny": (("report", "digits"), 3),
+}
+"""Stage → an entry that it uses, and another value."""
+UNUSED = ("datasets", "far", "split", "seed"), 1
+
+
+def edits(workplace: Workplace, every: int) -> Iterator[Case]:
+    """params.yaml is saved anew before every n-th event of a stage."""
+    for name, (entry, value) in EDITS.items():
+        for number in [*range(1, _events(workplace, name) + 1, every), _events(workplace, name)]:
+            what = f"{name}: {'.'.join(entry)} becomes {value} before event {number}"
+            yield Case("params.yaml edited", what, partial(_edited, name, number, entry, value))
+        what = f"{name}: {'.'.join(UNUSED[0])}, which it does not use, is edited"
+        yield Case("params.yaml edited elsewhere", what, partial(_edited, name, 2, *UNUSED))
+
+
+def pairs(workplace: Workplace, every: int) -> Iterator[Case]:
+    """A command starts while the same one is stopped before its n-th event; then that one goes on."""
+    for name in WRITERS:
+        for number in range(1, _events(workplace, name) + 1, every):
+            yield Case("two at once", f"{name}: the other before event {number}", partial(_paired, name, number))
+
+
+def _events(workplace: Workplace, name: str) -> int:
+    with workplace.copy() as folder:
+        _anew(workplace, folder, name)
+        return run(folder, workplace.commands[name].words, partial(at_event, 0, nothing)).said.count("event ")
+
+
+def _anew(workplace: Workplace, folder: Path, name: str) -> None:
+    progress = workplace.commands[name].progress
+    for path in (folder / "data/tiny").glob(progress) if progress else []:
+        path.unlink()
+
+
+def _edited(name: str, number: int, entry: tuple[str, ...], value: object, workplace: Workplace, folder: Path) -> Found:
+    _anew(workplace, folder, name)
+    params = folder / "params.yaml"
+    text = params.read_text()
+    edit = partial(replaced, params, _with(text, entry, value))
+    ended = run(folder, workplace.commands[name].words, partial(at_event, number, edit))
+    edited = params.read_text() != text
+    if found := judged(ended, r"params\.yaml"):
+        return found
+    if not edited or entry == UNUSED[0]:
+        changed = workplace.changed(folder)
+        return Found(Outcome.WRONG, f"{changed[:3]}") if changed else Found(Outcome.HARMLESS)
+    return Found(Outcome.WRONG, "status 0, although its entry has another value now")
+
+
+def _paired(name: str, number: int, workplace: Workplace, folder: Path) -> Found:
+    _anew(workplace, folder, name)
+    words = workplace.commands[name].words
+    first = Running(folder, words, partial(at_event, number, stopped))
+    first.until(f"event {number}:")
+    second = Running(folder, words)
+    of_second = judged(second.end(), rf"\b{first.process.pid}\b")
+    first.signal(signal.SIGCONT)
+    of_first = judged(first.end(), rf"\b{second.process.pid}\b")
+    if of_first and of_second:
+        return Found(Outcome.STUCK, f"both failed: {of_first}, {of_second}")
+    found = of_first or of_second or Found(Outcome.HARMLESS)
+    if found.outcome in RIGHT and (changed := workplace.changed(folder)):
+        return Found(Outcome.WRONG, f"{', '.join(map(str, changed[:3]))} differ; {found.shown}")
+    return found
+
+
+def _with(text: str, entry: tuple[str, ...], value: object) -> str:
+    yaml = YAML()
+    content = yaml.load(text)
+    place = content
+    for name in entry[:-1]:
+        place = place[name]
+    place[entry[-1]] = value
+    stream = io.StringIO()
+    yaml.dump(content, stream)
+    return stream.getvalue()
