@@ -71,8 +71,7 @@ def forbidden() -> Iterator[Case]:
 def _begin(workplace: Workplace, folder: Path, name: str, number: int) -> dict[Path, bytes]:
     """Set a command to its beginning, without its outputs, as DVC does, or with old ones; what is there now."""
     command = workplace.commands[name]
-    for path in (folder / "data/tiny").glob(command.progress) if command.progress else []:
-        path.unlink()
+    workplace.begin(folder, name)
     keeps = name == "draw"  # it reads its tables there
     for path in [] if keeps else workplace.files(folder, command.outs):
         if number % 2:

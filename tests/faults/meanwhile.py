@@ -49,18 +49,12 @@ def pairs(workplace: Workplace, every: int) -> Iterator[Case]:
 
 def _events(workplace: Workplace, name: str) -> int:
     with workplace.copy() as folder:
-        _anew(workplace, folder, name)
+        workplace.begin(folder, name)
         return run(folder, workplace.commands[name].words, partial(at_event, 0, nothing)).said.count("event ")
 
 
-def _anew(workplace: Workplace, folder: Path, name: str) -> None:
-    progress = workplace.commands[name].progress
-    for path in (folder / "data/tiny").glob(progress) if progress else []:
-        path.unlink()
-
-
 def _edited(name: str, number: int, entry: tuple[str, ...], value: object, workplace: Workplace, folder: Path) -> Found:
-    _anew(workplace, folder, name)
+    workplace.begin(folder, name)
     params = folder / "params.yaml"
     text = params.read_text()
     edit = partial(replaced, params, _with(text, entry, value))
@@ -75,7 +69,7 @@ def _edited(name: str, number: int, entry: tuple[str, ...], value: object, workp
 
 
 def _paired(name: str, number: int, workplace: Workplace, folder: Path) -> Found:
-    _anew(workplace, folder, name)
+    workplace.begin(folder, name)
     words = workplace.commands[name].words
     first = Running(folder, words, partial(at_event, number, stopped))
     first.until(f"event {number}:")

@@ -115,8 +115,10 @@ def start_server() -> None:
 
 def _command(folder: Path, command: list[str], writer: Connection, prepare: Prepare | None) -> None:
     os.chdir(folder)
-    os.dup2(writer.fileno(), 1)
-    os.dup2(writer.fileno(), 2)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(writer.fileno(), number)
+        stream = os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        setattr(sys, name, stream)
     writer.close()
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
@@ -129,22 +131,24 @@ def _command(folder: Path, command: list[str], writer: Connection, prepare: Prep
     runpy.run_module(command[0], run_name="__main__")
 
 
-def at_event(number: int, act: Prepare, below: str = "") -> None:
-    """Act before the process changes the file system for the n-th time in its folder; say each time what it changes.
+def at_event(number: int, act: Prepare, below: str = "", kind: str = "") -> None:
+    """Act before the process changes the file system for the n-th time in its folder, and say what it changes.
 
     Parameters
     ----------
+    number : 0 for every time
     below : counts only changes of paths that hold this
+    kind : counts only events of this name
     """
     folder, count = str(Path.cwd()), 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal count
-        if event in EVENTS or (event == "open" and _writes(arguments)):
+        if (event in EVENTS or (event == "open" and _writes(arguments))) and kind in event:
             paths = [os.path.abspath(os.fsdecode(a)) for a in arguments[:2] if isinstance(a, str | bytes)]  # noqa: PTH100
             if any(path.startswith(folder) and below in path for path in paths):
                 count += 1
-                if count == number or not number:
+                if number in (0, count):
                     names = " ".join(path.removeprefix(folder + os.sep) for path in paths)
                     os.write(2, f"event {count}: {event} {names}\n".encode())
                     act()

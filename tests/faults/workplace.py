@@ -28,7 +28,7 @@ class Command(NamedTuple):
     outs: list[str]
     """Files and folders that it writes, whose bytes are the same in every run."""
     progress: str = ""
-    """What it goes on from, and would have nothing to do with: a pattern below data/tiny."""
+    """What it goes on from: a pattern below data/tiny."""
 
 
 def tiny(name: str, *arguments: str) -> list[str]:
@@ -68,16 +68,20 @@ class Workplace:
             self.said[name] = ended.said
         self.written = {path: _digest(self.undisturbed / path) for path in self.files(self.undisturbed)}
         self._stop_halfway("train@tiny-dae-2", "checkpoints/*dae-2-0*", "dae-2-0.pt")
-        self._stop_halfway("study", "studies/*", ".checkpoint")
+        self._stop_halfway("study", "studies/*", "checkpoint")
 
-    def _stop_halfway(self, name: str, finished: str, checkpoint: str) -> None:
-        for path in (self.undisturbed / "data/tiny").glob(finished):
-            path.unlink()
-        command = self.commands[name]
-        ended = run(self.undisturbed, command.words, partial(at_event, 4, killed, checkpoint))
+    def _stop_halfway(self, name: str, results: str, checkpoint: str) -> None:
+        """Remove the last of these results and kill the command at the checkpoint of the second epoch."""
+        _remove(max((self.undisturbed / "data/tiny").glob(results), key=lambda path: path.stat().st_mtime_ns))
+        renamed = partial(at_event, 2, killed, checkpoint, "os.rename")
+        ended = run(self.undisturbed, self.commands[name].words, renamed)
         assert ended.status == -9, ended
-        for path in self.undisturbed.rglob(".*.part"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def begin(self, folder: Path, name: str) -> None:
+        """Set a command to its beginning: it goes on from nothing."""
+        progress = self.commands[name].progress
+        for path in (folder / "data/tiny").glob(progress) if progress else []:
+            _remove(path)
 
     @contextmanager
     def copy(self) -> Iterator[Path]:
@@ -114,6 +118,10 @@ def leftovers(folder: Path) -> list[Path]:
     strange = [path for path in (folder / "tmp").iterdir() if path.name not in ("fontlist.json", "matplotlib")]
     visible = [path for path in folder.rglob("*.part") if not path.name.startswith(".")]
     return strange + visible
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _digest(path: Path) -> str:
