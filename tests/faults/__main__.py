@@ -22,6 +22,7 @@ from itertools import chain
 from pathlib import Path
 
 from tests.faults import artefacts, hostile, interruptions, meanwhile
+from tests.faults.interruptions import WRITERS
 from tests.faults.outcomes import RIGHT, Case, run_all, table
 from tests.faults.workplace import Workplace
 
@@ -29,11 +30,12 @@ from tests.faults.workplace import Workplace
 def every(workplace: Workplace) -> Iterator[Case]:
     return chain(
         artefacts.cases(workplace, times=2),
-        interruptions.kills(workplace, share=1, moments=20),
-        interruptions.full_disks(workplace, share=1),
-        interruptions.forbidden(),
-        meanwhile.edits(workplace, every=4),
-        meanwhile.pairs(workplace, every=4),
+        artefacts.folder_cases(),
+        interruptions.kills(workplace, WRITERS, share=1, moments=20),
+        interruptions.full_disks(workplace, WRITERS, share=1),
+        interruptions.forbidden(WRITERS),
+        meanwhile.edits(workplace, list(meanwhile.EDITS), every=4),
+        meanwhile.pairs(workplace, WRITERS, every=4),
         hostile.cases(),
     )
 

@@ -94,6 +94,10 @@ def cases(workplace: Workplace, times: int) -> Iterator[Case]:
                 if damage != "swapped" or others:
                     other = random.choice(others or paths)
                     yield _case(artefact, path, other, damage, reader, random)
+
+
+def folder_cases() -> Iterator[Case]:
+    """Folders that changed places, as a whole."""
     for folder, (double, readers) in FOLDERS.items():
         for reader in readers:
             yield _folder_case(Path(folder), Path(double), reader)

@@ -28,9 +28,9 @@ OPTUNA = 90.0
 OLD = b"old\n"
 
 
-def kills(workplace: Workplace, share: float, moments: int) -> Iterator[Case]:
+def kills(workplace: Workplace, names: list[str], share: float, moments: int) -> Iterator[Case]:
     """Kills before events of the file system: all of them, or a share; and at random moments of long commands."""
-    for name in WRITERS:
+    for name in names:
         random = Random(name)
         with workplace.copy() as folder:
             _begin(workplace, folder, name, 1)
@@ -48,12 +48,12 @@ def kills(workplace: Workplace, share: float, moments: int) -> Iterator[Case]:
                 yield Case("kill at a moment", what, partial(_killed_after, name, delay))
 
 
-def full_disks(workplace: Workplace, share: float) -> Iterator[Case]:
+def full_disks(workplace: Workplace, names: list[str], share: float) -> Iterator[Case]:
     """Files that may not grow, and a disk that is full."""
     mountable = can_mount(workplace.folder)
     if not mountable:
         print("full disk: not tried, as this user may not mount one")
-    for name in WRITERS:
+    for name in names:
         random = Random(name)
         for size in SIZES:
             if random.random() < share:
@@ -62,9 +62,9 @@ def full_disks(workplace: Workplace, share: float) -> Iterator[Case]:
                 yield Case("full disk", f"{name}: {size} bytes left", partial(_full, name, size))
 
 
-def forbidden() -> Iterator[Case]:
+def forbidden(names: list[str]) -> Iterator[Case]:
     """Folders in which nothing may be made."""
-    for name in WRITERS:
+    for name in names:
         yield Case("read-only folder", name, partial(_read_only, name))
 
 

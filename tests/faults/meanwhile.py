@@ -9,7 +9,6 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.faults.interruptions import WRITERS
 from tests.faults.outcomes import RIGHT, Case, Found, Outcome, judged
 from tests.faults.processes import Running, at_event, nothing, replaced, run, stopped
 from tests.faults.workplace import Workplace
@@ -30,9 +29,10 @@ EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
 UNUSED = ("datasets", "far", "split", "seed"), 1
 
 
-def edits(workplace: Workplace, every: int) -> Iterator[Case]:
+def edits(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
     """params.yaml is saved anew before every n-th event of a stage."""
-    for name, (entry, value) in EDITS.items():
+    for name in names:
+        entry, value = EDITS[name]
         for number in [*range(1, _events(workplace, name) + 1, every), _events(workplace, name)]:
             what = f"{name}: {'.'.join(entry)} becomes {value} before event {number}"
             yield Case("params.yaml edited", what, partial(_edited, name, number, entry, value))
@@ -40,9 +40,9 @@ def edits(workplace: Workplace, every: int) -> Iterator[Case]:
         yield Case("params.yaml edited elsewhere", what, partial(_edited, name, 2, *UNUSED))
 
 
-def pairs(workplace: Workplace, every: int) -> Iterator[Case]:
+def pairs(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
     """A command starts while the same one is stopped before its n-th event; then that one goes on."""
-    for name in WRITERS:
+    for name in names:
         for number in range(1, _events(workplace, name) + 1, every):
             yield Case("two at once", f"{name}: the other before event {number}", partial(_paired, name, number))
 
