@@ -30,7 +30,7 @@ from tests.faults.workplace import Workplace
 def every(workplace: Workplace) -> Iterator[Case]:
     return chain(
         artefacts.cases(workplace, times=2),
-        artefacts.folder_cases(),
+        artefacts.folder_cases(workplace),
         interruptions.kills(workplace, WRITERS, share=1, moments=20),
         interruptions.full_disks(workplace, WRITERS, share=1),
         interruptions.forbidden(WRITERS),

@@ -78,10 +78,11 @@ FOLDERS = {
 def cases(workplace: Workplace, times: int) -> Iterator[Case]:
     """Each damage of each kind of artefact, of a file and for a reader drawn anew each time."""
     for artefact in ARTEFACTS:
+        readers = [reader for reader in artefact.readers if reader in workplace.commands]
         paths = sorted(path.relative_to(workplace.undisturbed) for path in workplace.undisturbed.glob(artefact.pattern))
         paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
-        if not paths:
-            print(f"there are no {artefact.kind} at {artefact.pattern}")
+        if not paths or not readers:
+            print(f"not tried: {artefact.kind}")
             continue
         endings = {path.suffix for path in paths}
         edits = {name for ending in endings for name in EDITS.get(ending, {})}
@@ -89,18 +90,19 @@ def cases(workplace: Workplace, times: int) -> Iterator[Case]:
                        "swapped", "unreadable"]:  # fmt: skip
             for time in range(times):
                 random = Random(f"{artefact.kind} {damage} {time}")
-                path, reader = random.choice(paths), random.choice(artefact.readers)
+                path, reader = random.choice(paths), random.choice(readers)
                 others = [other for other in paths if other.suffix == path.suffix and other != path]
                 if damage != "swapped" or others:
                     other = random.choice(others or paths)
                     yield _case(artefact, path, other, damage, reader, random)
 
 
-def folder_cases() -> Iterator[Case]:
+def folder_cases(workplace: Workplace) -> Iterator[Case]:
     """Folders that changed places, as a whole."""
     for folder, (double, readers) in FOLDERS.items():
         for reader in readers:
-            yield _folder_case(Path(folder), Path(double), reader)
+            if reader in workplace.commands:
+                yield _folder_case(Path(folder), Path(double), reader)
 
 
 def _case(artefact: Artefact, path: Path, other: Path, damage: str, reader: str, random: Random) -> Case:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -52,15 +52,20 @@ class Workplace:
     """Every command has run once, undisturbed; copies are harmed.
 
     One training (dae-2) and one of a study's are stopped halfway: their checkpoints wait for the next run.
+
+    Parameters
+    ----------
+    without : commands to go without; to draw figures takes longer than all the rest
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, without: Collection[str] = ()) -> None:
         self.folder = folder
         self.numbers = count()
         clone = Clone(_new(folder / "undisturbed"))
         _reduce(clone)
         self.undisturbed = clone.folder
-        self.commands = _stages(clone.folder) | COMMANDS
+        commands = _stages(clone.folder) | COMMANDS
+        self.commands = {name: command for name, command in commands.items() if name not in without}
         self.said: dict[str, str] = {}
         for name, command in self.commands.items():
             ended = run(clone.folder, command.words)
