@@ -70,7 +70,7 @@ FOLDERS = {
     "data/tiny/evaluation/models/dae-8": ("data/tiny/evaluation/models/other-8", ["report@tiny"]),
     "data/tiny/evaluation/models/dae-8/dae-8": ("data/tiny/evaluation/models/other-8/other-8", ["report@tiny"]),
     "data/tiny/evaluation/refits/dae-8": ("data/tiny/evaluation/budgets/rq-vae", ["report@tiny"]),
-    "data/tiny/codecs/dae-8/dae-8-kmeans-k4": ("data/tiny/codecs/dae-8/dae-8-kmeans-k16", ["refit@tiny-dae-8"]),
+    "data/tiny/codecs/dae-8/dae-8-kmeans-k4": ("data/tiny/codecs/dae-8/dae-8-lsq-1b", ["refit@tiny-dae-8"]),
 }
 """Folders that can be confused: folder → its double, and who reads it."""
 

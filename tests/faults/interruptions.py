@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.outcomes import Case, Found, Outcome, judged
-from tests.faults.processes import Running, at_event, killed, limited_files, nothing, run, without_privileges
+from tests.faults.processes import Running, at_event, killed, limited_files, run, without_privileges
 from tests.faults.workplace import Workplace, leftovers
 
 WRITERS = [
@@ -21,6 +21,8 @@ WRITERS = [
     "budget@tiny-rq-vae", "report@tiny", "sweep", "study", "draw",
 ]  # fmt: skip
 LONG = ["train@tiny-rq-vae", "sweep", "study", "refit@tiny-dae-8", "report@tiny"]
+SECONDS = 2.0
+"""Within which a command is killed at a moment; the shortest takes a tenth of it."""
 SIZES = [300, 1_000, 3_000, 10_000, 30_000, 100_000]
 """Bytes to which files may grow, or which a disk has left."""
 OPTUNA = 90.0
@@ -32,18 +34,13 @@ def kills(workplace: Workplace, names: list[str], share: float, moments: int) ->
     """Kills before events of the file system: all of them, or a share; and at random moments of long commands."""
     for name in names:
         random = Random(name)
-        with workplace.copy() as folder:
-            _begin(workplace, folder, name, 1)
-            started = time.monotonic()
-            said = run(folder, workplace.commands[name].words, partial(at_event, 0, nothing)).said
-            seconds = time.monotonic() - started
-        events = said.count("event ") + 1
-        for number in range(1, events):
+        events = workplace.events(name)
+        for number in range(1, events + 1):
             if random.random() < share:
                 yield Case("kill at an event", f"{name}: event {number} of {events}", partial(_killed, name, number))
         if name in LONG:
             for _ in range(moments):
-                delay = random.uniform(0, seconds)
+                delay = random.uniform(0, SECONDS)
                 what = f"{name}: after {delay:.3f} s"
                 yield Case("kill at a moment", what, partial(_killed_after, name, delay))
 

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tests.faults.outcomes import RIGHT, Case, Found, Outcome, judged
-from tests.faults.processes import Running, at_event, nothing, replaced, run, stopped
+from tests.faults.processes import Running, at_event, replaced, run, stopped
 from tests.faults.workplace import Workplace
 
 EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
@@ -33,7 +33,7 @@ def edits(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
     """params.yaml is saved anew before every n-th event of a stage."""
     for name in names:
         entry, value = EDITS[name]
-        for number in [*range(1, _events(workplace, name) + 1, every), _events(workplace, name)]:
+        for number in [*range(1, workplace.events(name) + 1, every), workplace.events(name)]:
             what = f"{name}: {'.'.join(entry)} becomes {value} before event {number}"
             yield Case("params.yaml edited", what, partial(_edited, name, number, entry, value))
         what = f"{name}: {'.'.join(UNUSED[0])}, which it does not use, is edited"
@@ -43,14 +43,8 @@ def edits(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
 def pairs(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
     """A command starts while the same one is stopped before its n-th event; then that one goes on."""
     for name in names:
-        for number in range(1, _events(workplace, name) + 1, every):
+        for number in range(1, workplace.events(name) + 1, every):
             yield Case("two at once", f"{name}: the other before event {number}", partial(_paired, name, number))
-
-
-def _events(workplace: Workplace, name: str) -> int:
-    with workplace.copy() as folder:
-        workplace.begin(folder, name)
-        return run(folder, workplace.commands[name].words, partial(at_event, 0, nothing)).said.count("event ")
 
 
 def _edited(name: str, number: int, entry: tuple[str, ...], value: object, workplace: Workplace, folder: Path) -> Found:

@@ -29,7 +29,7 @@ def wrong(workplace: Workplace, cases: Iterable[Case], number: int) -> list[str]
 
 
 def test_a_damaged_file_is_named_or_harmless(workplace: Workplace) -> None:
-    assert wrong(workplace, artefacts.cases(workplace, times=1), 20) == []
+    assert wrong(workplace, artefacts.cases(workplace, times=1), 12) == []
 
 
 def test_folders_that_changed_places_are_noticed(workplace: Workplace) -> None:
@@ -37,20 +37,20 @@ def test_folders_that_changed_places_are_noticed(workplace: Workplace) -> None:
 
 
 def test_a_killed_command_leaves_nothing_half_written_and_goes_on(workplace: Workplace) -> None:
-    assert wrong(workplace, interruptions.kills(workplace, SHORT, share=0.5, moments=1), 8) == []
+    assert wrong(workplace, interruptions.kills(workplace, SHORT, share=1, moments=2), 5) == []
 
 
 def test_a_full_disk_or_a_forbidden_folder_is_said_and_the_next_run_recovers(workplace: Workplace) -> None:
     cases = chain(interruptions.full_disks(workplace, SHORT, share=1), interruptions.forbidden(SHORT))
-    assert wrong(workplace, cases, 6) == []
+    assert wrong(workplace, cases, 4) == []
 
 
 def test_params_yaml_edited_while_a_stage_runs_is_said(workplace: Workplace) -> None:
-    assert wrong(workplace, meanwhile.edits(workplace, SHORT, every=4), 4) == []
+    assert wrong(workplace, meanwhile.edits(workplace, SHORT, every=4), 3) == []
 
 
 def test_of_two_at_once_one_ends_right_and_the_other_names_it(workplace: Workplace) -> None:
-    assert wrong(workplace, meanwhile.pairs(workplace, SHORT, every=4), 4) == []
+    assert wrong(workplace, meanwhile.pairs(workplace, SHORT, every=4), 2) == []
 
 
 def test_what_nobody_means_well_is_said(workplace: Workplace) -> None:

@@ -13,11 +13,14 @@ from typing import NamedTuple
 
 from dvc.repo import Repo
 
-from tests.faults.processes import Ended, at_event, killed, run
+from tests.faults.processes import Ended, at_event, killed, nothing, run
 from tests.pipeline.clone import DAE, PRODUCT, RESIDUAL, Clone
 
 DIFFERS = ("run.md", ".part", ".lock")
 """Endings of files that may differ from run to run: run facts, and what a killed process leaves."""
+
+
+COPIED = ("data", "reports", "params.yaml", "dvc.yaml")
 
 
 class Command(NamedTuple):
@@ -67,6 +70,7 @@ class Workplace:
         commands = _stages(clone.folder) | COMMANDS
         self.commands = {name: command for name, command in commands.items() if name not in without}
         self.said: dict[str, str] = {}
+        self.counted: dict[str, int] = {}
         for name, command in self.commands.items():
             ended = run(clone.folder, command.words)
             assert ended.status == 0, (name, ended)
@@ -90,8 +94,11 @@ class Workplace:
 
     @contextmanager
     def copy(self) -> Iterator[Path]:
-        folder = self.folder / str(next(self.numbers))
-        shutil.copytree(self.undisturbed, folder, symlinks=True, ignore=shutil.ignore_patterns(".git", ".dvc"))
+        folder = _new(self.folder / str(next(self.numbers)))
+        for name in COPIED:
+            source = self.undisturbed / name
+            (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
+        (folder / "stages").symlink_to(self.undisturbed / "stages")
         try:
             yield folder
         finally:
@@ -116,6 +123,15 @@ class Workplace:
 
     def run(self, folder: Path, name: str) -> Ended:
         return run(folder, self.commands[name].words)
+
+    def events(self, name: str) -> int:
+        """How often a command changes the file system, from its beginning."""
+        if name not in self.counted:
+            with self.copy() as folder:
+                self.begin(folder, name)
+                ended = run(folder, self.commands[name].words, partial(at_event, 0, nothing))
+            self.counted[name] = ended.said.count("event ")
+        return self.counted[name]
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -154,6 +170,10 @@ def _reduce(clone: Clone) -> None:
     }
     params["references"]["ease"] = {"kind": "ease", "l2": 10.0}
     params["quantized_models"] = {"dae-8": "all", "other-8": ["pq-4x2"]}
+    params["quantizers"]["kmeans"]["codes"] = [4]
+    params["quantizers"]["scalar"]["types"] = ["8bit", "1bit"]
+    params["quantizers"]["pca"]["bytes"] = [4]
+    params["quantizers"]["history"]["bytes"] = [8]
     params["sweep"] |= {"trials": 3, "epochs": [2, 4]}
     params["report"]["bootstrap_resamples"] = 100
     for dataset in params["datasets"].values():
