@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ WRITERS = [
     "budget@tiny-rq-vae", "report@tiny", "sweep", "study", "draw",
 ]  # fmt: skip
 LONG = ["train@tiny-rq-vae", "sweep", "study", "refit@tiny-dae-8", "report@tiny"]
-SECONDS = 2.0
-"""Within which a command is killed at a moment; the shortest takes a tenth of it."""
 SIZES = [300, 1_000, 3_000, 10_000, 30_000, 100_000]
 """Bytes to which files may grow, or which a disk has left."""
 OPTUNA = 90.0
@@ -40,9 +37,9 @@ def kills(workplace: Workplace, names: list[str], share: float, moments: int) ->
                 yield Case("kill at an event", f"{name}: event {number} of {events}", partial(_killed, name, number))
         if name in LONG:
             for _ in range(moments):
-                delay = random.uniform(0, SECONDS)
-                what = f"{name}: after {delay:.3f} s"
-                yield Case("kill at a moment", what, partial(_killed_after, name, delay))
+                share_of_time = random.random()
+                what = f"{name}: after {share_of_time:.0%} of its time"
+                yield Case("kill at a moment", what, partial(_killed_after, name, share_of_time))
 
 
 def full_disks(workplace: Workplace, names: list[str], share: float) -> Iterator[Case]:
@@ -112,11 +109,11 @@ def _killed(name: str, number: int, workplace: Workplace, folder: Path) -> Found
     return _after_kill(workplace, folder, name, before, ended.said)
 
 
-def _killed_after(name: str, delay: float, workplace: Workplace, folder: Path) -> Found:
-    before = _begin(workplace, folder, name, int(delay * 1000))
+def _killed_after(name: str, share_of_time: float, workplace: Workplace, folder: Path) -> Found:
+    before = _begin(workplace, folder, name, int(share_of_time * 1000))
     running = Running(folder, workplace.commands[name].words)
-    time.sleep(delay)
-    running.signal(signal.SIGKILL)
+    time.sleep(share_of_time * workplace.seconds[name])
+    running.kill()
     return _after_kill(workplace, folder, name, before, running.end().said)
 
 

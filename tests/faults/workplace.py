@@ -4,6 +4,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -70,9 +71,12 @@ class Workplace:
         commands = _stages(clone.folder) | COMMANDS
         self.commands = {name: command for name, command in commands.items() if name not in without}
         self.said: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
         self.counted: dict[str, int] = {}
         for name, command in self.commands.items():
+            started = time.monotonic()
             ended = run(clone.folder, command.words)
+            self.seconds[name] = time.monotonic() - started
             assert ended.status == 0, (name, ended)
             self.said[name] = ended.said
         self.written = {path: _digest(self.undisturbed / path) for path in self.files(self.undisturbed)}
