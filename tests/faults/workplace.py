@@ -79,7 +79,7 @@ class Workplace:
             self.seconds[name] = time.monotonic() - started
             assert ended.status == 0, (name, ended)
             self.said[name] = ended.said
-        self.written = {path: _digest(self.undisturbed / path) for path in self.files(self.undisturbed)}
+        self.written = self.digests(self.undisturbed)
         self._stop_halfway("train@tiny-dae-2", "checkpoints/*dae-2-0*", "dae-2-0.pt")
         self._stop_halfway("study", "studies/*", "checkpoint")
 
@@ -89,6 +89,8 @@ class Workplace:
         renamed = partial(at_event, 2, killed, checkpoint, "os.rename")
         ended = run(self.undisturbed, self.commands[name].words, renamed)
         assert ended.status == -9, ended
+        for path in (self.undisturbed / "data/tiny").rglob(".*.part"):
+            _remove(path)
 
     def begin(self, folder: Path, name: str) -> None:
         """Set a command to its beginning: it goes on from nothing."""
@@ -119,9 +121,12 @@ class Workplace:
             if (path.is_file() or path.is_symlink()) and not path.name.endswith(DIFFERS)
         )
 
+    def digests(self, folder: Path) -> dict[Path, str]:
+        return {path: _digest(folder / path) for path in self.files(folder)}
+
     def changed(self, folder: Path, but: Iterable[Path] = ()) -> list[Path]:
         """The files that are not as in the undisturbed run, but for these and what is below them."""
-        found = {path: _digest(folder / path) for path in self.files(folder)}
+        found = self.digests(folder)
         differ = [path for path in {*found, *self.written} if found.get(path) != self.written.get(path)]
         return sorted(path for path in differ if not any(path.is_relative_to(other) for other in but))
 
