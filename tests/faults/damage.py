@@ -90,7 +90,7 @@ def json_edits() -> dict[str, Damage]:
     def edit(change: Callable[[Any, str], Any]) -> Damage:
         def damage(path: Path, random: Random) -> str:
             content = json.loads(path.read_text())
-            key = random.choice(list(content))
+            key = random.choice([key for key in content if not isinstance(content[key], str)] or list(content))
             path.write_text(json.dumps(change(content, key), indent=2))
             return f"{key}"
 
@@ -112,9 +112,10 @@ def frame_edits(
     def edit(change: Callable[[pd.DataFrame, str], pd.DataFrame]) -> Damage:
         def damage(path: Path, random: Random) -> str:
             frame = read(path)
-            name = random.choice(list(frame.columns))
+            # In a column of text any other text could be right.
+            name = random.choice(list(map(str, frame.select_dtypes("number"))) or list(frame.columns))
             write(change(frame, name), path)
-            return str(name)
+            return name
 
         return damage
 
@@ -122,7 +123,7 @@ def frame_edits(
         "column renamed": edit(lambda frame, name: frame.rename(columns={name: f"{name}_"})),
         "column dropped": edit(lambda frame, name: frame.drop(columns=name)),
         "no rows": edit(lambda frame, _: frame[:0]),
-        "text": edit(lambda frame, name: frame.assign(**{str(name): "x"})),
+        "text": edit(lambda frame, name: frame.assign(**{name: "x"})),
         "nothing": edit(lambda frame, name: frame.assign(**{name: None})),
         "last row dropped": edit(lambda frame, _: frame[:-1]),
         "numbers raised": edit(lambda frame, _: frame.assign(**{
@@ -224,7 +225,7 @@ def archive_edits() -> dict[str, Damage]:
 
 EDITS: dict[str, dict[str, Damage]] = {
     ".json": json_edits(),
-    ".csv": frame_edits(lambda path: pd.read_csv(path, dtype=str), lambda frame, path: frame.to_csv(path, index=False)),
+    ".csv": frame_edits(pd.read_csv, lambda frame, path: frame.to_csv(path, index=False)),
     ".parquet": frame_edits(pd.read_parquet, lambda frame, path: frame.to_parquet(path, index=False)),
     ".npz": array_edits(),
     ".pt": tensor_edits(),

@@ -26,6 +26,8 @@ EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
     "report@tiny": (("report", "digits"), 3),
 }
 """Stage → an entry that it uses, and another value."""
+GRACE = 5.0
+"""Seconds for the second of two commands, before the first goes on."""
 UNUSED = ("datasets", "far", "split", "seed"), 1
 
 
@@ -69,9 +71,11 @@ def _paired(name: str, number: int, workplace: Workplace, folder: Path) -> Found
     first = Running(folder, words, partial(at_event, number, stopped))
     first.until(f"event {number}:")
     second = Running(folder, words)
-    of_second = judged(second.end(), rf"\b{first.process.pid}\b")
+    second.until("error: ", GRACE)
     first.signal(signal.SIGCONT)
-    of_first = judged(first.end(), rf"\b{second.process.pid}\b")
+    # A lock is without a name for the moment before its process writes it there.
+    of_second = judged(second.end(), rf"\b{first.process.pid}\b|process unknown")
+    of_first = judged(first.end(), rf"\b{second.process.pid}\b|process unknown")
     if of_first and of_second:
         return Found(Outcome.STUCK, f"both failed: {of_first}, {of_second}")
     found = of_first or of_second or Found(Outcome.HARMLESS)

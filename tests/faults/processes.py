@@ -54,36 +54,37 @@ class Running:
         self.said = b""
 
     def until(self, text: str, limit: float = LIMIT) -> bool:
-        """Wait until it says this; False if it ends before."""
-        return self._read(limit, text.encode())
+        """Wait until it says this; False if it ends before, or hangs."""
+        while text.encode() not in self.said:
+            if not self._read(limit):
+                return False
+        return True
 
     def end(self, limit: float = LIMIT) -> Ended:
-        self._read(limit, None)
-        self.process.join(5)
-        status = self.process.exitcode
-        if status is None:
+        end = time.monotonic() + limit
+        while self._read(end - time.monotonic()):
+            pass
+        hangs = time.monotonic() > end
+        if hangs:
             self.kill()
+        self.process.join()
         self.reader.close()
-        return Ended(status, self.said.decode(errors="replace"))
+        return Ended(None if hangs else self.process.exitcode, self.said.decode(errors="replace"))
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.join()
 
     def signal(self, number: int) -> None:
         if self.process.pid:
             os.kill(self.process.pid, number)
 
-    def _read(self, limit: float, text: bytes | None) -> bool:
-        end = time.monotonic() + limit
-        while text is None or text not in self.said:
-            if not select.select([self.reader], [], [], max(0, end - time.monotonic()))[0]:
-                return False
-            block = os.read(self.reader.fileno(), 65536)
-            if not block:
-                return False
-            self.said += block
-        return True
+    def _read(self, limit: float) -> bool:
+        """Read what it says next; False at its end, or where it says nothing for so long."""
+        if not select.select([self.reader], [], [], max(0, limit))[0]:
+            return False
+        block = os.read(self.reader.fileno(), 65536)
+        self.said += block
+        return bool(block)
 
 
 def run(folder: Path, command: list[str], prepare: Prepare | None = None, limit: float = LIMIT) -> Ended:
