@@ -5,7 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.faults.damage import ANY, EDITS, PLAUSIBLE, with_digest
+from tests.faults.damage import ANY, with_digest
+from tests.faults.edits import EDITS, PLAUSIBLE
 from tests.faults.outcomes import Case, Found, Outcome, judged
 from tests.faults.processes import run, without_privileges
 from tests.faults.workplace import Workplace
