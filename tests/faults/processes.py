@@ -21,7 +21,10 @@ from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import RLock
 from typing import NamedTuple
+
+from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 60.0
@@ -125,6 +128,7 @@ def _command(folder: Path, command: list[str], writer: Connection, prepare: Prep
     temporary.mkdir(exist_ok=True)
     os.environ["TMPDIR"] = os.environ["MPLCONFIGDIR"] = str(temporary)
     tempfile.tempdir = None
+    tqdm.set_lock(RLock())  # its own has semaphores, of which a killed process leaves some behind
     if prepare:
         prepare()
     sys.argv = command
