@@ -32,7 +32,7 @@ class Hostile(NamedTuple):
     memory: int | None = None
     """Bytes, a limit."""
     never: str = ""
-    """A pattern that the report and what is said may not hold."""
+    """A pattern that the report and its page may not hold."""
     fails: bool = True
     """Whether status 0 would be wrong; else it has to end as if undisturbed."""
 
@@ -77,7 +77,6 @@ HOSTILE = [
     Hostile("null as key", CHECK, lambda text: text + "\n~: 1\n"),
     Hostile("a seed that is not a number", CHECK, _seed(".nan")),
     Hostile("an infinite seed", CHECK, _seed(".inf")),
-    Hostile("NUL in the title", CHECK, _title('"a\\0b"')),
     Hostile("nothing", CHECK, _whole("")),
     Hostile("a list of everything", CHECK, _whole("- 1\n- 2\n")),
     Hostile("a megabyte without an end", CHECK, _whole('"' + "x" * 2**20)),
@@ -96,6 +95,7 @@ HOSTILE = [
     *(Hostile(f"in the title: {value[:12]}", REPORT, _title(repr(value)), never=re.escape(value), fails=False)
       for value in ("<script>alert(1)</script>", "![x](https://x.example/x.png)", "<img src=x>")),
     Hostile("a heading in the title", REPORT, _title('"a\\n\\n# b"'), never=r"(?m)^# b", fails=False),
+    Hostile("NUL in the title", REPORT, _title('"a\\0b"'), never="\0", fails=False),
     Hostile("ANSI codes in the title", REPORT, _title('"\\e[31m"'), never="\x1b", fails=False),
     *(Hostile(f"ASCII locale: {words[0]}", words, environment=ASCII, fails=False)
       for words in (REPORT, tiny("commands.draw"), tiny("preprocess"), [*ADVISE, "50_000_000"])),
@@ -125,17 +125,18 @@ def _judge(hostile: Hostile, workplace: Workplace, folder: Path) -> Found:
         params.write_text(changed)
     temporary = {"TMPDIR": str(folder)} | hostile.environment
     ended = run_afresh(folder, hostile.words, temporary, hostile.memory)
-    found = judged(ended, must_not=r"\x1b|\0")
+    found = judged(ended)
     name = next((name for name, command in workplace.commands.items() if command.words == hostile.words), "")
     outside = folder.parent / "x"
     if outside.exists():
         shutil.rmtree(outside)
         return Found(Outcome.WRONG, f"wrote {outside}")
+    if re.search(r"[\0\x1b]", ended.said):
+        return Found(Outcome.WRONG, f"control codes in {ended.said[-200:]!r}")
     if hostile.never:
-        texts = [ended.said, *(path.read_text() for path in (folder / "reports/tiny").glob("*.[mh][dt]*"))]
-        if shown := [text for text in texts if re.search(hostile.never, text)]:
-            return Found(Outcome.WRONG, f"raw: {re.search(hostile.never, shown[0])}")
-        return found or Found(Outcome.HARMLESS)
+        texts = [(folder / "reports/tiny" / name).read_text() for name in ("report.md", "frontier.html")]
+        raw = [match for text in texts if (match := re.search(hostile.never, text))]
+        return Found(Outcome.WRONG, f"as it is: {raw}") if raw else found or Found(Outcome.HARMLESS)
     found = after(workplace, folder, name, [], found, ended.said)
     if hostile.fails and found.outcome is Outcome.HARMLESS:
         return Found(Outcome.WRONG, f"status 0: {ended.said[-200:]}")
