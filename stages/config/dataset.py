@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -94,15 +94,8 @@ class MovieLensFormat(Strict):
     member: Annotated[str, Field(pattern=r"(^|/)(ratings\.csv|ratings\.dat|u\.data)$")]
     """The ratings inside the archive; its name tells how they are laid out."""
 
-    @property
-    def has_ratings(self) -> bool:
-        """Whether there are ratings to compare with a threshold."""
-        return True
-
-    @property
-    def has_timestamps(self) -> bool:
-        """Whether there are timestamps to split by."""
-        return True
+    has_ratings: ClassVar = True
+    has_timestamps: ClassVar = True
 
 
 class Columns(Strict):
@@ -223,15 +216,8 @@ class NpzFormat(Strict):
 
     kind: Literal["npz"]
 
-    @property
-    def has_ratings(self) -> bool:
-        """Whether there are ratings to compare with a threshold."""
-        return True
-
-    @property
-    def has_timestamps(self) -> bool:
-        """Whether there are timestamps to split by."""
-        return False
+    has_ratings: ClassVar = True
+    has_timestamps: ClassVar = False
 
 
 Format = Annotated[

@@ -69,7 +69,7 @@ def machine() -> dict[str, object]:
 
 def read(path: Path) -> Facts:
     """Read the facts from a run.md; empty if the file is missing or, with a warning, has no facts."""
-    if not path.exists():
+    if not path.is_file():
         return {}
     text = path.read_text(encoding="utf-8", errors="replace")
     block = re.search(r"^```json\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)

@@ -86,6 +86,8 @@ def parse(text: str, path: Path) -> Any:
             f"{path} stands for more than {MOST_VALUES:,} values, as an alias counts for all that it names; "
             "write it with fewer aliases"
         ) from error
+    except TypeError as error:  # a list of mappings, which can be no key
+        raise UserError(f"{path} is not valid YAML: a list or a mapping is a key; keys are words") from error
     except (YAMLError, ValueError) as error:
         raise UserError(f"{path} is not valid YAML: {_fault(error)}") from error
     return content

@@ -88,6 +88,8 @@ def split_by_time(
     share: float,
     seed: int,
     cut: int | None = None,
+    of_item: int = 1,
+    core: bool = False,
 ) -> tuple[list[int], list[int], Pairs, list[tuple[Pairs, Pairs]]]:
     """The same, but the last share of a held-out user's items is held out; or with a cut all new ones from it on.
 
@@ -102,7 +104,7 @@ def split_by_time(
             [row for row in ratings if cut is not None and row[3] >= cut],
         )
     )
-    past = enough(past, at_least)[0]
+    past = enough(past, at_least, of_item, core)[0]
     users = permuted({user for user, *_ in past}, seed)
     if cut is not None:
         known = {row[:2] for row in past}

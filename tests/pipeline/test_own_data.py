@@ -3,7 +3,7 @@
 import gzip
 import json
 import zipfile
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
@@ -90,9 +90,10 @@ def write(clone: Clone, form: str) -> tuple[str, dict[str, Any]]:
             return "mine/parquet", {"kind": "parquet", "columns": COLUMNS}
         case "folder of parquet, dates of several units":
             folder = folder / "dates"
-            for number, (half, unit) in enumerate(zip(halves, ("s", "ns"), strict=True)):
+            units: list[Literal["datetime64[s]", "datetime64[ns]"]] = ["datetime64[s]", "datetime64[ns]"]
+            for number, (half, unit) in enumerate(zip(halves, units, strict=True)):
                 (folder / f"day={number}").mkdir(parents=True, exist_ok=True)
-                dated = half.assign(timestamp=pd.to_datetime(half["timestamp"], unit="s").dt.as_unit(unit))
+                dated = half.assign(timestamp=pd.to_datetime(half["timestamp"], unit="s").astype(unit))
                 dated.to_parquet(folder / f"day={number}/part.parquet")
             return "mine/dates", {"kind": "parquet", "columns": COLUMNS}
         case "parquet of lists":

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -410,6 +411,28 @@ def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -
     clone.write_params()
     assert clone.stage("commands.sweep", "--model", "dae-8").startswith("trial 3 of 4")
     assert (folder / "trials.csv").read_bytes() == unbroken
+
+
+def test_a_sweep_that_was_killed_goes_on_at_once_and_ends_as_one_that_was_not(clone: Clone) -> None:
+    clone.params["sweep"]["epochs"] = [100, 200]  # so that it takes some seconds
+    clone.write_params()
+    clone.stage("commands.sweep", "--model", "dae-8")
+    trials = clone.folder / "reports/tiny/sweeps/dae-8/trials.csv"
+    unbroken = trials.read_bytes()
+    shutil.rmtree(clone.folder / "data/tiny/sweeps/dae-8")
+    process = clone.start("python", "-m", "stages.commands.sweep", "--dataset", "tiny", "--model", "dae-8")
+    while not list(clone.folder.glob("data/tiny/sweeps/dae-8/[!.]*/trials.json")):  # the first trial has ended
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
+    second = clone.complaint("stages.commands.sweep", "--dataset", "tiny", "--model", "dae-8")
+    assert f"data/tiny/sweeps/dae-8 is being written by process {process.pid} (" in second
+    process.kill()
+    process.wait()
+    assert "trial 1 of 4" not in clone.stage("commands.sweep", "--model", "dae-8")
+    assert trials.read_bytes() == unbroken
+    clone.params["sweep"]["epochs"] = [5, 10]
+    clone.write_params()
 
 
 def test_a_sweep_of_other_ranges_begins_anew(clone: Clone) -> None:

@@ -56,6 +56,7 @@ def test_what_is_nested_without_end_is_refused(text: str) -> None:
         ),
         ("run: [", "line 1, column 7: "),
         ("a: 1\na: 2", 'line 2, column 1: found duplicate key "a"'),
+        ("? [{a: 1}]\n: 2", "a list or a mapping is a key; keys are words"),
         ("a: \x1b", "unacceptable character #x001b: special characters are not allowed position 3"),
     ],
 )

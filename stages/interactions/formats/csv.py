@@ -5,10 +5,10 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
@@ -22,17 +22,20 @@ from stages.run.errors import UserError
 LINE_ENDS = b"\r\n"
 TWO_COLONS, ONE_BYTE = b"::", b"\x1f"  # Arrow knows separators of one byte
 TYPES = [(pa.int32(), pa.int32()), *((pa.int64(), time) for time in TIMES)]
-"""Of integer ids and of times, in the order in which they are tried: 32 bits where all of a block fit."""
+"""Of integer ids and of times, in the order in which they are tried: 32 bits as long as all fit."""
 
 
-class Header(NamedTuple):
-    """What the first record of a file tells."""
+@dataclass
+class Header:
+    """What the first record of a file tells, and the blocks so far."""
 
     fields: list[str]
     numbers: dict[str, int]
     """Our name of a column → its position, from 0."""
     line: bytes
     """The record as it is in the file; empty if it is a row."""
+    tried: int = 0
+    """How many of `TYPES` are too narrow for some block; later blocks begin with the next one."""
 
 
 def reader(layout: CsvFormat) -> Reader:
@@ -76,7 +79,7 @@ class CsvReader(Reader):
         self.quoted, self.text_ids, self.member = quoted, text_ids, member
 
     def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
-        """As in `Reader`; integers have 32 bits in a block where all fit."""
+        """As in `Reader`; integers have 32 bits in the blocks before the first one where they don't fit."""
         blocks = self._blocks(path)
         first = next(blocks, b"")
         header = self._header(path, first)
@@ -146,11 +149,12 @@ class CsvReader(Reader):
             quote_char=QUOTE.decode() if self.quoted else False,
             newlines_in_values=self.quoted,
         )
-        for integer, time in TYPES:
+        for number in range(header.tried, len(TYPES)):
+            integer, time = TYPES[number]
             of_id = TEXT if self.text_ids else integer
             types = {"user": of_id, "item": of_id, "rating": pa.float64(), "timestamp": time}
             convert = pa.csv.ConvertOptions(
-                column_types={number: types[name] for name, number in names.items()},
+                column_types={column: types[name] for name, column in names.items()},
                 include_columns=list(names.values()),
                 null_values=self.nothing,
                 strings_can_be_null=True,
@@ -160,6 +164,7 @@ class CsvReader(Reader):
             except pa.ArrowInvalid as error:
                 problem = error
             else:
+                header.tried = max(header.tried, number)
                 return table.rename_columns(list(names)).combine_chunks().to_batches()[0]
         raise problem
 

@@ -23,6 +23,8 @@ def is_before(timestamp: np.ndarray, cut: str | float) -> np.ndarray:
     UserError
         where one is a date and the other a number, or all ratings are on one side of the cut.
     """
+    if not len(timestamp):
+        return np.empty(0, dtype=bool)
     dates = timestamp.dtype.kind == "M"
     values = timestamp.view(np.int64) if dates else timestamp
     limit: float
@@ -46,8 +48,8 @@ def is_before(timestamp: np.ndarray, cut: str | float) -> np.ndarray:
     for side, some in (("before", before.any()), ("on or after", not before.all())):
         if not some:
             raise UserError(
-                f"no rating is {side} split.cut ({cut}), as they are from {timestamp.min()} to {timestamp.max()}; set "
-                "another cut in params.yaml"
+                f"no rating that counts is {side} split.cut ({cut}), as they are from {timestamp.min()} to "
+                f"{timestamp.max()}; set another cut in params.yaml"
             )
     return before
 

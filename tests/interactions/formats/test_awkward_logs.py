@@ -56,7 +56,7 @@ def test_quoted_text_is_read_as_by_csv(rows: list[Row], separator: str, end: str
         file, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
     ).writerows(rows)
     expected = list(csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator))
-    assume(all(len(fields) == 3 for fields in expected))  # Python leaves some line breaks without quotes
+    assume(all(len(fields) == 3 and all(fields[:2]) for fields in expected))  # Python leaves some breaks unquoted
     found = read(layout_of(separator, quotes=True), file.getvalue().encode(), piece)
     assert found == [(user, item) for user, item, _ in expected]
 

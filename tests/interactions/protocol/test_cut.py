@@ -40,7 +40,9 @@ def test_large_integers_are_compared_without_rounding() -> None:
 
 @pytest.mark.parametrize("cut", ["1600-01-01", "9999-12-31"])
 def test_a_date_beyond_what_64_bits_hold_is_on_the_right_side(cut: str) -> None:
-    with pytest.raises(UserError, match=f"no rating is {'before' if cut < '2026' else 'on or after'} split.cut"):
+    with pytest.raises(
+        UserError, match=f"no rating that counts is {'before' if cut < '2026' else 'on or after'} split.cut"
+    ):
         is_before(DATES, cut)
 
 
@@ -54,8 +56,16 @@ def test_a_date_beyond_what_64_bits_hold_is_on_the_right_side(cut: str) -> None:
             "split.cut is the date 2026-10-01, but timestamps are numbers, such as 964982703; write a number of their "
             f"unit in params.yaml: {int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())}, if they are seconds",
         ),
-        (np.array([5, 7]), 5, r"no rating is before split.cut \(5\), as they are from 5 to 7; set another cut"),
-        (np.array([5, 7]), 8, r"no rating is on or after split.cut \(8\), as they are from 5 to 7; set another cut"),
+        (
+            np.array([5, 7]),
+            5,
+            r"no rating that counts is before split.cut \(5\), as they are from 5 to 7; set another cut",
+        ),
+        (
+            np.array([5, 7]),
+            8,
+            r"no rating that counts is on or after split.cut \(8\), as they are from 5 to 7; set another cut",
+        ),
     ],
 )
 def test_a_cut_that_cuts_nothing_is_said(timestamp: np.ndarray, cut: str | int, complaint: str) -> None:

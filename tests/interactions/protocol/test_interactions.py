@@ -184,3 +184,10 @@ def test_a_time_that_is_no_finite_number_is_said(time: float) -> None:
     log = pa.record_batch({"user": [1, 1], "item": [1, 2], "timestamp": [5.0, time]})
     with pytest.raises(UserError, match="part-0, part-0, row 1: the timestamp under 'timestamp' is no finite number"):
         read(log)
+
+
+@pytest.mark.parametrize("cut", [None, 5, "2026-10-01"])
+def test_where_nothing_is_above_the_threshold_no_cut_is_to_blame(cut: int | str | None) -> None:
+    rows = [(1, item, 1.0, 5) for item in range(3)]
+    with pytest.raises(UserError, match="nothing is left of 3 ratings: 0 are above the threshold"):
+        read(batch(rows), threshold=3.5, by_time=True, cut=cut)

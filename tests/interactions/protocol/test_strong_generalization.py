@@ -61,7 +61,7 @@ LOGS = st.builds(
 
 @given(
     rows=LOGS,
-    at_least=st.integers(1, 4),
+    minimums=st.builds(Minimums, of_user=st.integers(1, 5), of_item=st.integers(1, 5), core=st.booleans()),
     held_out_users=st.integers(1, 2),
     share=st.sampled_from([0.2, 0.3, 0.5, 0.9]),
     cut=st.none() | st.integers(1, 5),
@@ -69,7 +69,12 @@ LOGS = st.builds(
 )
 @settings(max_examples=400, deadline=None)
 def test_a_split_by_time_is_what_it_says_or_says_why_there_is_none(
-    rows: list[literal.Rating], at_least: int, held_out_users: int, share: float, cut: int | None, are_dates: bool
+    rows: list[literal.Rating],
+    minimums: Minimums,
+    held_out_users: int,
+    share: float,
+    cut: int | None,
+    are_dates: bool,
 ) -> None:
     rated: pa.RecordBatch = batch(rows)
     asked: int | str | None = cut
@@ -81,11 +86,13 @@ def test_a_split_by_time_is_what_it_says_or_says_why_there_is_none(
 
     def split() -> Split:
         log = InMemory(rated)
-        interactions, _ = read_interactions(log.paths, log, THRESHOLD, Minimums(at_least), by_time=True, cut=asked)
+        interactions, _ = read_interactions(log.paths, log, THRESHOLD, minimums, by_time=True, cut=asked)
         return split_strong_generalization(interactions, held_out_users, None if cut else share, SEED)
 
     try:
-        expected = literal.split_by_time(rows, THRESHOLD, at_least, held_out_users, share, SEED, cut)
+        expected = literal.split_by_time(
+            rows, THRESHOLD, minimums.of_user, held_out_users, share, SEED, cut, minimums.of_item, minimums.core
+        )
     except ValueError:
         expected = None
     if expected and all(held_out for _, held_out in expected[-1]):
