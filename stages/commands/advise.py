@@ -18,7 +18,7 @@ from stages.reporting.tables import difference_cells, markdown, share_cells
 from stages.reporting.wording import difference, each, score, share_interval
 from stages.run import paths
 from stages.run.command_line import Dataset, run
-from stages.run.errors import UserError
+from stages.run.errors import UserError, quoted
 from stages.run.text import literal, one_line
 
 GIGABYTE = 1e9
@@ -40,7 +40,7 @@ def _users(text: str) -> int:
     number = _number(text)
     if number is None or number < 1 or number % 1:
         raise UserError(
-            f"--users {text}: must be a whole number from 1 to {MOST:,}, such as 50000000, 50,000,000 or 5e7"
+            f"--users {quoted(text)}: must be a whole number from 1 to {MOST:,}, such as 50000000, 50,000,000 or 5e7"
         )
     return int(number)
 
