@@ -88,10 +88,13 @@ def cases(workplace: Workplace, times: int) -> Iterator[Case]:
         if not paths or not readers:
             print(f"not tried: {artefact.kind}")
             continue
-        endings = {path.suffix for path in paths}
-        edits = {name for ending in endings for name in EDITS.get(ending, {})}
-        for damage in [*ANY, *sorted(edits), *(f"{name}, with its digest" for name in sorted(edits - {*PLAUSIBLE})),
-                       "swapped", "unreadable"]:  # fmt: skip
+        edits = sorted({name for path in paths for name in EDITS.get(path.suffix, {})})
+        has_digests = any((workplace.undisturbed / above / "digests.json").exists() for above in paths[0].parents)
+        if not has_digests or paths[0].name == "digests.json":
+            forged = []
+        else:
+            forged = [f"{name}, with its digest" for name in edits if name not in PLAUSIBLE]
+        for damage in [*ANY, *edits, *forged, "swapped", "unreadable"]:
             for time in range(times):
                 random = Random(f"{artefact.kind} {damage} {time}")
                 path, reader = random.choice(paths), random.choice(readers)
@@ -121,8 +124,7 @@ def _case(artefact: Artefact, path: Path, other: Path, damage: str, reader: str,
             name, _, digest = damage.partition(", ")
             where = (ANY | EDITS.get(path.suffix, {}))[name](target, random)
             if digest:
-                if not with_digest(target):
-                    return Found(Outcome.HARMLESS, "no digests")
+                with_digest(target)
                 harmed += [path.with_name("digests.json") for path in [path, *path.parents][:-1]]
         ended = run(
             folder, workplace.commands[reader].words, without_privileges if damage == "unreadable" else None, SHORT
