@@ -55,7 +55,8 @@ def _edited(name: str, number: int, entry: tuple[str, ...], value: object, workp
     edit = partial(replaced, params, _with(params.read_text(), entry, value))
     words = workplace.commands[name].words
     if found := judged(run(folder, words, partial(at_event, number, edit)), r"params\.yaml"):
-        return found
+        needless = found.outcome is Outcome.SENTENCE and entry == UNUSED[0]
+        return found._replace(outcome=Outcome.VAGUE) if needless else found
     # Then it has read the new value, or does not use it: with it, it does the same again.
     before = workplace.digests(folder)
     workplace.begin(folder, name)
