@@ -28,7 +28,7 @@ EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
 """Stage → an entry that it uses, and another value."""
 GRACE = 5.0
 """Seconds for the second of two commands, before the first goes on."""
-UNUSED = ("datasets", "far", "split", "seed"), 1
+UNUSED = ("sweep", "seed"), 7
 
 
 def edits(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
