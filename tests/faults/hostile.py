@@ -93,7 +93,8 @@ HOSTILE = [
             lambda text: re.sub(r"  far:", "  ../../x:", text)),
     Hostile("models named ../../x", ["stages.train", "--dataset", "tiny", "--model", "../../x"],
             lambda text: text.replace("other-8", "../../x")),
-    *(Hostile(f"in the title: {value[:12]}", REPORT, _title(repr(value)), never=UNESCAPED + re.escape(value), fails=False)
+    *(Hostile(f"in the title: {value[:12]}", REPORT, _title(repr(value)), never=UNESCAPED + re.escape(value),
+              fails=False)
       for value in ("<script>alert(1)</script>", "![x](https://x.example/x.png)", "<img src=x>")),
     Hostile("a heading in the title", REPORT, _title('"a\\n\\n# b"'), never=r"(?m)^# b", fails=False),
     Hostile("a fence in the title", REPORT, _title('"a\\n```\\n# b"'), never=r"(?m)^# b", fails=False),

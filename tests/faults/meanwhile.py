@@ -26,7 +26,7 @@ EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
     "report@tiny": (("report", "digits"), 3),
 }
 """Stage → an entry that it uses, and another value."""
-GRACE = 5.0
+GRACE = 2.0
 """Seconds for the second of two commands, before the first goes on."""
 UNUSED = ("sweep", "seed"), 7
 
