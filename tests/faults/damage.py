@@ -80,7 +80,7 @@ ANY: dict[str, Damage] = {
 """Of any file."""
 
 
-def with_digest(path: Path) -> bool:
+def with_digest(path: Path) -> None:
     """Enter the file's digest where its folder keeps it, as if its stage, perhaps an older one, had written it so."""
     for place in path.parents:
         digests = place / "digests.json"
@@ -90,5 +90,4 @@ def with_digest(path: Path) -> bool:
             if key in content:
                 content[key] = hashlib.sha256(path.read_bytes()).hexdigest()
                 digests.write_text(json.dumps(content, indent=2) + "\n")
-                return True
-    return False
+                return

@@ -18,6 +18,7 @@ BOMB = "\n".join([
     "b0: &b0 [x, x, x, x, x, x, x, x, x, x]",
     *(f"b{n}: &b{n} [{', '.join(['*b' + str(n - 1)] * 10)}]" for n in range(1, 10)),
 ])  # fmt: skip
+UNESCAPED = r"(?<!\\)"
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -32,7 +33,7 @@ class Hostile(NamedTuple):
     memory: int | None = None
     """Bytes, a limit."""
     never: str = ""
-    """A pattern that the report and its page may not hold."""
+    """A pattern that the report may not hold, outside fences."""
     fails: bool = True
     """Whether status 0 would be wrong; else it has to end as if undisturbed."""
 
@@ -92,9 +93,11 @@ HOSTILE = [
             lambda text: re.sub(r"  far:", "  ../../x:", text)),
     Hostile("models named ../../x", ["stages.train", "--dataset", "tiny", "--model", "../../x"],
             lambda text: text.replace("other-8", "../../x")),
-    *(Hostile(f"in the title: {value[:12]}", REPORT, _title(repr(value)), never=re.escape(value), fails=False)
+    *(Hostile(f"in the title: {value[:12]}", REPORT, _title(repr(value)), never=UNESCAPED + re.escape(value),
+              fails=False)
       for value in ("<script>alert(1)</script>", "![x](https://x.example/x.png)", "<img src=x>")),
     Hostile("a heading in the title", REPORT, _title('"a\\n\\n# b"'), never=r"(?m)^# b", fails=False),
+    Hostile("a fence in the title", REPORT, _title('"a\\n```\\n# b"'), never=r"(?m)^# b", fails=False),
     Hostile("NUL in the title", REPORT, _title('"a\\0b"'), never="\0", fails=False),
     Hostile("ANSI codes in the title", REPORT, _title('"\\e[31m"'), never="\x1b", fails=False),
     *(Hostile(f"ASCII locale: {words[0]}", words, environment=ASCII, fails=False)
@@ -134,8 +137,9 @@ def _judge(hostile: Hostile, workplace: Workplace, folder: Path) -> Found:
     if re.search(r"[\0\x1b]", ended.said):
         return Found(Outcome.WRONG, f"control codes in {ended.said[-200:]!r}")
     if hostile.never:
-        texts = [(folder / "reports/tiny" / name).read_text() for name in ("report.md", "frontier.html")]
-        raw = [match for text in texts if (match := re.search(hostile.never, text))]
+        report, page = ((folder / "reports/tiny" / name).read_text() for name in ("report.md", "frontier.html"))
+        in_fences = r"(?ms)^```.*?^```$"
+        raw = re.search(hostile.never, re.sub(in_fences, "", report)) or re.search("<script>alert|<img src=x", page)
         return Found(Outcome.WRONG, f"as it is: {raw}") if raw else found or Found(Outcome.HARMLESS)
     found = after(workplace, folder, name, [], found, ended.said)
     if hostile.fails and found.outcome is Outcome.HARMLESS:

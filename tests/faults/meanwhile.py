@@ -26,9 +26,9 @@ EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
     "report@tiny": (("report", "digits"), 3),
 }
 """Stage → an entry that it uses, and another value."""
-GRACE = 5.0
+GRACE = 2.0
 """Seconds for the second of two commands, before the first goes on."""
-UNUSED = ("datasets", "far", "split", "seed"), 1
+UNUSED = ("sweep", "seed"), 7
 
 
 def edits(workplace: Workplace, names: list[str], every: int) -> Iterator[Case]:
@@ -55,7 +55,8 @@ def _edited(name: str, number: int, entry: tuple[str, ...], value: object, workp
     edit = partial(replaced, params, _with(params.read_text(), entry, value))
     words = workplace.commands[name].words
     if found := judged(run(folder, words, partial(at_event, number, edit)), r"params\.yaml"):
-        return found
+        needless = found.outcome is Outcome.SENTENCE and entry == UNUSED[0]
+        return found._replace(outcome=Outcome.VAGUE) if needless else found
     # Then it has read the new value, or does not use it: with it, it does the same again.
     before = workplace.digests(folder)
     workplace.begin(folder, name)
