@@ -21,7 +21,7 @@ from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -29,6 +29,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).parents[2]
 LIMIT = 60.0
 """Seconds after which a process hangs; none takes 4."""
+STARTING = Lock()
+"""To start a process asks how others ended, and only the first to ask is told."""
 CONTEXT = multiprocessing.get_context("forkserver")
 Prepare = Callable[[], None]
 """Called in the process before its command."""
@@ -52,7 +54,8 @@ class Running:
         start_server()
         self.reader, writer = CONTEXT.Pipe(duplex=False)
         self.process = CONTEXT.Process(target=_command, args=(folder, command, writer, prepare))
-        self.process.start()
+        with STARTING:
+            self.process.start()
         writer.close()
         self.said = b""
 
@@ -70,7 +73,8 @@ class Running:
         hangs = time.monotonic() > end
         if hangs:
             self.kill()
-        self.process.join()
+        with STARTING:
+            self.process.join()
         self.reader.close()
         return Ended(None if hangs else self.process.exitcode, self.said.decode(errors="replace"))
 
