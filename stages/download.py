@@ -42,7 +42,13 @@ def _copy(source: FileSource, target: Path) -> None:
     origin = Path(source.path).expanduser()
     if not origin.exists():
         raise UserError(f"there is no {origin}, which a source in params.yaml names; put it there or correct the path")
+    if not origin.is_dir() and not origin.is_file():
+        raise UserError(f"{origin} is neither a file nor a folder; name one under source in params.yaml")
     if origin.is_dir():
+        if origin.resolve() in target.resolve().parents:
+            raise UserError(
+                f"{origin} is where the copy would be put; keep the originals elsewhere, and name that folder"
+            )
         if source.sha256 is not None:
             raise UserError(f"{origin} is a folder; leave size and sha256 out in params.yaml, they are of a file")
         parts = files(origin)

@@ -57,7 +57,10 @@ def check_split(params: Params, n_users: int, n_items: int, models: Iterable[str
         if least > n
     ]
     if lines:
-        raise UserError("this split is too small for some entries of params.yaml:\n" + "\n".join(lines))
+        raise UserError(
+            "this split is too small for some entries of params.yaml; take more ratings, or remove them:\n"
+            + "\n".join(lines)
+        )
 
 
 def _needs(params: Params, n_users: int, n_items: int, models: Iterable[str]) -> Iterator[tuple[str, int, str, int]]:
@@ -89,7 +92,8 @@ def _recipes(params: Params, wrong: Set[str]) -> Iterator[str]:
         for model, changes in dataset.models.items():
             entry = params.models.get(model)
             if _is_missing(model, "models", params.models, wrong):
-                yield f"datasets.{name}.models: '{model}' is not under models"
+                if name in params.run:
+                    yield f"datasets.{name}.models: '{model}' is not under models"
             elif entry and entry.family != "trained" and changes.start is not None:
                 yield f"datasets.{name}.models.{model}.start: is for models with a bottleneck"
         if name in params.run and "models" not in wrong:

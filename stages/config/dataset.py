@@ -6,15 +6,24 @@ from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from stages.config.model import ModelOnDataset, Search
-from stages.config.strict import Strict
+from stages.config.strict import Strict, matching
+from stages.run.errors import quoted
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, matching("[0-9a-f]{64}", "64 digits of 0-9 and a-f")]
 """SHA-256 in lower-case hexadecimal digits."""
 
-Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1)]
+
+def _name_or_position(column: object) -> object:
+    is_position = isinstance(column, int) and not isinstance(column, bool) and column >= 1
+    if not is_position and not (isinstance(column, str) and column):
+        raise ValueError(f"must be the name of a column, or its position from 1 (found {quoted(column)})")
+    return column
+
+
+Column = Annotated[str | int, BeforeValidator(_name_or_position)]
 """A column's name in the file, or its position from 1."""
 
 
@@ -22,7 +31,7 @@ class FileSource(Strict):
     """Ratings that are already on this machine: a file, or a folder of parts."""
 
     kind: Literal["file"]
-    path: Annotated[str, Field(pattern=r"[^/.]")]
+    path: Annotated[str, matching(r"(?s).*[^/.].*", "the path of a file or folder")]
     """Absolute, or relative to the repository."""
     size: Annotated[int, Field(gt=0)] | None = None
     """Bytes of the file; None for a folder, or to go unchecked."""
@@ -45,7 +54,9 @@ class WebSource(Strict):
     """Ratings to be downloaded."""
 
     kind: Literal["web"]
-    urls: Annotated[list[Annotated[str, Field(pattern=r"^https?://.*[^/]$")]], Field(min_length=1)]
+    urls: Annotated[
+        list[Annotated[str, matching(r"https?://.*[^/]", "the address of a file, https://…")]], Field(min_length=1)
+    ]
     """Tried in this order."""
     size: Annotated[int, Field(gt=0)]
     """Bytes of the file."""
@@ -91,7 +102,9 @@ class MovieLensFormat(Strict):
     """A zip archive of the MovieLens family."""
 
     kind: Literal["movielens"]
-    member: Annotated[str, Field(pattern=r"(^|/)(ratings\.csv|ratings\.dat|u\.data)$")]
+    member: Annotated[
+        str, matching(r"(.*/)?(ratings\.csv|ratings\.dat|u\.data)", "ratings.csv, ratings.dat or u.data, in its folder")
+    ]
     """The ratings inside the archive; its name tells how they are laid out."""
 
     has_ratings: ClassVar = True
@@ -154,7 +167,9 @@ class CsvFormat(OwnFormat):
     """Delimited text in UTF-8: plain, gzip, bz2, zstd, lz4, or inside a zip archive."""
 
     kind: Literal["csv"]
-    separator: Annotated[str, Field(pattern=r'^([^\n\r"0-9A-Za-z\x80-\U0010ffff]|::)$')] = ","
+    separator: Annotated[
+        str, matching(r'[^\n\r"0-9A-Za-z\x80-\U0010ffff]|::', 'one sign of ASCII such as "\\t", or ::')
+    ] = ","
     """Between columns: one character of ASCII, or ::."""
     quotes: bool | None = None
     """Whether a text may be in quotes, as in RFC 4180; None is true, but false for tabs and ::."""

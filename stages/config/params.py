@@ -20,10 +20,10 @@ from stages.config.model import (
 )
 from stages.config.quantizer import QuantizerSettings, quantizer_kinds
 from stages.config.rows import TABLES, ItemRow, Row
-from stages.config.strict import Family, Sizes, Strict
+from stages.config.strict import Family, Sizes, Strict, matching
 from stages.run.errors import UserError
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Name = Annotated[str, matching("[a-z0-9][a-z0-9-]*", "a name of a-z, 0-9 and -, which does not begin with -")]
 """Becomes part of file names, DVC stage names and DVC's dotted parameter paths."""
 
 if TYPE_CHECKING:

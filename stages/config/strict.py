@@ -1,9 +1,12 @@
 """What every entry of params.yaml is built from: the strict base, and the types that several blocks share."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from stages.run.errors import quoted
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """From 0 to below 1."""
@@ -32,6 +35,17 @@ class Strict(BaseModel):
         for subclass in cls.__subclasses__():
             yield subclass
             yield from subclass.descendants()
+
+
+def matching(pattern: str, words: str) -> AfterValidator:
+    """A text that matches a regular expression whole; words : what it has to be."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {words} (found {quoted(text)})")
+        return text
+
+    return AfterValidator(check)
 
 
 def _falling(sizes: list[int]) -> list[int]:

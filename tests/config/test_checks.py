@@ -119,7 +119,7 @@ def test_a_wrong_block_hides_no_fault_between_others(committed: str, complaint: 
     text = committed.replace("digits: 5", "digits: 50").replace("- ml-20m\n", "- ml\n").replace("[10, 5]\n", "[21]\n")
     lines = complaint(text.replace("lsq: #", "LSQ: #")).splitlines()
     assert len(lines) == 5
-    assert lines[1].startswith("  quantizers.LSQ: String should match")
+    assert lines[1].startswith("  quantizers.LSQ: must be a name of a-z, 0-9 and -")
     assert lines[2].startswith("  report.digits: ")
     assert lines[3] == "  run: 'ml' is not under datasets"
     assert lines[4].startswith("  budgets.rq-vae-200: ")

@@ -24,7 +24,11 @@ OWN = """
         ("      path: data", "      urls: [https://x]\n      path: data", "source.urls: does not belong here"),
         ("      size: 972389 # bytes\n", "", "datasets.ml-latest-small.source: give both size and sha256, or neither"),
         ("kind: movielens #", "kind: excel #", "datasets.ml-latest-small.format.kind: 'excel' is none of"),
-        ("ratings.csv #", "scores.csv #", "datasets.ml-latest-small.format.member: String should match"),
+        (
+            "ratings.csv #",
+            "scores.csv #",
+            "datasets.ml-latest-small.format.member: must be ratings.csv, ratings.dat or u.data",
+        ),
         ("threshold: 3.5 #", "threshold: null #", "datasets.ml-latest-small.split: threshold is missing"),
         ("ratings: 20000263\n      seed", "ratings: 2\n      seed", "source: ratings must be from 138,493 to"),
         (
@@ -69,7 +73,14 @@ def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Pa
             "datasets.mine.format.columns: columns have names in these files, no positions",
         ),
         ("ids: string", "ids: words", "datasets.mine.format.ids: Input should be 'integer' or 'string'"),
-        ("kind: csv,", "kind: csv, separator: ab,", "datasets.mine.format.separator: "),
+        (
+            "kind: csv,",
+            "kind: csv, separator: ab,",
+            "datasets.mine.format.separator: must be one sign of ASCII such as",
+        ),
+        ("kind: csv,", r"kind: csv, separator: '\t',", "datasets.mine.format.separator: must be one sign of ASCII"),
+        ("user: u,", "user: 0,", "datasets.mine.format.columns.user: must be the name of a column, or its position"),
+        ("user: u,", "user: true,", "datasets.mine.format.columns.user: must be the name of a column, or its pos"),
         ("held_out_share: 0.2, ", "", "datasets.mine.split: held_out_share is missing"),
         ("split: {", "split: {kind: item, ", "datasets.mine.split.kind: Input should be 'users' or 'time'"),
         ("split: {", "split: {filter: twice, ", "datasets.mine.split.filter: Input should be 'once' or 'core'"),

@@ -1,6 +1,7 @@
 """Bringing data of one's own, in any of its forms; and what is said when it is not as it should be."""
 
 import gzip
+import os
 import json
 import zipfile
 from typing import Any, Literal
@@ -204,10 +205,16 @@ def test_bad_data_leaves_the_last_split(clone: Clone, content: str, complaint: s
     [
         ("nowhere.csv", "there is no nowhere.csv, which a source in params.yaml names"),
         ("nothing", "nothing is an empty folder; put the parts there"),
+        ("data", "data is where the copy would be put; keep the originals elsewhere"),
+        ("data/mine/raw", "data/mine/raw is where the copy would be put; keep the originals elsewhere"),
+        ("pipe", "pipe is neither a file nor a folder; name one under source in params.yaml"),
     ],
 )
 def test_a_source_that_is_not_there_is_said(clone: Clone, path: str, complaint: str) -> None:
     (clone.folder / "nothing").mkdir(exist_ok=True)
+    (clone.folder / "data/mine/raw").mkdir(parents=True, exist_ok=True)
+    if not (clone.folder / "pipe").exists():
+        os.mkfifo(clone.folder / "pipe")
     add(clone, path, CSV)
     assert complaint in clone.complaint("stages.download", "--dataset", "mine")
 

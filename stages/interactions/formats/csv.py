@@ -11,15 +11,26 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from stages.config.dataset import CsvFormat
 from stages.interactions.formats.blocks import QUOTE, blocks_of, in_order, misplaced_quote
 from stages.interactions.formats.packed import pieces_of
-from stages.interactions.formats.reading import INTEGER, NUMBER, TEXT, TIMES, Reader, kind_of_time, position_of
+from stages.interactions.formats.reading import (
+    INTEGER,
+    NO_TIME,
+    NUMBER,
+    TEXT,
+    TIMES,
+    Reader,
+    kind_of_time,
+    position_of,
+)
 from stages.run.errors import UserError
 
 LINE_ENDS = b"\r\n"
+HEXADECIMAL = r"[ \t]*[+-]?0x"
 TWO_COLONS, ONE_BYTE = b"::", b"\x1f"  # Arrow knows separators of one byte
 TYPES = [(pa.int32(), pa.int32()), *((pa.int64(), time) for time in TIMES)]
 """Of integer ids and of times, in the order in which they are tried: 32 bits as long as all fit."""
@@ -104,11 +115,17 @@ class CsvReader(Reader):
 
     def _blocks(self, path: Path) -> Iterator[bytes]:
         for block in blocks_of(pieces_of(path, self.member), self._where(path), self.quoted):
+            if self.two_colons and ONE_BYTE in block:
+                raise UserError(
+                    f"{self._where(path)} has a byte 0x1F, which can't be read where :: separates; remove it"
+                )
             yield block.replace(TWO_COLONS, ONE_BYTE) if self.two_colons else block
 
     def _header(self, path: Path, block: bytes) -> Header:
         if not block.strip(LINE_ENDS):
             raise UserError(f"{self._where(path)} is empty; put the whole file there, or remove it")
+        if block.lstrip().startswith(b'{"'):
+            raise UserError(f"{self._where(path)} looks like JSON lines; write kind: jsonl under format in params.yaml")
         records = self._records(path)
         _, fields = next(records)
         line = b""
@@ -136,10 +153,10 @@ class CsvReader(Reader):
         """The columns of a block; raises pa.ArrowInvalid or ValueError where Arrow would fail, or read what is not."""
         if self.quoted and misplaced_quote(block, self.separator):
             raise ValueError("a quote is misplaced")
-        if not self.text_ids and any(letter in block and b"0" + letter in block for letter in (b"x", b"X")):
-            raise ValueError("an integer may be hexadecimal, which Arrow would read")
-        if header.line and header.line.strip() in block and header.fields in (row for _, row in self._csv(block)):
-            raise ValueError("a second header")
+        if any(letter in block and b"0" + letter in block for letter in (b"x", b"X")):
+            numbers = [number for name, number in header.numbers.items() if name == "timestamp" or not self.text_ids]
+            if any(re.match(HEXADECIMAL, row[n], re.I) for _, row in self._csv(block) for n in numbers if n < len(row)):
+                raise ValueError("a hexadecimal number, which Arrow would read")
         names = {name: str(number) for name, number in header.numbers.items()}
         # No threads within a block, as blocks are parsed side by side.
         columns = [str(number) for number in range(len(header.fields))]
@@ -165,8 +182,16 @@ class CsvReader(Reader):
                 problem = error
             else:
                 header.tried = max(header.tried, number)
-                return table.rename_columns(list(names)).combine_chunks().to_batches()[0]
+                batch = table.rename_columns(list(names)).combine_chunks().to_batches()[0]
+                may_repeat = header.line and self.text_ids and self._may_have_header(batch)
+                if may_repeat and header.fields in (row for _, row in self._csv(block)):
+                    raise ValueError("a second header")
+                return batch
         raise problem
+
+    def _may_have_header(self, batch: pa.RecordBatch) -> bool:
+        """Whether a user and an item are named as the columns are."""
+        return all(pc.index(batch[name].dictionary, self.names[name]).as_py() >= 0 for name in ("user", "item"))
 
     def _csv(self, block: bytes) -> Iterator[tuple[int, list[str]]]:
         """The records of a block by Python's reader: the line where each begins, from 0, and its fields."""
@@ -219,7 +244,7 @@ class CsvReader(Reader):
             if text in self.nothing:
                 continue
             if name == "timestamp":
-                problem = "" if kind_of_time(text) else "no time: neither a number nor ISO 8601"
+                problem = "" if kind_of_time(text) else NO_TIME
             elif name == "rating":
                 problem = "" if re.fullmatch(NUMBER, text, re.IGNORECASE) else "no number"
             elif not self.text_ids:

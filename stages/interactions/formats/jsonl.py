@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from itertools import islice
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pyarrow.json
 from stages.config.dataset import JsonLinesFormat
 from stages.interactions.formats.blocks import blocks_of, in_order
 from stages.interactions.formats.packed import pieces_of
-from stages.interactions.formats.reading import Reader, as_ids, as_times
+from stages.interactions.formats.reading import NO_TIME, Reader, as_ids, as_ratings, as_times, kind_of_time
 from stages.run.errors import UserError
 
+LINES_WITH_ALL_KEYS = 1000
 TIMES = (pa.int64(), pa.float64(), pa.string())  # in JSON
 
 
@@ -33,18 +35,18 @@ class JsonLinesReader(Reader):
 
     def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
         """As in `Reader`."""
-        is_empty = True
+        blocks = (block for block in self._blocks(path) if block.strip())
+        first = next(blocks, b"")
+        if not first:
+            raise UserError(f"{path} is empty; put the whole file there, or remove it")
+        self._check_keys(path, first)
         try:
-            for batch in in_order(self._parse, (block for block in self._blocks(path) if block.strip())):
-                is_empty = False
-                yield batch
-        except (pa.ArrowInvalid, ValueError) as error:
+            yield from in_order(self._parse, chain([first], blocks))
+        except (pa.ArrowInvalid, ValueError, RecursionError) as error:
             for line, text in self._lines(path):
                 if problem := self._problem(text):
                     raise UserError(f"{path}, line {line:,}: {problem}") from error
             raise UserError(f"{path}: {' '.join(str(error).split())}") from error
-        if is_empty:
-            raise UserError(f"{path} is empty; put the whole file there, or remove it")
 
     def place(self, path: Path, row: int) -> str:
         """The line of a row."""
@@ -53,9 +55,29 @@ class JsonLinesReader(Reader):
     def _blocks(self, path: Path) -> Iterator[bytes]:
         return blocks_of(pieces_of(path, self.member), str(path))
 
+    def _check_keys(self, path: Path, block: bytes) -> None:
+        """UserError where none of the first lines has a key for users or items."""
+        there: dict[str, None] = {}
+        for line in islice((line for line in block.splitlines() if line.strip()), LINES_WITH_ALL_KEYS):
+            with suppress(ValueError, RecursionError):
+                there |= dict.fromkeys(json.loads(line)) if line.lstrip().startswith(b"{") else {}
+        for column in (str(self.names[name]) for name in ("user", "item")):
+            if there and column not in there:
+                raise UserError(
+                    f"{path}: no object has the key '{column}'; they have {', '.join(there)[:200]}: correct "
+                    "format.columns in params.yaml"
+                )
+
     def _parse(self, block: bytes) -> pa.RecordBatch:
         """The fields of a block; raises pa.ArrowInvalid or ValueError."""
         block.decode()  # Arrow does not check it
+        table = self._by_arrow(block)
+        arrays = self._by_python(block) if table is None else {n: table[str(c)] for n, c in self.names.items()}
+        convert = {"user": as_ids, "item": as_ids, "rating": as_ratings, "timestamp": as_times}
+        return pa.record_batch([convert[n](a, self.nothing) for n, a in arrays.items()], names=list(arrays))
+
+    def _by_arrow(self, block: bytes) -> pa.RecordBatch | None:
+        """The columns under the file's names; None where they are not of one type each, or lines are not objects."""
         read = pa.json.ReadOptions(use_threads=False, block_size=len(block))
         for time in TIMES:
             types = {"user": self.ids, "item": self.ids, "rating": pa.float64(), "timestamp": time}
@@ -63,21 +85,27 @@ class JsonLinesReader(Reader):
             parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
             try:
                 table = pa.json.read_json(pa.BufferReader(block), read, parse)
-                break
-            except pa.ArrowInvalid as error:
-                problem = error
-        else:
-            raise problem
-        if len(table) != sum(1 for line in block.split(b"\n") if line.strip()):
-            raise ValueError("a line is no object, or holds several")
-        (batch,) = table.combine_chunks().to_batches()
-        arrays = {name: batch.column(str(column)) for name, column in self.names.items()}
-        for name, array in arrays.items():
-            if name in ("user", "item"):
-                arrays[name] = as_ids(array, self.nothing)
-            elif name == "timestamp":
-                arrays[name] = as_times(array)
-        return pa.record_batch(list(arrays.values()), names=list(arrays))
+            except pa.ArrowInvalid:
+                continue
+            is_row_per_line = len(table) == sum(1 for line in block.split(b"\n") if line.strip())
+            return table.combine_chunks().to_batches()[0] if is_row_per_line else None
+        return None
+
+    def _by_python(self, block: bytes) -> dict[str, pa.Array]:
+        """The same, slowly, where a text stands for nothing among numbers; ValueError where a line is wrong."""
+        lines = [line for line in block.splitlines() if line.strip()]
+        if problem := next(filter(None, map(self._problem, lines)), None):
+            raise ValueError(problem)
+        rows = [json.loads(line) for line in lines]
+        columns: dict[str, list[Any]] = {
+            name: [None if row.get(column) in self.nothing else row.get(column) for row in rows]
+            for name, column in ((name, str(column)) for name, column in self.names.items())
+        }
+        times = columns.get("timestamp", [])
+        if any(isinstance(time, str) for time in times):
+            columns["timestamp"] = [time if time is None else str(time) for time in times]
+        types = {"user": self.ids, "item": self.ids, "rating": pa.float64()}
+        return {name: pa.array(values, types.get(name)) for name, values in columns.items()}
 
     def _lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
         """The lines that are not blank, and their numbers from 1."""
@@ -97,20 +125,17 @@ class JsonLinesReader(Reader):
         of_id, word = ((int,), "an integer of 64 bits") if self.ids == pa.int64() else ((str,), "a text")
         for name, column in self.names.items():
             value: Any = found.get(str(column))
+            if value is None or value in self.nothing:
+                continue
             is_kind = isinstance(value, kinds.get(name, of_id)) and not isinstance(value, bool)
-            too_long = isinstance(value, int) and not -(2**63) <= value < 2**63
-            if value is not None and (not is_kind or too_long):
-                hint = (
-                    "; write ids: string under format in params.yaml"
-                    if name in ("user", "item") and isinstance(value, str)
-                    else ""
-                )
+            if not is_kind or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+                other = {int: "integer", str: "string"}.get(type(value)) if name in ("user", "item") else None
+                hint = f"; write ids: {other} under format in params.yaml" if other and not is_kind else ""
                 return f"{json.dumps(value)[:100]} under '{column}' is not {wanted.get(name, word)}{hint}"
-            if name == "timestamp" and isinstance(value, str):
-                try:
-                    as_times(pa.array([value]))
-                except pa.ArrowInvalid:
-                    return f"'{value[:100]}' under '{column}' is no date in ISO 8601"
+            if name == "timestamp" and isinstance(value, str) and not kind_of_time(value):
+                return f"'{value[:100]}' under '{column}' is {NO_TIME}"
+            if isinstance(value, str) and not value.isascii() and value.encode(errors="replace").decode() != value:
+                return f"what is under '{column}' is no text in Unicode"
         return ""
 
 

@@ -40,10 +40,11 @@ class NpzReader(Reader):
                     raise ValueError("an index is beyond the shape")
         except (BadZipFile, OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{path} is no whole sparse matrix of SciPy ({' '.join(str(error).split())}); write it with save_npz"
+                f"{path} is no whole sparse matrix of SciPy ({' '.join(str(error).split())}); write it with save_npz, "
+                "or correct format.kind in params.yaml"
             ) from error
         user, item = (pa.array(numbers.astype(np.int64)) for numbers in pairs.coords)
-        rating = pairs.data if pairs.data.dtype.kind == "f" else pairs.data.astype(np.float64)
+        rating = pairs.data if pairs.data.dtype in (np.float16, np.float32) else pairs.data.astype(np.float64)
         yield pa.record_batch([user, item, pa.array(rating)], names=["user", "item", "rating"])
 
     def place(self, path: Path, row: int) -> str:  # noqa: ARG002

@@ -42,7 +42,10 @@ class ParquetReader(Reader):
                     yield pa.record_batch(converted, names=list(arrays))
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{path} is no whole Parquet file ({reason}); put the whole file there") from error
+            raise UserError(
+                f"{path} is no whole Parquet file ({reason}); put the whole file there, or correct "
+                "format.kind in params.yaml"
+            ) from error
 
     def place(self, path: Path, row: int) -> str:  # noqa: ARG002
         """The number of the row, from 1; of lists, the number of the entry."""
@@ -52,7 +55,7 @@ class ParquetReader(Reader):
         try:
             if name in ("user", "item"):
                 return as_ids(array, self.nothing)
-            return as_ratings(array) if name == "rating" else as_times(array)
+            return as_ratings(array, self.nothing) if name == "rating" else as_times(array, self.nothing)
         except (pa.ArrowException, TypeError) as error:
             what = {"rating": "ratings", "timestamp": "times"}.get(name, "ids")
             reason = " ".join(str(error).split())

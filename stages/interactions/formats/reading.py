@@ -14,7 +14,7 @@ from stages.run.errors import UserError
 TEXT = pa.dictionary(pa.int32(), pa.string())
 """Ids of text, each distinct one once per batch."""
 INTEGER = r"[ \t]*-?[0-9]+[ \t]*"
-NUMBER = r"[ \t]*-?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)[ \t]*"
+NUMBER = r"[ \t]*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)[ \t]*"
 """Numbers in text, as Arrow reads them."""
 TIMES = [pa.int64(), pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")]
 """What times in text may be, in the order in which it is tried."""
@@ -94,9 +94,10 @@ class Reader(ABC):
 def position_of(column: str, there: list[str], where: str) -> int:
     """Position of a column among those of a file, from 0; UserError where it is not there once."""
     if there.count(column) != 1:
+        quotes = "; or write quotes: true there" if f'"{column}"' in there else ""
         raise UserError(
             f"{where}: column '{column}' is there {there.count(column)} times, not once; it has "
-            f"{', '.join(there)[:200]}: correct format in params.yaml"
+            f"{', '.join(there)[:200]}: correct format in params.yaml{quotes}"
         )
     return there.index(column)
 
@@ -106,7 +107,7 @@ def as_ids(array: pa.Array, nothing: list[str]) -> pa.Array:
 
     Parameters
     ----------
-    array : integers, floats that are integers, text, or bytes that are text in UTF-8
+    array : integers, floats that are integers or NaN, text, or bytes that are text in UTF-8
     nothing : texts that stand for a missing id
 
     Raises
@@ -115,15 +116,15 @@ def as_ids(array: pa.Array, nothing: list[str]) -> pa.Array:
         where a value, or the whole type, is none of these.
     """
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if pa.types.is_floating(kind) and len(array) and (pc.max(pc.abs(array)).as_py() or 0) > LARGEST_EXACT:
-        raise pa.ArrowInvalid("floats of this size are not exact, and ids may have been rounded")
+    if pa.types.is_floating(kind):
+        array = _floats(array)
+        if (pc.max(pc.abs(array)).as_py() or 0) > LARGEST_EXACT:
+            raise pa.ArrowInvalid("floats of this size are not exact, and ids may have been rounded")
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return array.cast(pa.int64())
-    if not any(is_kind(kind) for is_kind in IS_TEXT):
+    if not _is_text(kind):
         raise pa.ArrowInvalid("ids are integers or text")
-    text = array.cast(pa.string())
-    text = pc.if_else(pc.is_in(text, pa.array(nothing)), pa.scalar(None, pa.string()), text)
-    return text.dictionary_encode()
+    return _text(array, nothing).dictionary_encode()
 
 
 IS_TEXT = (
@@ -137,45 +138,81 @@ IS_TEXT = (
 )
 
 
-def as_ratings(array: pa.Array) -> pa.Array:
-    """Ratings as float16 or float32 where they are that, else as float64; raises as `as_ids`."""
+def as_ratings(array: pa.Array, nothing: list[str]) -> pa.Array:
+    """Ratings as float16 or float32 where they are that, else as float64; parameters and errors as in `as_ids`."""
     if pa.types.is_floating(array.type):
-        return array
-    return array.cast(pa.float64())
+        return array if array.type == pa.float16() else pc.if_else(pc.is_nan(array), None, array)
+    return _floats(_text(array, nothing) if _is_text(array.type) else array)
 
 
-def as_times(array: pa.Array) -> pa.Array:
-    """Times as int64, float64 or nanoseconds since 1970, with a time zone where the file has one; raises as `as_ids`.
+def as_times(array: pa.Array, nothing: list[str]) -> pa.Array:
+    """Times as int64, float64 or nanoseconds since 1970, with a time zone where the file has one.
 
     Parameters
     ----------
     array : numbers, dates, timestamps of any unit, or text: numbers, or ISO 8601
+    nothing : texts that stand for a missing time
+
+    Raises
+    ------
+    pa.ArrowException
+        as `as_ids`, and where some are numbers and others dates, or some have a time zone and others have none.
     """
     if pa.types.is_integer(array.type):
         return array.cast(pa.int64())
     if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
-        return array.cast(pa.float64())
+        return _floats(array)
     if pa.types.is_timestamp(array.type):
         return array.cast(pa.timestamp("ns", None if array.type.tz is None else "UTC"))
     if pa.types.is_date(array.type):
         return array.cast(pa.timestamp("ns"))
-    if not any(is_kind(array.type) for is_kind in IS_TEXT):
+    if not _is_text(array.type):
         raise pa.ArrowInvalid("times are numbers, dates or text")
-    text = array.cast(pa.string())
-    for kind in TIMES:
-        try:
-            return text.cast(kind)
-        except pa.ArrowInvalid as error:
-            problem = error
-    raise problem
+    text = _text(array, nothing)
+    if not pc.any(pc.match_substring(text, "0x", ignore_case=True)).as_py():  # a number, to Arrow
+        for kind in TIMES:
+            try:
+                return text.cast(kind)
+            except pa.ArrowInvalid:
+                pass
+    first = ""
+    for word in text.drop_null().to_pylist():
+        found = kind_of_time(word)
+        first = first or found
+        if not found:
+            raise pa.ArrowInvalid(f"'{word[:100]}' is {NO_TIME}")
+        if found != first:
+            raise pa.ArrowInvalid(f"'{word[:100]}' is {found}, and before there is {first}")
+    raise pa.ArrowInvalid("times are out of range")
+
+
+NO_TIME = "neither a number nor a date in ISO 8601 from 1678 to 2261"
 
 
 def kind_of_time(text: str) -> str:
     """What a time in text is, in words; empty if it is none."""
     if re.fullmatch(NUMBER, text, re.IGNORECASE):
         return "a number"
-    try:
-        kind = as_times(pa.array([text])).type
-    except pa.ArrowInvalid:
-        return ""
-    return "a date with a time zone" if kind.tz else "a date without a time zone"
+    for kind, words in ((TIMES[2], "a date without a time zone"), (TIMES[3], "a date with a time zone")):
+        try:
+            pa.array([text]).cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        return words
+    return ""
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in IS_TEXT)
+
+
+def _text(array: pa.Array, nothing: list[str]) -> pa.Array:
+    """Text, null where it stands for nothing."""
+    text = array.cast(pa.string())
+    return pc.if_else(pc.is_in(text, pa.array(nothing)), pa.scalar(None, pa.string()), text)
+
+
+def _floats(array: pa.Array) -> pa.Array:
+    """The same as float64, null where it is no number."""
+    floats = array.cast(pa.float64())
+    return pc.if_else(pc.is_nan(floats), None, floats)

@@ -141,8 +141,8 @@ def test_words_for_nothing_are_what_the_entry_says(tmp_path: Path) -> None:
         (HEADER + "1,NULL,4.0,5\n", "line 2: nothing under 'movieId', as in one row"),
         (HEADER + "1,2,4.0,5\n1,3,nan,6\n", "line 3: the rating under 'rating' is no finite number"),
         (HEADER + "1,2,inf,5\n", "line 2: the rating under 'rating' is no finite number"),
-        (HEADER + "1,2,4.0,yesterday\n", "line 2: 'yesterday' under 'timestamp' is no time"),
-        (HEADER + "1,2,4,2010-13-45\n", "line 2: '2010-13-45' under 'timestamp' is no time"),
+        (HEADER + "1,2,4.0,yesterday\n", "line 2: 'yesterday' under 'timestamp' is neither a number nor"),
+        (HEADER + "1,2,4,2010-13-45\n", "line 2: '2010-13-45' under 'timestamp' is neither a number nor"),
         (
             HEADER + "1,2,4,7\n1,3,4,2010-10-19\n",
             "line 3: '2010-10-19' .* is a date without .* before there is a number",
@@ -150,6 +150,10 @@ def test_words_for_nothing_are_what_the_entry_says(tmp_path: Path) -> None:
         (HEADER + "99999999999999999999,2,4.0,5\n", "line 2: '99999999999999999999' under 'userId' is no integer"),
         (HEADER + "1.5,2,4.0,5\n", r"line 2: '1\.5' under 'userId' is no integer"),
         (HEADER + "0x10,2,4.0,5\n", "line 2: '0x10' under 'userId' is no integer"),
+        (HEADER + "1,2,4.0,0x10\n", "line 2: '0x10' under 'timestamp' is neither a number nor"),
+        (HEADER + "1,2,+4.0,5\n1,3,good,5\n", "line 3: 'good' under 'rating' is no number"),
+        (HEADER + "1,2,4.0,9999-12-31\n", "neither a number nor a date in ISO 8601 from 1678 to 2261"),
+        ('{"user": 1}\n', "looks like JSON lines; write kind: jsonl"),
         (HEADER + "1,²,4.0,5\n", "line 2: '²' under 'movieId' is no integer"),
         (HEADER + "1,2,4.0,5\n" + HEADER, "line 3: a second header; remove it"),
         (HEADER + '1,2,"4.0,5\n', "line 2: a quote that does not close"),
@@ -173,6 +177,26 @@ def test_lines_are_counted_as_they_are_in_the_file_not_as_rows(tmp_path: Path) -
 def test_a_second_header_among_text_ids_is_no_user(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="line 3: a second header"):
         read(tmp_path, "u,i\na,b\nu,i\n", **TEXT)
+
+
+def test_a_second_header_in_other_quotes_is_no_user(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="line 3: a second header"):
+        read(tmp_path, 'u,i\na,b\n"u","i"\n', **TEXT)
+
+
+def test_what_looks_hexadecimal_in_another_column_does_not_matter(tmp_path: Path) -> None:
+    columns = {"user": "u", "item": "i"}
+    assert read(tmp_path, "u,i,title\n1,2,The 10x rule\n3,4,0x10\n", columns=columns)["user"] == [1, 3]
+
+
+def test_a_header_in_quotes_that_mean_nothing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="or write quotes: true there"):
+        read(tmp_path, '"u"\t"i"\na\tb\n', **TEXT, separator="\t")
+
+
+def test_the_byte_that_stands_for_two_colons_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has a byte 0x1F"):
+        read(tmp_path, "a\x1fb::c\n", ids="string", separator="::", columns={"user": 1, "item": 2})
 
 
 def test_a_row_that_begins_as_the_header_does_is_a_row(tmp_path: Path) -> None:

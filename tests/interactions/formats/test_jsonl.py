@@ -60,8 +60,9 @@ def test_incomplete_lines_are_dropped_if_that_is_wanted(tmp_path: Path) -> None:
         (LINE.replace(b"1", b"1.5"), "1.5 under 'userId' is not an integer of 64 bits"),
         (LINE.replace(b"1", b"true"), "true under 'userId' is not an integer of 64 bits"),
         (LINE.replace(b"1", b"9223372036854775808"), "9223372036854775808 under 'userId' is not an integer"),
+        (LINE.replace(b"1", b'"\\ud800"'), "is not an integer of 64 bits"),
         (LINE.replace(b"4", b'"4"'), r"\"4\" under 'rating' is not a number"),
-        (LINE.replace(b"5", b'"soon"'), "'soon' under 'timestamp' is no date in ISO 8601"),
+        (LINE.replace(b"5", b'"soon"'), "'soon' under 'timestamp' is neither a number nor a date"),
         (b'{"userId": 1, "movieId": 2, "timestamp": 5}', "nothing under 'rating', as in one row"),
         (LINE.replace(b"}", b', "x": "\xff"}'), "no JSON object .*'utf-8' codec"),
     ],
@@ -69,6 +70,23 @@ def test_incomplete_lines_are_dropped_if_that_is_wanted(tmp_path: Path) -> None:
 def test_a_bad_line_is_said_with_its_number(tmp_path: Path, line: bytes, complaint: str) -> None:
     with pytest.raises(UserError, match=f"line 4: .*{complaint}"):
         read(tmp_path, LINE + b"\n" + LINE + line)
+
+
+def test_words_for_nothing_are_nothing_in_any_column(tmp_path: Path) -> None:
+    lines = [LINE, *(LINE.replace(b" %d" % number, b' "NULL"') for number in (1, 2, 4, 5)), LINE.replace(b"4", b'""')]
+    assert read(tmp_path, b"".join(lines), missing="drop")["user"] == [1]
+
+
+def test_a_key_that_no_object_has_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no object has the key 'who'; they have userId, movieId, rating, timestamp"):
+        read(tmp_path, LINE, columns={"user": "who", "item": "movieId"})
+
+
+def test_times_of_several_kinds_are_said(tmp_path: Path) -> None:
+    dated = LINE.replace(b"5", b'"2026-01-01"')
+    for other in (LINE, LINE.replace(b"5", b'"2026-01-01T00:00:00Z"')):
+        with pytest.raises(UserError, match=r"is a .*, and before there is a date without a time zone"):
+            read(tmp_path, dated + other)
 
 
 def test_an_object_over_several_lines_is_said(tmp_path: Path) -> None:

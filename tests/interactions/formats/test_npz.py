@@ -13,7 +13,7 @@ VALUES = np.array([[0, 5, 0], [2, 0, 1]])
 
 
 @pytest.mark.parametrize("make", [csr_array, csc_array, coo_array, csr_matrix])
-@pytest.mark.parametrize("dtype", [np.int8, bool, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.int8, bool, np.float32, np.float64, np.longdouble])
 def test_any_matrix_is_read(tmp_path: Path, make: type, dtype: type) -> None:
     save_npz(tmp_path / "log.npz", make(VALUES.astype(dtype)))
     found = read(tmp_path / "log.npz", "npz")

@@ -94,6 +94,10 @@ def test_a_user_with_a_list_of_items_is_a_row_for_each(tmp_path: Path) -> None:
 def test_incomplete_rows_are_dropped_if_that_is_wanted(tmp_path: Path) -> None:
     columns = {"u": ["a", "", None, "NULL", "b"], "i": [1, 2, 3, 4, 5], "t": pa.array([7, 8, 9, 10, None])}
     assert read(tmp_path, columns, missing="drop") == {"user": ["a"], "item": [1], "timestamp": [7]}
+    texts = {"u": ["a", "b", "c"], "i": [1, 2, 3], "r": ["4.5", "NULL", "1"], "t": ["7", "8", ""]}
+    assert read(tmp_path, texts, missing="drop") == {"user": ["a"], "item": [1], "rating": [4.5], "timestamp": [7]}
+    nans = {"u": [1.0, float("nan"), 3.0], "i": [1, 2, 3], "r": pa.array([4.0, 5.0, float("nan")], pa.float32())}
+    assert read(tmp_path, nans, missing="drop") == {"user": [1], "item": [1], "rating": [4.0]}
     lists = {"u": ["a", "b", None], "i": [[1, None], None, [3]]}
     assert read(tmp_path, lists, missing="drop") == {"user": ["a"], "item": [1]}
 
@@ -110,7 +114,10 @@ def test_incomplete_rows_are_dropped_if_that_is_wanted(tmp_path: Path) -> None:
         ({"u": [True], "i": [1]}, "column 'u' of bool can't be read as ids: ids are integers or text"),
         ({"u": [DAY], "i": [1]}, r"column 'u' of timestamp\[us\] can't be read as ids"),
         ({"u": [b"\xff"], "i": [1]}, "column 'u' of binary can't be read as ids: Invalid UTF8"),
-        ({"u": [1, 2], "i": [1, 2], "r": [4.0, float("nan")]}, "row 2: the rating under 'r' is no finite number"),
+        ({"u": [1, 2], "i": [1, 2], "r": [4.0, float("nan")]}, "row 2: nothing under 'r', as in one row"),
+        ({"u": [1, 2], "i": [1, 2], "r": [4.0, float("inf")]}, "row 2: the rating under 'r' is no finite number"),
+        ({"u": [1], "i": [1], "t": ["0x10"]}, "column 't' .*: '0x10' is neither a number nor a date"),
+        ({"u": [1, 2], "i": [1, 2], "t": ["2026-01-01", "7"]}, "'7' is a number, and before there is a date without"),
         ({"u": [1], "i": [1], "r": ["good"]}, "column 'r' of string can't be read as ratings: .*'good'"),
         ({"u": [1], "i": [1], "t": ["yesterday"]}, "column 't' of string can't be read as times: .*'yesterday'"),
         ({"u": [1], "i": [1], "t": [datetime.time(1)]}, "can't be read as times: times are numbers, dates or text"),
