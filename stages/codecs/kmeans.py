@@ -26,6 +26,8 @@ class KMeansCodec(FittedCodec):
     """
 
     def __init__(self, centroids: np.ndarray, errors: np.ndarray) -> None:
+        if centroids.ndim != 2 or errors.ndim != 1:
+            raise ValueError(f"centroids {centroids.shape} and errors {errors.shape}, expected (k, d) and (n,)")
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)
         self.fit_errors = errors.tolist()
 

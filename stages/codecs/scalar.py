@@ -20,6 +20,7 @@ TYPES = {
     "6bit": faiss.ScalarQuantizer.QT_6bit,
     "4bit": faiss.ScalarQuantizer.QT_4bit,
 }
+FLOATS = ("float16", "bfloat16")  # which have no ranges
 
 
 class ScalarCodec(FittedCodec):
@@ -39,6 +40,13 @@ class ScalarCodec(FittedCodec):
         self.ranges = np.ascontiguousarray(ranges, dtype=np.float32)
         self.width = width
         self.transform = transform
+        if type not in TYPES:
+            raise ValueError(f"type {type}, expected one of {', '.join(TYPES)}")
+        expected = (0 if type in FLOATS else 2 * width,)
+        if self.ranges.shape != expected:
+            raise ValueError(f"ranges {self.ranges.shape}, expected {expected}")
+        if transform and transform.into.shape[1] != width:
+            raise ValueError(f"a transform into {transform.into.shape[1]} dimensions, expected {width}")
         self._quantizer = faiss.ScalarQuantizer(width, TYPES[type])
         faiss.copy_array_to_vector(self.ranges.ravel(), self._quantizer.trained)
 
@@ -81,6 +89,8 @@ class SignCodec(FittedCodec):
     """
 
     def __init__(self, middle: np.ndarray, levels: np.ndarray) -> None:
+        if middle.ndim != 1 or levels.shape != (2, *middle.shape):
+            raise ValueError(f"middle {middle.shape} and levels {levels.shape}, expected (d,) and (2, d)")
         self.middle, self.levels = middle, levels
 
     @property

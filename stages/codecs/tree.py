@@ -29,6 +29,13 @@ class TreeCodec(FittedCodec):
         self.leaves = np.ascontiguousarray(leaves, dtype=np.float32)
         self.inner = np.ascontiguousarray(inner, dtype=np.float32)
         self.branches = int(branches)
+        if self.leaves.ndim != 2 or self.branches < 2:
+            raise ValueError(f"leaves {self.leaves.shape} of {branches} branches, expected (n, d) of 2 or more")
+        sizes = [self.branches]  # of the levels
+        while sizes[-1] < len(self.leaves):
+            sizes.append(sizes[-1] * self.branches)
+        if sizes.pop() != len(self.leaves) or self.inner.shape != (sum(sizes), self.leaves.shape[1]):
+            raise ValueError(f"leaves {self.leaves.shape} and inner {self.inner.shape} of {branches} branches")
 
     @property
     def bytes_per_vector(self) -> int:

@@ -12,7 +12,7 @@ import typer
 
 from stages.config.reader import read_params
 from stages.reporting.csv_files import damaged_table, read_report_table
-from stages.reporting.frontier import TEXT
+from stages.reporting.frontier import COLUMNS
 from stages.reporting.results import NDCG
 from stages.reporting.tables import difference_cells, markdown, share_cells
 from stages.reporting.wording import difference, each, score, share_interval
@@ -99,11 +99,11 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
 def _read(dataset: str) -> pd.DataFrame:
     """The rows of the report that store bytes per user, without references, which are not codecs."""
     report = paths.report(dataset)
-    table = read_report_table(report, "plots/frontier", TEXT)
-    try:
-        return table[(table["bytes_per_user"] > 0) & (table["family"] != "reference") & (table["repeats"] == "")]
-    except KeyError as error:
-        raise damaged_table(report, "plots/frontier") from error
+    table = read_report_table(report, "plots/frontier", COLUMNS)
+    codes = table[(table["bytes_per_user"] > 0) & (table["family"] != "reference") & (table["repeats"] == "")]
+    if codes.empty:  # at least the vectors of every model themselves are there
+        raise damaged_table(report, "plots/frontier")
+    return codes
 
 
 def _room(row: pd.Series) -> str:

@@ -6,7 +6,7 @@ python -m stages.commands.draw --dataset ml-latest-small
 import shutil
 
 from stages.config.reader import read_params
-from stages.reporting.drawing import FOLDERS, draw_report, new_report, read_tables, text_columns
+from stages.reporting.drawing import FOLDERS, draw_report, new_report, read_tables, table_columns
 from stages.reporting.experiment import describe
 from stages.run import paths
 from stages.run.command_line import Dataset, run
@@ -20,7 +20,7 @@ def draw(dataset: Dataset) -> None:
     with new_report(report) as folder:
         for name in FOLDERS:
             (folder / name).mkdir()
-        for name in text_columns():
+        for name in table_columns():
             shutil.copyfile(report / f"{name}.csv", folder / f"{name}.csv")
         draw_report(tables, experiment, folder)
     print(report / "report.md")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import optuna
 import torch
@@ -145,7 +146,7 @@ def _load(path: Path, ranges: Mapping[str, BaseDistribution]) -> list[FrozenTria
                 intermediate_values={int(epoch): ndcg for epoch, ndcg in trial["intermediate_values"].items()},
                 user_attrs=trial["user_attrs"],
             )
-            for trial in read_json(path, "sweep", ["trials"])["trials"]
+            for trial in read_json(path, "sweep", dict[str, list[dict[str, Any]]])["trials"]
         ]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise damaged(path, "holds no trials", "sweep") from error

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_array
 
+GROUPS = 4
+
 
 def group_column(group: int) -> str:
     """Name of the column with NDCG@100 of a group of items; group : number of the group, from 0."""
@@ -24,5 +26,5 @@ def quarters_of_interactions(train: csr_array) -> np.ndarray:
     order = np.argsort(-counts, kind="stable")
     before = np.cumsum(counts[order]) - counts[order]
     quarters = np.empty(len(counts), dtype=np.int64)
-    quarters[order] = 4 * before // max(1, int(counts.sum()))
+    quarters[order] = GROUPS * before // max(1, int(counts.sum()))
     return quarters

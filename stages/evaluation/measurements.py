@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stages.evaluation.code_usage import code_usage, no_code_usage
 from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
-from stages.evaluation.groups import group_column, quarters_of_interactions
+from stages.evaluation.groups import GROUPS, group_column, quarters_of_interactions
 from stages.evaluation.metrics import METRICS
 from stages.interfaces.codec import Codec, stored_bytes
 from stages.interfaces.recommender import Recommender
@@ -102,7 +102,7 @@ def _per_user(ranking: Ranking, users: HeldOutUsers, item_groups: np.ndarray | N
     columns |= {metric.name: metric.of(ranking.hits, ranking.n_held_out).cpu().numpy() for metric in METRICS}
     if item_groups is not None:
         held_out = users.held_out[ranking.users]
-        for group in range(item_groups.max() + 1):
+        for group in range(GROUPS):
             in_group = item_groups == group
             counts = torch.from_numpy(np.asarray(held_out.multiply(in_group).sum(axis=1)).astype(np.int64))
             columns[group_column(group)] = _ndcg_of_items(ranking, torch.from_numpy(in_group), counts)

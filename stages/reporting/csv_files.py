@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -11,8 +13,43 @@ from stages.run.errors import UserError
 
 Tables = Mapping[str, pd.DataFrame]
 """By file name without ending, relative to the report's folder, such as plots/frontier."""
-TextColumns = Mapping[str, Collection[str]]
-"""Table → its columns of text; all others hold numbers."""
+
+
+class Columns(NamedTuple):
+    """Columns that a table has to have; it may have more, of numbers."""
+
+    text: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    """Known in every line."""
+    perhaps: tuple[str, ...] = ()
+    """Numbers that may be unknown."""
+    may_be_empty: bool = False
+    """Whether it may have no lines."""
+    more_text: tuple[str, ...] = ()
+    """Columns of text that it may have."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of all that it has to have."""
+        return [*self.text, *self.numbers, *self.perhaps]
+
+    @property
+    def all_text(self) -> tuple[str, ...]:
+        """Columns of text; all others hold numbers."""
+        return self.text + self.more_text
+
+    def check(self, table: pd.DataFrame) -> None:
+        """ValueError where a table is none of these columns."""
+        if missing := [name for name in self.names if name not in table]:
+            raise ValueError(f"there is no column {', '.join(missing)}")
+        if table.empty and not self.may_be_empty:
+            raise ValueError("there are no lines")
+        if len(table) and not np.isfinite(table[list(self.numbers)]).all(axis=None):
+            raise ValueError("a number is not known")
+
+
+TableColumns = Mapping[str, Columns]
+"""By the same names as `Tables`."""
 
 
 def write_table(table: pd.DataFrame, path: Path, text: Collection[str]) -> None:
@@ -64,7 +101,7 @@ def read_table(path: Path, text: Collection[str]) -> pd.DataFrame:
     return table
 
 
-def read_report_table(report: Path, name: str, text: Collection[str]) -> pd.DataFrame:
+def read_report_table(report: Path, name: str, columns: Columns) -> pd.DataFrame:
     """Read a table of a report; UserError where it is missing, or not as the stage report wrote it.
 
     Parameters
@@ -77,9 +114,11 @@ def read_report_table(report: Path, name: str, text: Collection[str]) -> pd.Data
         raise UserError(f"there is no report at {path}; run: dvc repro report@{report.name}")
     checked(path, f"report@{report.name}").close()
     try:
-        return read_table(path, text)
+        table = read_table(path, columns.all_text)
+        columns.check(table)
     except (OSError, ValueError) as error:
         raise damaged_table(report, name) from error
+    return table
 
 
 def damaged_table(report: Path, name: str) -> UserError:

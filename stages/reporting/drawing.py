@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from stages.reporting.csv_files import Tables, read_report_table, write_table
+from stages.reporting.csv_files import Columns, Tables, damaged_table, read_report_table, write_table
 from stages.reporting.experiment import Experiment
 from stages.reporting.figures import write_picture
 from stages.reporting.page import render_page
 from stages.reporting.results import Results
-from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture
+from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture, split
 from stages.reporting.wording import folded, paragraphs
 from stages.run.digests import write_digests
 from stages.run.files import temporary_folder, whole_file, whole_folder
@@ -25,23 +25,31 @@ def write_tables(results: Results, folder: Path) -> None:
     for section in SECTIONS:
         if isinstance(section, SectionWithData):
             for name, table in section.data(results).items():
-                write_table(table, folder / f"{name}.csv", section.TABLES[name])
+                write_table(table, folder / f"{name}.csv", section.TABLES[name].all_text)
     for name in FOLDERS:
         write_digests(folder / name, name)
 
 
 def read_tables(report: Path) -> Tables:
     """Every section's tables, as `write_tables` left them; UserError where one is missing or damaged."""
-    return {name: read_report_table(report, name, text) for name, text in text_columns().items()}
+    tables = {name: read_report_table(report, name, columns) for name, columns in table_columns().items()}
+    metrics = set(tables["figures/metrics"]["metric"])
+    if not all(metrics <= set(tables[name]) for name in ("plots/frontier", "figures/items")):
+        raise damaged_table(report, "figures/metrics")
+    try:
+        split.counts(tables)["users"]
+    except (ValueError, KeyError) as error:
+        raise damaged_table(report, "figures/protocol") from error
+    return tables
 
 
-def text_columns() -> dict[str, tuple[str, ...]]:
-    """Every table of every section, in their order → its columns of text."""
+def table_columns() -> dict[str, Columns]:
+    """Every table of every section, in their order → its columns."""
     return {
-        name: tuple(text)
+        name: columns
         for section in SECTIONS
         if isinstance(section, SectionWithData)
-        for name, text in section.TABLES.items()
+        for name, columns in section.TABLES.items()
     }
 
 
@@ -63,7 +71,7 @@ def words_of(tables: Tables, experiment: Experiment) -> str:
 
 
 def _closing(experiment: Experiment) -> str:
-    links = ", ".join(f"[{Path(name).name}.csv]({name}.csv)" for name in text_columns())
+    links = ", ".join(f"[{Path(name).name}.csv]({name}.csv)" for name in table_columns())
     return (
         f"Data of all tables and pictures: {links}. `python -m stages.commands.draw --dataset {experiment.dataset}` "
         "makes this report anew from them. All metrics: [metrics.json](metrics.json)."

@@ -7,6 +7,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from stages.reporting.csv_files import Columns
 from stages.reporting.results import NDCG, RowResult
 from stages.statistics.bootstrap import UNKNOWN, Bootstrap, Interval
 
@@ -19,6 +20,11 @@ INTERVALS = [
 ]  # against the float twin
 AFTER = ["standard_error", "seed_spread", *INTERVALS, "variance_lost", "standing", "repeats"]
 TEXT = ("row", "family", "stored", "float_twin", "standing", "repeats")
+COLUMNS = Columns(
+    TEXT,
+    ("bytes_per_user", "shared_bytes", "users", NDCG),
+    ("validation_ndcg", "standard_error", "seed_spread", *INTERVALS, "variance_lost"),
+)
 POPULARITY = "popularity"  # the row above which shares are counted
 
 

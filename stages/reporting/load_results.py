@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from stages.config.dataset import Digest
 from stages.config.params import Params
 from stages.config.quantizer import KMeansSettings
 from stages.config.rows import ItemRow, Row
+from stages.config.strict import Strict
+from stages.evaluation.groups import GROUPS, group_column
 from stages.reporting.experiment import bytes_per_item
-from stages.reporting.result_tables import ANY, INTEGERS, NUMBERS, read_csv, read_parquet
+from stages.reporting.result_tables import anything, integers, numbers, numbers_or_nan, read_csv, read_parquet
 from stages.reporting.results import NDCG, Results, RowResult, by_seed
 from stages.run import paths
-from stages.run.digests import DIGESTS
+from stages.run.digests import DIGESTS, damaged
 from stages.run.errors import UserError
 from stages.run.json_files import read_json
 from stages.statistics.bootstrap import Bootstrap
@@ -26,16 +31,49 @@ STAGES = {
     "budgets": "budget",
 }
 """Group of measurements → the stage that makes them."""
-STORED = ("validation_ndcg", "bytes_per_user", "shared_bytes", "variance_lost", "fit_errors", "metrics")
-CODE_USAGE = {"codebook": NUMBERS, "perplexity": NUMBERS, "dead": NUMBERS}
-CURVE = {"seed": INTEGERS, "epoch": INTEGERS, "loss": NUMBERS, "validation_ndcg": NUMBERS}
-USERS = {"interactions": INTEGERS}
-ITEMS = {"item": ANY, "interactions": INTEGERS}
-REFIT = {"row": ANY, "user": INTEGERS, "seed": INTEGERS, "before": NUMBERS, "after": NUMBERS}
+CODE_USAGE = {"codebook": numbers, "perplexity": numbers, "dead": numbers}
+CURVE = {"seed": integers, "epoch": integers, "loss": numbers, "validation_ndcg": numbers}
+USERS = {"interactions": integers}
+ITEMS = {"item": anything, "interactions": integers}
+REFIT = {"row": anything, "user": integers, "seed": integers, "before": numbers, "after": numbers}
 BUDGET = {
-    **dict.fromkeys(("budget", "user", "seed", "quarter"), INTEGERS),
-    **dict.fromkeys(("bytes", "ndcg_flat", "ndcg"), NUMBERS),
+    **dict.fromkeys(("budget", "user", "seed", "quarter"), integers),
+    **dict.fromkeys(("bytes", "ndcg_flat", "ndcg"), numbers),
 }
+
+
+class Protocol(Strict):
+    """protocol.json, as `stages.interactions.protocol.description.describe` makes it."""
+
+    incomplete_rows: int
+    ratings: int
+    superseded_ratings: int
+    filter_rounds: int
+    interactions: int
+    users: int
+    items: int
+    train_users: int
+    train_interactions: int
+    items_in_train: int
+    interactions_with_unknown_items: int
+    validation_users_scored: int
+    test_users_scored: int
+    validation_held_out_pairs: int
+    test_held_out_pairs: int
+    items_in_train_sha256: Digest
+    validation_held_out_pairs_sha256: Digest
+    test_held_out_pairs_sha256: Digest
+
+
+class Stored(Strict):
+    """stored.json, as `stages.evaluation.measurements.write_measurements` leaves it."""
+
+    validation_ndcg: float | None
+    bytes_per_user: float
+    shared_bytes: int
+    variance_lost: float | None
+    fit_errors: list[float]
+    metrics: dict[str, str]
 
 
 def load_results(params: Params, dataset: str) -> Results:
@@ -48,24 +86,20 @@ def load_results(params: Params, dataset: str) -> Results:
     """
     split = paths.split(dataset)
     rows = [_load_row(params, dataset, row) for row in params.rows()]
-    protocol = read_json(split / "protocol.json", "preprocess", ["items_in_train"])
-    item_rows = _load_item_rows(params, dataset, {row.name: row for row in rows}, protocol["items_in_train"])
+    protocol = read_json(split / "protocol.json", "preprocess", Protocol)
+    item_rows = _load_item_rows(params, dataset, {row.name: row for row in rows}, protocol.items_in_train)
     _check_metrics([*rows, *item_rows])
-    refits = {name: paths.evaluation(dataset, "refits", name) for name in params.refits}
+    refits = {name: _load_refit(paths.evaluation(dataset, "refits", name)) for name in params.refits}
     return Results(
         rows=rows,
         item_rows=item_rows,
         curves={name: read_csv(paths.curves(dataset, name) / "curve.csv", "train", CURVE) for name in params.models},
-        protocol=protocol,
+        protocol=protocol.model_dump(),
         users=read_parquet(split / "users.parquet", "preprocess", USERS),
         items=read_parquet(split / "items.parquet", "preprocess", ITEMS),
         bootstrap=Bootstrap(params.report.bootstrap_resamples, params.report.bootstrap_seed),
-        refits={name: read_parquet(folder / "test_users.parquet", "refit", REFIT) for name, folder in refits.items()},
-        refit_epochs={
-            row: epochs
-            for folder in refits.values()
-            for row, epochs in read_json(folder / "epochs.json", "refit").items()
-        },
+        refits={name: users for name, (users, _) in refits.items()},
+        refit_epochs={row: epochs for _, of_rows in refits.values() for row, epochs in of_rows.items()},
         budgets={
             name: read_parquet(paths.evaluation(dataset, "budgets", name) / "test_users.parquet", "budget", BUDGET)
             for name in params.budgets
@@ -103,6 +137,15 @@ def _check_metrics(rows: list[RowResult]) -> None:
                 f"{row.name} was evaluated by {', '.join(row.metrics)}, {first.name} by {', '.join(first.metrics)}; "
                 "remove the evaluation of one, and let dvc repro make it again"
             )
+
+
+def _load_refit(folder: Path) -> tuple[pd.DataFrame, dict[str, list[int]]]:
+    """The users of all refitted rows, and the epoch that was kept of each."""
+    users = read_parquet(folder / "test_users.parquet", "refit", REFIT)
+    epochs = read_json(folder / "epochs.json", "refit", dict[str, list[int]])
+    if epochs.keys() != set(users["row"]):
+        raise damaged(folder / "epochs.json", "is of other rows than test_users.parquet", "refit")
+    return users, epochs
 
 
 def _load_row(params: Params, dataset: str, row: Row) -> RowResult:
@@ -158,10 +201,12 @@ def _load_evaluation(
     folder = paths.evaluation(dataset, group, row.model) / row.name
     if not folder.is_dir():
         raise UserError(f"there is no evaluation of {row.name} at {folder}; run: dvc repro report@{dataset}")
-    measured = read_json(folder / "stored.json", STAGES[group], STORED)
-    columns = {"user": INTEGERS, "seed": INTEGERS} | dict.fromkeys(measured["metrics"], NUMBERS)
-    per_user = read_parquet(folder / "per_user.parquet", STAGES[group], columns)
-    usage = read_csv(folder / "code_usage.csv", STAGES[group], CODE_USAGE)
+    measured = read_json(folder / "stored.json", STAGES[group], Stored)
+    columns = dict.fromkeys(("user", "seed", "fold_in"), integers) | dict.fromkeys(measured.metrics, numbers)
+    if group != "items":
+        columns |= dict.fromkeys(map(group_column, range(GROUPS)), numbers_or_nan)
+    per_user = read_parquet(folder / "per_user.parquet", STAGES[group], columns)[list(columns)]
+    usage = read_csv(folder / "code_usage.csv", STAGES[group], CODE_USAGE, may_be_empty=True)
     return RowResult(
         name=row.name,
         base=base,
@@ -169,15 +214,15 @@ def _load_evaluation(
         stored=stored,
         float_twin=float_twin,
         post_hoc_twin=post_hoc_twin,
-        bytes_per_user=measured["bytes_per_user"],
-        shared_bytes=measured["shared_bytes"],
-        variance_lost=measured["variance_lost"],
-        fit_errors=measured["fit_errors"],
-        metrics=measured["metrics"],
+        bytes_per_user=measured.bytes_per_user,
+        shared_bytes=measured.shared_bytes,
+        variance_lost=measured.variance_lost,
+        fit_errors=measured.fit_errors,
+        metrics=measured.metrics,
         centroids=centroids,
-        per_user=per_user.drop(columns=["user_id", "seed"], errors="ignore").groupby("user", as_index=False).mean(),
+        per_user=per_user.drop(columns="seed").groupby("user", as_index=False).mean(),
         ndcg=by_seed(per_user, NDCG) if NDCG in per_user else np.empty((0, 0)),
-        validation_ndcg=measured["validation_ndcg"],
+        validation_ndcg=measured.validation_ndcg,
         code_usage=usage.groupby("codebook", as_index=False)[["perplexity", "dead"]].mean(),
     )
 

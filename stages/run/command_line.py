@@ -49,11 +49,11 @@ def _checked(stage: Callable[..., None]) -> Callable[..., None]:
             read_params().check_names(names)
         name = stage.__name__.replace("_", "-")
         in_pipeline = described(name)
+        for folder in (paths.DATA / names["dataset"], paths.report(names["dataset"])) if "dataset" in names else ():
+            remove_leftovers(folder)
         if in_pipeline is None:
             stage(**options)
             return
-        for folder in (paths.DATA / names["dataset"], paths.report(names["dataset"])):
-            remove_leftovers(folder)
         with watched(name, in_pipeline, names):
             stage(**options)
 

@@ -1,12 +1,15 @@
 """JSON files that one stage leaves to another: no NaN is written, and each is checked when it is read."""
 
 import json
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from stages.run.digests import checked, damaged
 from stages.run.errors import UserError
+
+Shape = TypeVar("Shape")
 
 
 def write_json(content: Any, path: Path) -> None:
@@ -20,24 +23,21 @@ def write_json(content: Any, path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, stage: str, keys: Collection[str] = ()) -> dict[str, Any]:
-    """The object of a JSON file.
+def read_json(path: Path, stage: str, shape: type[Shape]) -> Shape:
+    """What a JSON file holds.
 
     Parameters
     ----------
     stage : stage that writes this file, for error messages
-    keys : keys that it has to have
+    shape : type that it has to be of, such as a subclass of `stages.config.strict.Strict`
 
     Raises
     ------
     UserError
-        where the file is missing or damaged, as in `stages.run.digests.checked`, or lacks a key.
+        where the file is missing or damaged, as in `stages.run.digests.checked`, or holds something else.
     """
     with checked(path, stage) as file:
         try:
-            content = json.load(file)
-        except (ValueError, RecursionError) as error:
-            raise damaged(path, "is no JSON", stage) from error
-    if not isinstance(content, dict) or not content.keys() >= set(keys):
-        raise damaged(path, f"lacks one of {', '.join(keys)}", stage)
-    return content
+            return TypeAdapter(shape).validate_json(file.read(), strict=True)
+        except ValidationError as error:
+            raise damaged(path, "does not hold what it should", stage) from error

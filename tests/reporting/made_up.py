@@ -11,7 +11,7 @@ import pandas as pd
 from stages.config.dataset import Published, SplitSettings
 from stages.evaluation.groups import group_column
 from stages.reporting.csv_files import Tables, read_table, write_table
-from stages.reporting.drawing import text_columns
+from stages.reporting.drawing import table_columns
 from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results, RowResult
 from stages.reporting.sections import SECTIONS, SectionWithData
@@ -140,9 +140,9 @@ def tables_of(made_up: Results, folder: Path) -> Tables:
     for section in SECTIONS:
         if isinstance(section, SectionWithData):
             tables |= section.data(made_up)
-    for number, (name, text) in enumerate(text_columns().items()):
-        write_table(tables[name], folder / f"{number}.csv", text)
-        tables[name] = read_table(folder / f"{number}.csv", text)
+    for number, (name, columns) in enumerate(table_columns().items()):
+        write_table(tables[name], folder / f"{number}.csv", columns.all_text)
+        tables[name] = read_table(folder / f"{number}.csv", columns.all_text)
     return tables
 
 

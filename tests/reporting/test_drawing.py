@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from stages.config.reader import read_params
-from stages.reporting.drawing import draw_report, new_report, read_tables, text_columns, words_of, write_tables
+from stages.reporting.drawing import draw_report, new_report, read_tables, table_columns, words_of, write_tables
 from stages.reporting.experiment import Experiment, describe
 from stages.reporting.sections import FOLDED
 from stages.run.errors import UserError
@@ -40,7 +40,7 @@ def test_a_report_has_its_words_its_page_its_tables_and_its_pictures(report: Pat
     assert files == {
         "report.md",
         "frontier.html",
-        *(f"{name}.csv" for name in text_columns()),
+        *(f"{name}.csv" for name in table_columns()),
         "plots/digests.json",
         "figures/digests.json",
         *(f"figures/{name}" for name in PICTURES),
@@ -60,7 +60,7 @@ def test_every_link_and_every_picture_is_there(report: Path) -> None:
     assert {link for link in links if not (report / link).exists()} == set()
     assert {Path(link).name for link in links} == PICTURES | {
         "frontier.html",
-        *(f"{Path(name).name}.csv" for name in text_columns()),
+        *(f"{Path(name).name}.csv" for name in table_columns()),
     }
 
 

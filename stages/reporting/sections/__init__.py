@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.figures import Theme
 from stages.reporting.results import Results
@@ -42,7 +42,7 @@ class Section(Protocol):
 class SectionWithData(Section, Protocol):
     """A section that adds tables to the report; every section may use those of all others."""
 
-    TABLES: TextColumns
+    TABLES: TableColumns
 
     def data(self, results: Results) -> dict[str, pd.DataFrame]:
         """The tables, of the names in TABLES."""

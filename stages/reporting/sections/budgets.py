@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results, by_seed
 from stages.reporting.tables import markdown
@@ -10,8 +10,14 @@ from stages.reporting.wording import code, difference, each, paragraphs, score
 from stages.statistics.activity import QUARTERS
 from stages.statistics.bootstrap import Bootstrap
 
-TABLES: TextColumns = {"figures/budgets": ("row",)}
-COLUMNS = ["row", "budget", "quarter", "users", "bytes", "ndcg_flat", "ndcg", "difference", "low", "high"]
+TABLES: TableColumns = {
+    "figures/budgets": Columns(
+        ("row",),
+        ("budget", "quarter", "users", "bytes", "ndcg_flat", "ndcg"),
+        ("difference", "low", "high"),
+        may_be_empty=True,
+    )
+}
 ALL = 0  # in place of the number of a quarter
 
 
@@ -24,7 +30,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
         for quarter in range(QUARTERS + 1)
         if len(chosen := of_budget if quarter == ALL else of_budget[of_budget["quarter"] == quarter])
     ]
-    return {"figures/budgets": pd.DataFrame(lines, columns=COLUMNS)}
+    return {"figures/budgets": pd.DataFrame(lines, columns=TABLES["figures/budgets"].names)}
 
 
 def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001

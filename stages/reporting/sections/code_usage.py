@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.families import FAMILIES
 from stages.reporting.figures import WIDTH, Theme, name_ends, title
@@ -15,7 +15,14 @@ from stages.reporting.tables import markdown
 from stages.reporting.wording import code, each, paragraphs, picture
 
 PICTURE = "code_usage"
-TABLES: TextColumns = {"plots/code_usage": ("row",), "figures/codebooks": ("row",)}
+TABLES: TableColumns = {
+    "plots/code_usage": Columns(("row",), ("codebook", "perplexity", "dead"), may_be_empty=True),
+    "figures/codebooks": Columns(
+        ("row",),
+        ("codebooks", "perplexity", "lowest_perplexity", "dead", "most_dead", "shared_bytes"),
+        may_be_empty=True,
+    ),
+}
 SHARES = np.linspace(0.05, 0.95, 10)  # of the codebooks of a code: the middle of each tenth
 
 
@@ -32,11 +39,10 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
         for row in results.rows
         if len(row.code_usage)
     ]  # fmt: skip
-    columns = ["row", "codebooks", "perplexity", "lowest_perplexity", "dead", "most_dead", "shared_bytes"]
     usage = [table for table in usage if len(table)] or usage
     return {
-        "plots/code_usage": pd.concat(usage, ignore_index=True)[["row", "codebook", "perplexity", "dead"]],
-        "figures/codebooks": pd.DataFrame(summary, columns=columns),
+        "plots/code_usage": pd.concat(usage, ignore_index=True)[TABLES["plots/code_usage"].names],
+        "figures/codebooks": pd.DataFrame(summary, columns=TABLES["figures/codebooks"].names),
     }
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.figures import COLOURS, THOUSANDS, WIDTH, Theme, title
 from stages.reporting.names import Names
@@ -16,7 +16,10 @@ from stages.reporting.results import NDCG, Results
 from stages.reporting.wording import paragraphs, picture
 
 PICTURE = "codebook_size"
-TABLES: TextColumns = {"plots/codebook_size": ("row",), "figures/convergence": ("row",)}
+TABLES: TableColumns = {
+    "plots/codebook_size": Columns(("row",), ("size", "variance_lost", NDCG), may_be_empty=True),
+    "figures/convergence": Columns(("row",), ("iteration", "error"), may_be_empty=True),
+}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
@@ -31,10 +34,10 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
     errors = [
         (row.name, iteration, error) for row in results.rows for iteration, error in enumerate(row.fit_errors, start=1)
     ]
-    table = pd.DataFrame(sizes, columns=["row", "size", "variance_lost", NDCG])
+    table = pd.DataFrame(sizes, columns=TABLES["plots/codebook_size"].names)
     return {
         "plots/codebook_size": table.sort_values(["row", "size"], ignore_index=True),
-        "figures/convergence": pd.DataFrame(errors, columns=["row", "iteration", "error"]),
+        "figures/convergence": pd.DataFrame(errors, columns=TABLES["figures/convergence"].names),
     }
 
 

@@ -2,21 +2,21 @@
 
 import pandas as pd
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
-from stages.reporting.frontier import MARKS, TEXT, by_bytes, frontier_table
+from stages.reporting.frontier import COLUMNS, MARKS, by_bytes, frontier_table
 from stages.reporting.results import NDCG, Results
 from stages.reporting.tables import difference_cells, markdown, row_names
 from stages.reporting.wording import each, number_of_bytes, paragraphs, score, share, size
 
-TABLES: TextColumns = {"plots/frontier": TEXT, "figures/metrics": ("metric", "label")}
+TABLES: TableColumns = {"plots/frontier": COLUMNS, "figures/metrics": Columns(("metric", "label"))}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
     """All rows of the report, in the order of params.yaml; and the labels of the metrics, in their order."""
     return {
         "plots/frontier": frontier_table(results.rows, list(results.metrics), results.bootstrap),
-        "figures/metrics": pd.DataFrame(results.metrics.items(), columns=["metric", "label"]),
+        "figures/metrics": pd.DataFrame(results.metrics.items(), columns=TABLES["figures/metrics"].names),
     }
 
 

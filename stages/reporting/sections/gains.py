@@ -2,13 +2,20 @@
 
 import pandas as pd
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.results import NDCG, Results
 from stages.reporting.tables import markdown
 from stages.reporting.wording import code, difference, each, number_of_bytes, paragraphs, score, verdict
 
-TABLES: TextColumns = {"figures/gains": ("row", "after_training")}
+TABLES: TableColumns = {
+    "figures/gains": Columns(
+        ("row", "after_training"),
+        ("bytes_per_user", "ndcg", "ndcg_after_training"),
+        ("difference", "low", "high"),
+        may_be_empty=True,
+    )
+}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
@@ -22,8 +29,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
         )
         for row, twin in pairs
     ]  # fmt: skip
-    columns = ["row", "after_training", "bytes_per_user", "ndcg", "ndcg_after_training", "difference", "low", "high"]
-    return {"figures/gains": pd.DataFrame(lines, columns=columns)}
+    return {"figures/gains": pd.DataFrame(lines, columns=TABLES["figures/gains"].names)}
 
 
 def words(tables: Tables, experiment: Experiment) -> str:

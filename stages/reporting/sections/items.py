@@ -2,14 +2,18 @@
 
 import pandas as pd
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import TableColumns, Tables
 from stages.reporting.experiment import Experiment
-from stages.reporting.frontier import MARKS, POPULARITY, TEXT, by_bytes, frontier_table
+from stages.reporting.frontier import COLUMNS, MARKS, POPULARITY, by_bytes, frontier_table
 from stages.reporting.results import NDCG, Results
 from stages.reporting.tables import markdown, row_names, share_cells
 from stages.reporting.wording import UNKNOWN, each, listing, number_of_bytes, paragraphs, score, share, size
 
-TABLES: TextColumns = {"figures/items": TEXT}
+TABLES: TableColumns = {
+    "figures/items": COLUMNS._replace(
+        numbers=tuple(name.replace("bytes_per_user", "bytes_per_item") for name in COLUMNS.numbers), may_be_empty=True
+    )
+}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from stages.evaluation.groups import group_column
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.families import FAMILIES
 from stages.reporting.figures import THOUSANDS, WIDTH, Theme, name_ends, title
@@ -21,11 +21,11 @@ from stages.run.text import code, literal, one_line
 from stages.statistics.activity import QUARTERS, quarter_bounds, quarters_of
 
 PICTURE = "long_tail"
-TABLES: TextColumns = {
-    "plots/by_activity": ("row", "group"),
-    "plots/by_popularity": ("row", "group"),
-    "figures/distribution": ("of",),
-    "figures/most_popular": ("item", "title"),
+TABLES: TableColumns = {
+    "plots/by_activity": Columns(("row", "group"), ("quarter", "users", NDCG)),
+    "plots/by_popularity": Columns(("row", "group"), ("quarter", "users", NDCG)),
+    "figures/distribution": Columns(("of",), ("rank", "interactions")),
+    "figures/most_popular": Columns(("item",), ("interactions",), more_text=("title",)),
 }
 ITEM_GROUPS = ("most popular", "second quarter", "third quarter", "rarest")
 GROUP_COLUMNS = ["row", "quarter", "group", "users", NDCG]

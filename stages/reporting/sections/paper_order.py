@@ -4,12 +4,14 @@ from itertools import pairwise
 
 import pandas as pd
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.paper import rows_of_the_paper
 from stages.reporting.results import Results
 
-TABLES: TextColumns = {"figures/paper_order": ("better", "worse")}
+TABLES: TableColumns = {
+    "figures/paper_order": Columns(("better", "worse"), (), ("difference", "low", "high"), may_be_empty=True)
+}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
@@ -20,7 +22,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
         (better, worse, *results.bootstrap.difference(by_name[worse].ndcg, by_name[better].ndcg))
         for better, worse in pairwise(ordered)
     ]
-    return {"figures/paper_order": pd.DataFrame(lines, columns=["better", "worse", "difference", "low", "high"])}
+    return {"figures/paper_order": pd.DataFrame(lines, columns=TABLES["figures/paper_order"].names)}
 
 
 def words(tables: Tables, experiment: Experiment) -> str:

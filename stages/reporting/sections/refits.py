@@ -2,13 +2,17 @@
 
 import pandas as pd
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results, by_seed
 from stages.reporting.tables import markdown
 from stages.reporting.wording import code, difference, each, paragraphs, score
 
-TABLES: TextColumns = {"figures/refits": ("row", "epochs")}
+TABLES: TableColumns = {
+    "figures/refits": Columns(
+        ("row", "epochs"), ("ndcg", "ndcg_refitted"), ("difference", "low", "high"), may_be_empty=True
+    )
+}
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:

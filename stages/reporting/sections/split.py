@@ -5,21 +5,21 @@ from collections.abc import Mapping
 import pandas as pd
 
 from stages.config.dataset import SplitSettings
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.results import Results
 from stages.reporting.tables import markdown
 from stages.reporting.wording import UNKNOWN, paragraphs
 from stages.run.text import literal
 
-TABLES: TextColumns = {"figures/protocol": ("name", "value")}
+TABLES: TableColumns = {"figures/protocol": Columns(("name", "value"))}
 DIGEST = "_sha256"  # ends the name of a digest; all else are counts
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
     """Every count and digest."""
     lines = [(name, str(value)) for name, value in results.protocol.items()]
-    return {"figures/protocol": pd.DataFrame(lines, columns=["name", "value"])}
+    return {"figures/protocol": pd.DataFrame(lines, columns=TABLES["figures/protocol"].names)}
 
 
 def counts(tables: Tables) -> dict[str, int]:

@@ -4,14 +4,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stages.reporting.csv_files import Tables, TextColumns
+from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.figures import COLOURS, WIDTH, Theme, name_ends, title
 from stages.reporting.results import Results
 from stages.reporting.wording import paragraphs, picture
 
 PICTURE = "curves"
-TABLES: TextColumns = {"plots/curves": ("row",)}
+TABLES: TableColumns = {"plots/curves": Columns(("row",), ("epoch", "loss", "validation_ndcg"))}
 LINES = len(COLOURS)  # of a panel at most
 
 
@@ -21,7 +21,7 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
         curve.drop(columns="seed").groupby("epoch", as_index=False).mean().assign(row=model)
         for model, curve in results.curves.items()
     ]
-    return {"plots/curves": pd.concat(curves, ignore_index=True)[["row", "epoch", "loss", "validation_ndcg"]]}
+    return {"plots/curves": pd.concat(curves, ignore_index=True)[TABLES["plots/curves"].names]}
 
 
 def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
