@@ -29,6 +29,12 @@ ROWS = pd.DataFrame(
         "above_popularity_low": [None, None, 0.94, 0.74, 1.0],
         "above_popularity_high": [None, None, 0.96, 0.76, 1.1],
         "repeats": "",
+        "float_twin": "",
+        "standing": "",
+        "users": 10,
+        "standard_error": 0.01,
+        "seed_spread": 0.01,
+        "variance_lost": None,
     }
 )
 
@@ -108,6 +114,14 @@ def test_a_report_that_was_cut_gives_no_other_answer(report: Path, lines: int) -
 
 def test_a_report_of_other_columns_is_said(report: Path) -> None:
     report.write_text("row\nx\n")
+    sealed(report)
+    with pytest.raises(UserError, match=r"frontier\.csv is no table of this report"):
+        advise("ml-latest-small", 5, 1)
+
+
+@pytest.mark.parametrize("rows", [ROWS[:0], ROWS[:1], ROWS.assign(bytes_per_user=None), ROWS.drop(columns="stored")])
+def test_a_report_without_codes_is_said(report: Path, rows: pd.DataFrame) -> None:
+    rows.to_csv(report, index=False)
     sealed(report)
     with pytest.raises(UserError, match=r"frontier\.csv is no table of this report"):
         advise("ml-latest-small", 5, 1)

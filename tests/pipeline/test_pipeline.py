@@ -1,6 +1,7 @@
 """The pipeline as a user runs it, in a clone with a tiny made-up data set; and mistakes on the command line."""
 
 import copy
+import io
 import json
 import math
 import re
@@ -9,10 +10,12 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from tests.damage import sealed
 from tests.pipeline.clone import NOBODY, Clone
 
 MODELS = ["dae-8", "dae-2", "pq-vae-4x2", "rq-vae"]
@@ -395,7 +398,15 @@ def test_a_damaged_result_of_a_study_is_said(clone: Clone) -> None:
     result.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
     complaint = clone.complaint("stages.commands.study", "--dataset", "tiny", "--study", "ablation")
     assert f"{result.relative_to(clone.folder)} is not as the stage study wrote it; remove it" in complaint
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = dict(archive)
+    for flaw in ("x", np.inf, np.nan):
+        np.savez(result, allow_pickle=False, **{**arrays, "seconds": np.asarray(flaw)})
+        sealed(result)
+        complaint = clone.complaint("stages.commands.study", "--dataset", "tiny", "--study", "ablation")
+        assert f"{result.relative_to(clone.folder)} holds more than finite numbers; remove it" in complaint
     result.write_bytes(content)
+    sealed(result)
 
 
 def test_a_sweep_that_goes_on_ends_as_one_that_was_never_stopped(clone: Clone) -> None:

@@ -11,13 +11,19 @@ from ruamel.yaml import YAML
 from stages.config.reader import read_params
 from stages.config.rows import ItemRow, Row
 from stages.evaluation.groups import group_column
+from stages.reporting.load_results import Protocol
 from stages.run import paths
 from tests.damage import sealed
 from tests.reporting.made_up import METRICS
 
 DATASET = "ml-latest-small"
 MODELS = ("dae-200", "dae-200-200-200", "pq-vae-200-200-40x5", "rq-vae-200")
-PROTOCOL = {"users": 40, "train_users": 30, "items_in_train": 64, "items_in_train_sha256": "ab" * 32}
+PROTOCOL = {
+    **{name: "ab" * 32 if name.endswith("_sha256") else 1 for name in Protocol.model_fields},
+    "users": 40,
+    "train_users": 30,
+    "items_in_train": 64,
+}
 N_USERS = 10  # of the test
 
 

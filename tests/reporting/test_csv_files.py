@@ -5,11 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages.reporting.csv_files import read_report_table, read_table, write_table
+from stages.reporting.csv_files import Columns, read_report_table, read_table, write_table
 from stages.run.errors import UserError
 from tests.damage import sealed
 
 TEXT = ("row", "title")
+COLUMNS = Columns(("row",), ("users",), ("kept",), more_text=("title",))
 TABLE = pd.DataFrame(
     {
         "row": ["007", "1e3", "NA"],
@@ -55,15 +56,48 @@ def test_a_missing_and_a_damaged_table_are_told_apart(tmp_path: Path) -> None:
     report = tmp_path / "tiny"
     report.mkdir()
     with pytest.raises(UserError, match=r"there is no report at .*frontier\.csv; run: dvc repro report@tiny"):
-        read_report_table(report, "frontier", TEXT)
-    (report / "frontier.csv").write_text("row,users\na,many\n")
+        read_report_table(report, "frontier", COLUMNS)
+    (report / "frontier.csv").write_text("row,users,kept\na,many,\n")
     sealed(report / "frontier.csv")
     with pytest.raises(
         UserError, match=r"frontier\.csv is no table of this report; remove it and run the stage report@"
     ):
-        read_report_table(report, "frontier", TEXT)
-    (report / "frontier.csv").write_text("row,users\na,4\n")
+        read_report_table(report, "frontier", COLUMNS)
+    (report / "frontier.csv").write_text("row,users,kept\na,4,\n")
     with pytest.raises(
         UserError, match=r"frontier\.csv is not as the stage report@tiny wrote it; remove it and run the"
     ):
-        read_report_table(report, "frontier", TEXT)
+        read_report_table(report, "frontier", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("table", "is_right"),
+    [
+        ("row,users,kept\na,4,\n", True),
+        ("row,title,users,kept,more\na,A,4,0.5,1\n", True),
+        ("row,users\na,4\n", False),
+        ("rows,users,kept\na,4,\n", False),
+        ("row,users,kept\na,,0.5\n", False),
+        ("row,users,kept\na,inf,0.5\n", False),
+        ("row,users,kept\n", False),
+        ("", False),
+    ],
+)
+def test_a_table_has_its_columns_and_lines_and_its_numbers_are_known(
+    tmp_path: Path, table: str, is_right: bool
+) -> None:
+    (tmp_path / "frontier.csv").write_text(table)
+    sealed(tmp_path / "frontier.csv")
+    if is_right:
+        assert read_report_table(tmp_path, "frontier", COLUMNS)["users"].tolist() == [4]
+    else:
+        with pytest.raises(UserError, match=r"frontier\.csv is no table of this report; remove it"):
+            read_report_table(tmp_path, "frontier", COLUMNS)
+
+
+def test_a_table_that_may_have_no_lines_needs_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "gains.csv").write_text("row,users,kept\n")
+    sealed(tmp_path / "gains.csv")
+    assert read_report_table(tmp_path, "gains", COLUMNS._replace(may_be_empty=True)).empty
+    with pytest.raises(UserError, match=r"gains\.csv is no table of this report"):
+        read_report_table(tmp_path, "gains", COLUMNS._replace(text=("row", "twin"), may_be_empty=True))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from stages.reporting.experiment import Experiment, describe
 from stages.reporting.sections import FOLDED
 from stages.run.errors import UserError
 from stages.run.text import one_line
+from tests.damage import sealed
 from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_results, results, tables_of
 
 PICTURES = {
@@ -149,6 +151,26 @@ def test_a_new_metric_is_in_the_table_the_report_and_the_page(tmp_path: Path) ->
 def test_a_missing_table_is_said_with_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no report at .*; run: dvc repro report@"):
         read_tables(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("figures/metrics", "recall@20,", "recall@21,"),
+        ("figures/protocol", "users,10", "users,many"),
+        ("figures/protocol", "users,10", "user,10"),
+        ("figures/distribution", "of,rank", "of,place"),
+        ("plots/frontier", "ndcg@100", "ndcg"),
+    ],
+)
+def test_a_table_of_other_content_is_said(report: Path, tmp_path: Path, name: str, old: str, new: str) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(report, folder)
+    path = folder / f"{name}.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    sealed(path)
+    with pytest.raises(UserError, match=f"{name}.csv is no table of this report; remove it and run the stage report@"):
+        read_tables(folder)
 
 
 def test_a_new_report_replaces_the_last_one_and_leaves_what_else_is_there(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Results from disk, and what is said where they are not as they should be."""
 
 import json
+import math
 import shutil
 from dataclasses import fields
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,11 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.config.reader import read_params
-from stages.reporting.load_results import load_results, warn_of_leftovers
+from stages.evaluation.groups import group_column
+from stages.interactions.protocol.description import describe
+from stages.interactions.protocol.interactions import Counts
+from stages.interactions.protocol.strong_generalization import split_strong_generalization
+from stages.reporting.load_results import Protocol, load_results, warn_of_leftovers
 from stages.reporting.results import RowResult
 from stages.run import paths
 from stages.run.errors import UserError
 from tests.damage import DAMAGES, Damage, sealed
+from tests.interactions.made_up import awkward_ratings, interactions_of
 
 
 def test_every_row_of_params_yaml_is_loaded_in_its_order(results_on_disk: str) -> None:
@@ -101,6 +108,81 @@ def test_a_missing_a_damaged_and_a_wrong_result_are_said(results_on_disk: str, n
     path.unlink()
     with pytest.raises(UserError, match=f"there is no .*{name}; run the stage {stage} first"):
         load_results(read_params(), results_on_disk)
+
+
+def change(path: Path, **values: object) -> None:
+    """Of a JSON file's keys, or a table's columns."""
+    if path.suffix == ".json":
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        return
+    table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    table = table.assign(**values)
+    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path, index=False)
+
+
+STORED, PER_USER = (f"evaluation/models/dae-200/dae-200/{name}" for name in ("stored.json", "per_user.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("split/protocol.json", {"users": None}),
+        ("split/protocol.json", {"users": "x"}),
+        ("split/protocol.json", {"users": math.nan}),
+        ("split/protocol.json", {"users_": 3}),
+        ("split/protocol.json", {"items_in_train_sha256": 3}),
+        (STORED, {"variance_lost": "x"}),
+        (STORED, {"shared_bytes": math.nan}),
+        (STORED, {"shared_bytes": None}),
+        (STORED, {"metrics": ["ndcg@100"]}),
+        (STORED, {"metrics": {"ndcg@100": 3}}),
+        (STORED, {"fit_errors": ["x"]}),
+        (PER_USER, {"ndcg@100": math.nan}),
+        (PER_USER, {"fold_in": "x"}),
+        (PER_USER, {"ndcg@100 of item group 2": "x"}),
+        ("curves/dae-200/curve.csv", {"epoch": None}),
+        ("curves/dae-200/curve.csv", {"loss": None}),
+        ("evaluation/models/rq-vae-200/rq-vae-200-20b/code_usage.csv", {"dead": None}),
+        ("evaluation/refits/dae-200/epochs.json", {"dae-200-pq-40x5": 3}),
+        ("evaluation/refits/dae-200/epochs.json", {"another": [3]}),
+        ("evaluation/refits/dae-200/test_users.parquet", {"row": "another"}),
+        ("evaluation/budgets/rq-vae-200/test_users.parquet", {"ndcg": math.nan}),
+    ],
+)
+def test_a_result_of_another_structure_is_said(results_on_disk: str, name: str, values: dict[str, object]) -> None:
+    change(paths.DATA / results_on_disk / name, **values)
+    sealed(paths.DATA / results_on_disk / "split")
+    with pytest.raises(UserError, match=r"(has no|does not hold|is of other) .*; remove it and run the stage .* again"):
+        load_results(read_params(), results_on_disk)
+
+
+TABLES = [name for name in RESULTS if name.endswith((".csv", ".parquet"))]
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if "code_usage" not in name])
+def test_a_result_without_lines_is_said(results_on_disk: str, name: str) -> None:
+    path = paths.DATA / results_on_disk / name
+    if path.suffix == ".csv":
+        pd.read_csv(path)[:0].to_csv(path, index=False)
+    else:
+        pd.read_parquet(path)[:0].to_parquet(path, index=False)
+    sealed(paths.DATA / results_on_disk / "split")
+    with pytest.raises(UserError, match=f"{name} has no (lines|column)"):
+        load_results(read_params(), results_on_disk)
+
+
+def test_a_result_lacks_no_column_of_item_groups(results_on_disk: str) -> None:
+    path = paths.DATA / results_on_disk / PER_USER
+    pd.read_parquet(path).drop(columns=group_column(3)).to_parquet(path, index=False)
+    sealed(paths.DATA / results_on_disk / "split")
+    with pytest.raises(UserError, match="has no column ndcg@100 of item group 4 as it should be"):
+        load_results(read_params(), results_on_disk)
+
+
+def test_the_split_is_described_as_it_is_read() -> None:
+    interactions = interactions_of(awkward_ratings(3))
+    found = describe(Counts(0, 0, 0, 0), interactions, split_strong_generalization(interactions, 7, 0.2, 98765))
+    assert list(Protocol.model_validate(found).model_dump().items()) == list(found.items())
 
 
 @given(name=st.sampled_from(list(RESULTS)), damage=DAMAGES)

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages.reporting.result_tables import ANY, INTEGERS, NUMBERS, read_csv, read_parquet
+from stages.reporting.result_tables import anything, integers, numbers, numbers_or_nan, read_csv, read_parquet
 from stages.run.errors import UserError
 from tests.damage import sealed
 
-TABLE = pd.DataFrame({"row": ["a", "b"], "seed": [0, 1], "ndcg": [0.5, math.nan]})
-COLUMNS = {"row": ANY, "seed": INTEGERS, "ndcg": NUMBERS}
+TABLE = pd.DataFrame({"row": ["a", "b"], "seed": [0, 1], "ndcg": [0.5, math.nan], "bytes": [4.0, 8.5]})
+COLUMNS = {"row": anything, "seed": integers, "ndcg": numbers_or_nan, "bytes": numbers}
 
 
 def test_tables_come_back(tmp_path: Path) -> None:
@@ -23,7 +23,13 @@ def test_tables_come_back(tmp_path: Path) -> None:
 
 def test_a_table_without_lines_has_columns_of_no_kind(tmp_path: Path) -> None:
     TABLE.iloc[:0].to_csv(tmp_path / "table.csv", index=False)
-    assert read_csv(sealed(tmp_path / "table.csv"), "evaluate", COLUMNS).columns.tolist() == list(COLUMNS)
+    TABLE.iloc[:0].to_parquet(tmp_path / "table.parquet", index=False)
+    path = sealed(tmp_path / "table.csv")
+    assert read_csv(path, "evaluate", COLUMNS, may_be_empty=True).columns.tolist() == list(COLUMNS)
+    with pytest.raises(UserError, match=r"table\.csv has no lines; remove it and run the stage evaluate again"):
+        read_csv(path, "evaluate", COLUMNS)
+    with pytest.raises(UserError, match=r"table\.parquet has no (lines|column)"):
+        read_parquet(tmp_path / "table.parquet", "evaluate", COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -34,15 +40,18 @@ def test_a_table_without_lines_has_columns_of_no_kind(tmp_path: Path) -> None:
         TABLE.assign(seed=[0.5, 1.5]),
         TABLE.assign(ndcg=["high", "low"]),
         TABLE.assign(ndcg=[True, False]),
+        TABLE.assign(bytes=[math.nan, 1.0]),
+        TABLE.assign(bytes=[math.inf, 1.0]),
+        TABLE.assign(bytes=None),
     ],
-    ids=["a column less", "renamed", "no integers", "text", "truths"],
+    ids=["a column less", "renamed", "no integers", "text", "truths", "a number less", "infinite", "emptied"],
 )
 def test_a_table_of_other_columns_is_said(tmp_path: Path, table: pd.DataFrame) -> None:
     table.to_csv(tmp_path / "table.csv", index=False)
     table.to_parquet(tmp_path / "table.parquet", index=False)
-    with pytest.raises(UserError, match=r"table\.csv has no column (ndcg|seed) as it should be; remove it"):
+    with pytest.raises(UserError, match=r"table\.csv has no column (ndcg|seed|bytes) as it should be; remove it"):
         read_csv(sealed(tmp_path / "table.csv"), "evaluate", COLUMNS)
-    with pytest.raises(UserError, match=r"table\.parquet has no column (ndcg|seed) as it should be; remove it"):
+    with pytest.raises(UserError, match=r"table\.parquet has no column (ndcg|seed|bytes) as it should be; remove it"):
         read_parquet(sealed(tmp_path / "table.parquet"), "evaluate", COLUMNS)
 
 
