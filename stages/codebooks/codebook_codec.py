@@ -22,12 +22,14 @@ class CodebookCodec(FittedCodec):
     """
 
     def __init__(self, codebooks: np.ndarray, transform: Transform | None) -> None:
-        if codebooks.shape[1] != CODES:
-            raise ValueError(f"codebooks of {codebooks.shape[1]} codes, expected {CODES}")
+        if codebooks.ndim != 3 or codebooks.shape[1] != CODES:
+            raise ValueError(f"codebooks {codebooks.shape}, expected (M, {CODES}, width)")
         self.codebooks = np.ascontiguousarray(codebooks, dtype=np.float32)
         self.transform = transform
         self.n_codebooks = len(self.codebooks)
         self._quantizer = self._searcher()
+        if transform and transform.into.shape[1] != self._quantizer.d:
+            raise ValueError(f"a transform into {transform.into.shape[1]} dimensions, expected {self._quantizer.d}")
 
     @abstractmethod
     def _searcher(self) -> Any:

@@ -18,6 +18,7 @@ from stages.run.errors import UserError
 
 CLASS = "codec"  # key of the class name in the file
 STAGE = "quantize"  # writes it
+PLAIN = (int, int | None, str, np.ndarray)  # types of arguments that a file holds as they are
 
 
 class FittedCodec(ABC):
@@ -102,6 +103,8 @@ def load_codec(path: Path) -> FittedCodec:
             class_name = arrays.pop(CLASS).item()
         except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as error:
             raise damaged(path, "is no codec", STAGE) from error
+    if not all(array.dtype.kind == "f" for array in arrays.values() if array.ndim):
+        raise damaged(path, "holds arrays of something else than floats", STAGE)
     if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
         raise damaged(path, "holds numbers that are not finite", STAGE)
     arguments: dict[str, Any] = {}
@@ -113,7 +116,10 @@ def load_codec(path: Path) -> FittedCodec:
         else:
             arguments[argument] = value
     codec_class = FittedCodec.classes.get(class_name)
-    if codec_class is None or not _fits(codec_class, arguments):
+    transforms = [value for value in arguments.values() if isinstance(value, dict)]
+    if codec_class is None or not (
+        _fits(codec_class, arguments) and all(_fits(Transform, value) for value in transforms)
+    ):
         raise UserError(
             f"{path} holds a {class_name} of {', '.join(arguments)}, which this code does not know; "
             f"run the stage {STAGE} again"
@@ -126,10 +132,12 @@ def load_codec(path: Path) -> FittedCodec:
         raise damaged(path, f"is damaged ({error})", STAGE) from error
 
 
-def _fits(codec_class: type[FittedCodec], arguments: dict[str, Any]) -> bool:
+def _fits(made: type[FittedCodec | Transform], arguments: dict[str, Any]) -> bool:
     """Whether the class's constructor takes these arguments."""
+    signature = inspect.signature(made)
     try:
-        inspect.signature(codec_class).bind(**arguments)
+        bound = signature.bind(**arguments).arguments
     except TypeError:
         return False
-    return True
+    kinds = {name: signature.parameters[name].annotation for name in bound}
+    return all(kinds[name] not in PLAIN or isinstance(value, kinds[name]) for name, value in bound.items())

@@ -32,6 +32,8 @@ class ResidualCodec(CodebookCodec):
     ) -> None:
         self.beam = int(beam)
         self.n_bytes = len(codebooks) if n_bytes is None else int(n_bytes)
+        if not 1 <= self.n_bytes <= len(codebooks):
+            raise ValueError(f"a prefix of {self.n_bytes} codes, expected 1 to {len(codebooks)}")
         super().__init__(codebooks, transform)
 
     def _searcher(self) -> faiss.ResidualQuantizer:

@@ -23,6 +23,13 @@ class Transform:
     mean: np.ndarray | None = None
     """float32 (d,), subtracted before `into` and added after `back`; or None."""
 
+    def __post_init__(self) -> None:
+        """Check that the shapes fit together."""
+        if self.into.ndim != 2 or self.back.shape != self.into.shape[::-1]:
+            raise ValueError(f"maps {self.into.shape} and {self.back.shape}, expected (d, k) and (k, d)")
+        if self.mean is not None and self.mean.shape != self.into.shape[:1]:
+            raise ValueError(f"mean {self.mean.shape}, expected {self.into.shape[:1]}")
+
     @property
     def nbytes(self) -> int:
         """Bytes of `into` and `mean`; `back` is not counted, as it can be computed from `into`."""

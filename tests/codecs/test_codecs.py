@@ -349,6 +349,37 @@ def test_a_codec_of_numbers_that_are_not_finite_is_said(tmp_path: Path, name: st
         load_codec(sealed(path))
 
 
+FLAWS = {
+    "flattened": lambda array: array.reshape(-1)[:-1],
+    "text": lambda array: np.full(array.shape, "x"),
+    "whole numbers": lambda array: np.full(array.shape, 100),
+    "lost": lambda array: None,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in BYTES if name not in ("float32", "float16")])
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_codec_of_another_structure_is_said(tmp_path: Path, name: str, flaw: str) -> None:
+    path = tmp_path / "codec.npz"
+    made_codec = made(name)
+    assert isinstance(made_codec, FittedCodec)
+    made_codec.save(path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    could_be_so = {"lost": {"n_bytes", "transform.mean"}, "flattened": {"errors"}, "whole numbers": {"beam", "width"}}
+    for key in arrays.keys() - could_be_so.get(flaw, set()) - {"codec"}:
+        if flaw == "flattened" and not arrays[key].size:
+            continue
+        flawed = FLAWS[flaw](arrays[key])
+        np.savez(path, allow_pickle=False, **{**arrays, key: flawed} if flawed is not None else without(arrays, key))
+        with pytest.raises(UserError, match=r"codec\.npz (is damaged|holds) .* run the stage quantize again"):
+            load_codec(sealed(path))
+
+
+def without(arrays: dict[str, np.ndarray], key: str) -> dict[str, np.ndarray]:
+    return {name: array for name, array in arrays.items() if name != key}
+
+
 @pytest.mark.parametrize("name", [name for name in BYTES if name not in ("float32", "float16")])
 @pytest.mark.parametrize("width", [WIDTH - 3, WIDTH + 12])
 def test_vectors_of_another_model_are_said(name: str, width: int) -> None:
