@@ -353,7 +353,7 @@ FLAWS = {
     "flattened": lambda array: array.reshape(-1)[:-1],
     "text": lambda array: np.full(array.shape, "x"),
     "whole numbers": lambda array: np.full(array.shape, 100),
-    "lost": lambda array: None,
+    "lost": lambda _: None,
 }
 
 

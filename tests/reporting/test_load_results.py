@@ -5,6 +5,7 @@ import math
 import shutil
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -116,7 +117,7 @@ def change(path: Path, **values: object) -> None:
         path.write_text(json.dumps(json.loads(path.read_text()) | values))
         return
     table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    table = table.assign(**values)
+    table = table.assign(**cast("dict[str, Any]", values))
     table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path, index=False)
 
 
