@@ -132,7 +132,7 @@ def _read(result: Path, split: Split, variants: list[str]) -> dict[str, np.ndarr
     expected = dict.fromkeys(FACTS, ()) | dict.fromkeys(variants, (n_users,))
     if {name: array.shape for name, array in arrays.items()} != expected:
         raise damaged(path, "is of other users or variants", "study")
-    if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays.values()):
+    if not all(array.dtype.kind in "iuf" and np.isfinite(array).all() for array in arrays.values()):
         raise damaged(path, "holds more than finite numbers", "study")
     return arrays
 
