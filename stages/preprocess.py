@@ -18,6 +18,7 @@ from stages.run.errors import UserError
 from stages.run.facts import recorded
 from stages.run.files import files, whole_folder
 from stages.run.json_files import write_json
+from stages.run.memory import share_memory_with_arrow
 
 FEWEST_TO_COMPARE = 10
 """Users; intervals over fewer say next to nothing, and over one there are none."""
@@ -30,6 +31,7 @@ def preprocess(dataset: Dataset) -> None:
     raw = paths.raw(dataset, settings.source.name)
     if not raw.exists():
         raise UserError(f"there are no ratings at {raw}; run the stage download first")
+    share_memory_with_arrow()
     with recorded(dataset, "preprocess"):
         interactions, counts = read_interactions(
             files(raw),

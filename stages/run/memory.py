@@ -13,3 +13,13 @@ def keep_freed_memory() -> None:
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(-4, 0)
         mallopt(-1, 2**31 - 1)
+
+
+def share_memory_with_arrow() -> None:
+    """Let pyarrow take memory from the C library, as NumPy does, so that each can use what the other has freed.
+
+    Fresh pages cost a tenth of the time of reading a log.
+    """
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())

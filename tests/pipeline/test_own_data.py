@@ -1,8 +1,8 @@
 """Bringing data of one's own, in any of its forms; and what is said when it is not as it should be."""
 
 import gzip
-import os
 import json
+import os
 import zipfile
 from typing import Any, Literal
 

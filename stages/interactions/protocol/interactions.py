@@ -85,7 +85,7 @@ def read_interactions(
     UserError
         as `read_log`, and where no interactions are left, or there is no timestamp to go by.
     """
-    log = read_log(files, reader, threshold)
+    log = read_log(files, reader, threshold, by_time)
     is_past = _is_past(log, cut) if by_time else None
     user, item, timestamp = log.user, log.item, log.timestamp if by_time and cut is None else None
     n_superseded = 0

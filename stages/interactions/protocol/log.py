@@ -28,7 +28,7 @@ class Log:
     is_above: np.ndarray | None
     """bool (n,), whether the rating is above the threshold; None where all are, or there are no ratings."""
     timestamp: np.ndarray | None
-    """datetime64[ns] (n,), int64 or float64; None without timestamps."""
+    """datetime64[ns] (n,), int64 or float64; None without timestamps, or of rows in order if they are not wanted."""
     is_in_order: bool
     """Whether rows ascend by user, then item, as in MovieLens. Then no pair occurs twice, and rows that are not above
     the threshold are left out."""
@@ -42,12 +42,13 @@ class _OutOfOrderError(Exception):
     """Rows do not ascend by user, then item."""
 
 
-def read_log(files: list[Path], reader: Reader, threshold: float | None) -> Log:
+def read_log(files: list[Path], reader: Reader, threshold: float | None, by_time: bool) -> Log:
     """Read files of one format.
 
     Parameters
     ----------
     threshold : that ratings are compared with; None if there are no ratings
+    by_time : whether timestamps are wanted even of rows in order
 
     Raises
     ------
@@ -56,13 +57,14 @@ def read_log(files: list[Path], reader: Reader, threshold: float | None) -> Log:
         another kind in another.
     """
     try:
-        return _read(files, reader, threshold, in_order=True)  # takes half of the memory
+        return _read(files, reader, threshold, by_time, in_order=True)  # takes half of the memory
     except _OutOfOrderError:  # mostly in the first rows
-        return _read(files, reader, threshold, in_order=False)
+        return _read(files, reader, threshold, True, in_order=False)
 
 
-def _read(files: list[Path], reader: Reader, threshold: float | None, in_order: bool) -> Log:
-    columns: dict[str, list[pa.Array]] = {name: [] for name in reader.names if name != "rating"}
+def _read(files: list[Path], reader: Reader, threshold: float | None, by_time: bool, in_order: bool) -> Log:
+    wanted = {"user", "item", "timestamp"} if by_time else {"user", "item"}
+    columns: dict[str, list[pa.Array]] = {name: [] for name in reader.names if name in wanted}
     all_above: list[np.ndarray] = []
     n_rows = n_incomplete = 0
     before: tuple[int, int] | None = None
@@ -72,7 +74,7 @@ def _read(files: list[Path], reader: Reader, threshold: float | None, in_order: 
             n_rows, n_incomplete = n_rows + len(batch), n_incomplete + n_dropped
             if not len(batch):
                 continue
-            for name in columns:
+            for name in (name for name in reader.names if name != "rating"):
                 kind = _kind(batch[name].type)
                 first_kind, first_file = kinds.setdefault(name, (kind, file))
                 if kind != first_kind:
@@ -82,7 +84,7 @@ def _read(files: list[Path], reader: Reader, threshold: float | None, in_order: 
             if in_order:
                 before = _last_pair(batch, before)
                 if is_above is not None:
-                    batch = batch.filter(pa.array(is_above))
+                    batch = batch.select(list(columns)).filter(pa.array(is_above))
             elif is_above is not None:
                 all_above.append(is_above)
             for name, pieces in columns.items():
