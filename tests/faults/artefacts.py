@@ -165,7 +165,7 @@ def after(
         return Found(Outcome.HARMED, f"{changed[:3]} {said[-300:]}") if changed else found
     if changed:
         return Found(Outcome.WRONG, f"{', '.join(map(str, changed[:3]))} differ")
-    if reader == "advise" and said != workplace.said[reader]:
+    if valued and reader == "advise" and said != workplace.said[reader]:
         return Found(Outcome.WRONG, said)
     return Found(Outcome.HARMLESS)
 

@@ -13,6 +13,7 @@ from stages.config.reader import read_params
 from stages.report import report
 from stages.reporting.load_results import load_results
 from stages.run import paths
+from stages.run.command_line import run
 from stages.run.errors import UserError
 
 
@@ -72,6 +73,20 @@ def test_the_headline_is_written_for_people_to_compare(results_on_disk: str) -> 
         load_results(read_params(), results_on_disk).rows[0].mean("ndcg@100"), 5
     )
     assert sum(numbers["during_against_after_training"].values()) == 4
+
+
+def test_drawing_goes_on_where_it_was_killed_between_the_old_folder_and_the_new_one(
+    results_on_disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(results_on_disk)
+    folder = paths.report(results_on_disk)
+    written = contents(folder)
+    (folder / "figures").rename(folder / ".figures.old.part")
+    monkeypatch.setattr(sys, "argv", ["draw", "--dataset", results_on_disk])
+    with pytest.raises(SystemExit) as raised:
+        run(draw)
+    assert raised.value.code in (None, 0)
+    assert contents(folder) == written
 
 
 def test_drawing_a_report_that_is_not_there_is_said(results_on_disk: str) -> None:
