@@ -14,8 +14,8 @@ from tests.faults.workplace import Workplace
 SHORT = 30.0
 """Seconds, of which a reader takes 4 at most; a pipe in the place of a file would hold it for ever."""
 
-OPTIONAL = ("nothing, with its digest",)
-"""Some rows have no value in some columns, so other results are right, but no traceback."""
+OPTIONAL = ("nothing, with its digest", "no rows, with its digest")
+"""Some rows have no value in some columns, and some tables no rows; so other results are right, but no traceback."""
 
 
 class Artefact(NamedTuple):
