@@ -48,7 +48,7 @@ def _users(text: str) -> int:
 def _gigabytes(text: str) -> float:
     number = _number(text)
     if number is None:
-        raise UserError(f"--gigabytes {text}: must be a number from 0 to {MOST:,}, such as 0.5, 1,000 or 2e3")
+        raise UserError(f"--gigabytes {quoted(text)}: must be a number from 0 to {MOST:,}, such as 0.5, 1,000 or 2e3")
     return float(number)
 
 

@@ -116,7 +116,7 @@ class JsonLinesReader(Reader):
         """What is wrong with a line; empty if nothing is."""
         try:
             found = json.loads(line, object_pairs_hook=_without_repeats)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return f"no JSON object ({error}); each line holds a whole one"
         if not isinstance(found, dict):
             return "no JSON object; each line holds a whole one"
