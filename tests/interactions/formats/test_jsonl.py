@@ -61,7 +61,11 @@ def test_incomplete_lines_are_dropped_if_that_is_wanted(tmp_path: Path) -> None:
         (LINE.replace(b"1", b"true"), "true under 'userId' is not an integer of 64 bits"),
         (LINE.replace(b"1", b"9223372036854775808"), "9223372036854775808 under 'userId' is not an integer"),
         (LINE.replace(b"1", b'"\\ud800"'), "is not an integer of 64 bits"),
-        (LINE.replace(b"1", b'"a"').replace(b"}", b', "x": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"), "recursion depth"),
+        pytest.param(
+            LINE.replace(b"1", b'"a"').replace(b"}", b', "x": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
+            "recursion depth",
+            id="nested without end",
+        ),
         (LINE.replace(b"4", b'"4"'), r"\"4\" under 'rating' is not a number"),
         (LINE.replace(b"5", b'"soon"'), "'soon' under 'timestamp' is neither a number nor a date"),
         (b'{"userId": 1, "movieId": 2, "timestamp": 5}', "nothing under 'rating', as in one row"),
