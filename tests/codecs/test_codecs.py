@@ -333,15 +333,19 @@ def test_a_damaged_codec_is_said(tmp_path: Path, damage: str) -> None:
         load_codec(sealed(path))
 
 
+def saved(folder: Path, name: str) -> tuple[Path, dict[str, np.ndarray]]:
+    """The file of a codec, and the arrays that it holds."""
+    path, codec = folder / "codec.npz", made(name)
+    assert isinstance(codec, FittedCodec)
+    codec.save(path)
+    with np.load(path) as archive:
+        return path, dict(archive)
+
+
 @pytest.mark.parametrize("name", ["product-3", "kmeans-256", "scalar-8bit", "principal-8"])
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_a_codec_of_numbers_that_are_not_finite_is_said(tmp_path: Path, name: str, number: float) -> None:
-    path = tmp_path / "codec.npz"
-    made_codec = made(name)
-    assert isinstance(made_codec, FittedCodec)
-    made_codec.save(path)
-    with np.load(path) as archive:
-        arrays = dict(archive)
+    path, arrays = saved(tmp_path, name)
     largest = max((key for key in arrays if arrays[key].dtype == np.float32), key=lambda key: arrays[key].size)
     arrays[largest].flat[-1] = number
     np.savez(path, allow_pickle=False, **arrays)
@@ -360,12 +364,7 @@ FLAWS = {
 @pytest.mark.parametrize("name", [name for name in BYTES if name not in ("float32", "float16")])
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_a_codec_of_another_structure_is_said(tmp_path: Path, name: str, flaw: str) -> None:
-    path = tmp_path / "codec.npz"
-    made_codec = made(name)
-    assert isinstance(made_codec, FittedCodec)
-    made_codec.save(path)
-    with np.load(path) as archive:
-        arrays = dict(archive)
+    path, arrays = saved(tmp_path, name)
     could_be_so = {"lost": {"n_bytes", "transform.mean"}, "flattened": {"errors"}, "whole numbers": {"beam", "width"}}
     for key in arrays.keys() - could_be_so.get(flaw, set()) - {"codec"}:
         if flaw == "flattened" and not arrays[key].size:
