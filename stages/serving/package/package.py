@@ -11,7 +11,8 @@ class Layer:
     """A layer of the encoder: `tanh(inputs @ weight + bias)`, or without tanh."""
 
     weight: np.ndarray
-    """float32 (width of the inputs, width of the outputs); of the first layer (n_items, …): a history is a sum of rows."""
+    """float32 (width of the inputs, width of the outputs); of the first layer (n_items, …): a history is the sum of its
+    items' rows, divided by the root of their number."""
     bias: np.ndarray
     """float32 (width of the outputs,)."""
     tanh: bool
