@@ -53,6 +53,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
         "against the row": each(table["ndcg"] - table["row_ndcg"], "{:+.6f}".format),
     }
     stores = table.drop_duplicates("row")
+    seed = listing(stores["seed"]) or UNKNOWN
     columns = {
         "row": code(stores["row"]),
         "bytes of a code": each(stores["code_bytes"], number_of_bytes),
@@ -63,7 +64,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
     return paragraphs(
         "## Serving",
         "A package of one training and a store of all users' codes are what serves users; neither needs PyTorch. The "
-        f"test users, looked up in the store and ranked by each way of scoring (seed {listing(stores.seed) or UNKNOWN}):",
+        f"test users, looked up in the store and ranked by each way of scoring (seed {seed}):",
         markdown(pd.DataFrame(ways)),
         "*Dense* decodes and multiplies with all items; *tables* add up one score per code and item, of which int8 "
         "ones only choose a shortlist that is scored exactly; *approximate* searches an index of the items. *Memory* "
@@ -81,7 +82,7 @@ def _beware(table: pd.DataFrame) -> str:
     """A warning for each row whose codes in the store are not those that were measured; empty where all are."""
     exact = table[(table["way"] == EXACT) & (table["users_that_differ"] > 0)]
     return "\n".join(
-        f"> **{code([row])[0]}: of {users:,} test users {differ:,} are ranked otherwise than this row's were. A few are "
-        "rounding, where the row was measured on another processor or a GPU; many are a fault.**"
+        f"> **{code([row])[0]}: of {users:,} test users {differ:,} rank otherwise than in this row. A few do "
+        "by rounding, if the row was measured on another processor or a GPU; many are a fault.**"
         for row, users, differ in exact[["row", "users", "users_that_differ"]].itertuples(index=False)
     )

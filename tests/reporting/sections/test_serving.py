@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from stages.reporting.sections import serving
 from tests.reporting.made_up import EXPERIMENT, QUANTIZED, SERVED, cells, full_results, results, tables_of
 
@@ -20,6 +22,6 @@ def test_a_line_for_each_way_of_scoring_then_one_for_each_store(tmp_path: Path) 
 
 
 def test_codes_that_are_not_those_that_were_measured_are_warned_of(tmp_path: Path) -> None:
-    flipped = replace(SERVED, ndcg={**SERVED.ndcg, "dense": SERVED.row_ndcg + [0, 2e-6, 0]})
+    flipped = replace(SERVED, ndcg={**SERVED.ndcg, "dense": np.add(SERVED.row_ndcg, [0, 2e-6, 0])})
     text = serving.words(tables_of(results(QUANTIZED, served={QUANTIZED.name: flipped}), tmp_path), EXPERIMENT)
-    assert "> **`pq-vae-200-200-40x5`: of 3 test users 1 are ranked otherwise" in text
+    assert "> **`pq-vae-200-200-40x5`: of 3 test users 1 rank otherwise" in text
