@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from stages.run.errors import UserError, cannot_write
 from stages.run.files import whole_file
 from stages.run.locks import locked
+from stages.serving.ids import Kind, as_ids
 from stages.serving.package.package import Package
 from stages.serving.scoring.popularity import Popularity
 from stages.serving.scoring.scorer import Scorer
@@ -25,7 +26,7 @@ INPUTS = b"inputs"
 class Users(NamedTuple):
     """Some of all users."""
 
-    ids: np.ndarray
+    ids: pa.Array
     """int64 or text (n,)."""
     codes: np.ndarray
     """uint8 (n, n_bytes)."""
@@ -98,24 +99,21 @@ def _lists(users: Users, package: Package, scorer: Scorer, popularity: Popularit
     items[users.coded], scores[users.coded] = scorer.top(users.codes[users.coded], n, of_coded)
     items[~users.coded], scores[~users.coded] = popularity.top(len(of_others), n, of_others)
     shown = items >= 0
+    kind: Kind = "text" if package.items.ids.dtype == object else "integers"
     ends = pa.array(np.concatenate([[0], shown.sum(1).cumsum()]), pa.int32())
     return pa.table(
         {
-            "user": _ids(users.ids),
-            "items": pa.ListArray.from_arrays(ends, _ids(package.items.ids[items[shown]])),
+            "user": users.ids,
+            "items": pa.ListArray.from_arrays(ends, as_ids(package.items.ids[items[shown]], "items", kind)),
             "scores": pa.ListArray.from_arrays(ends, pa.array(scores[shown])),
             "popular": pa.array(~users.coded),
         }
     )
 
 
-def _ids(ids: np.ndarray) -> pa.Array:
-    return pa.array(ids, pa.string() if ids.dtype == object else pa.int64())
-
-
 def _digest(users: Users, package: Package, scorer: Scorer, n: int) -> bytes:
     """Of all that decides a part."""
-    digest = hashlib.sha256(json.dumps([package.digest, scorer.name, n, users.ids.tolist()]).encode())
+    digest = hashlib.sha256(json.dumps([package.digest, scorer.name, n, users.ids.to_pylist()]).encode())
     lengths = np.array([len(columns) for columns in users.seen], np.int64)
     seen = np.concatenate([*users.seen, np.zeros(0, np.int64)]).astype(np.int64)
     for values in (users.codes, users.coded, lengths, seen):

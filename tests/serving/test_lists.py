@@ -22,8 +22,8 @@ CODED = np.arange(30) % 4 > 0
 SEEN = [np.arange(user % 7, dtype=np.int64) for user in range(30)]
 
 
-def batches(ids: np.ndarray | None = None, size: int = 10) -> Iterator[Users]:
-    named = np.arange(100, 130) if ids is None else ids
+def batches(ids: pa.Array | None = None, size: int = 10) -> Iterator[Users]:
+    named = pa.array(range(100, 130)) if ids is None else ids
     for start in range(0, 30, size):
         part = slice(start, start + size)
         yield Users(named[part], CODES[part], CODED[part], SEEN[part])
@@ -59,10 +59,10 @@ def test_everybody_has_what_the_scorer_gives_and_those_without_a_code_what_is_po
 
 
 def test_ids_may_be_text_and_a_list_ends_where_no_items_are_left(tmp_path: Path) -> None:
-    ids = np.array([f"user {number}" for number in range(30)], dtype=object)
+    ids = pa.array([f"user {number}" for number in range(30)], pa.large_string())
     write_lists(batches(ids), PACKAGE, SCORER, 58, tmp_path / "top.parquet")
     table = pq.read_table(tmp_path / "top.parquet")
-    assert table["user"].to_pylist() == ids.tolist()
+    assert table["user"].to_pylist() == ids.to_pylist()
     assert [len(items) for items in table["items"].to_pylist()] == [min(58, 60 - user % 7) for user in range(30)]
 
 
