@@ -1,6 +1,8 @@
 """Test users as they are served: ranked from the codes of a store, by every way of scoring."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,12 @@ from stages.ranking.ndcg import ndcg
 from stages.serving.package.package import Items
 from stages.serving.scoring.popularity import Popularity
 from stages.serving.scoring.scorer import Scorer
+from stages.serving.store.store import write_store
 
 EXACT = "dense"
 """Name of the way that the others are measured by."""
+MADE_UP = 100_000
+"""Users of a store whose bytes are measured: enough for what it keeps but once to weigh little."""
 
 
 def measure_served(
@@ -53,6 +58,14 @@ def measure_served(
     return per_user, {
         name: float((np.isin(keys, exact) & (keys >= 0)).sum() / (exact >= 0).sum()) for name, keys in lists.items()
     }
+
+
+def store_bytes_per_user(n_bytes: int) -> float:
+    """Bytes on disk of a user with an integer id and a code of so many bytes, in a large store."""
+    with TemporaryDirectory() as folder:
+        codes = np.zeros((MADE_UP, n_bytes), np.uint8)
+        write_store(Path(folder), np.arange(MADE_UP), codes, np.ones(MADE_UP, bool), "")
+        return sum(path.stat().st_size for path in Path(folder).iterdir()) / MADE_UP
 
 
 def _keys(users: np.ndarray, items: np.ndarray, n_items: int) -> np.ndarray:
