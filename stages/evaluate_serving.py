@@ -23,10 +23,7 @@ def evaluate_serving(dataset: Dataset) -> None:
     params = read_params()
     test, users = (split := load_split(paths.split(dataset))).test, split.users
     ids = users[-test.fold_in.shape[0] :][test.scored()]
-    with (
-        recorded(dataset, "evaluate-serving"),
-        whole_folder(paths.evaluations(dataset, "serving")) as folder,
-    ):
+    with recorded(dataset, "evaluate-serving"), whole_folder(paths.served(dataset)) as folder:
         for row in params.serving.rows:
             package = load_package(paths.package(dataset, row))
             with open_store(paths.users(dataset, row) / "store", package.digest) as store:

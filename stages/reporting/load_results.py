@@ -29,7 +29,6 @@ STAGES = {
     "items": "quantize-items",
     "refits": "refit",
     "budgets": "budget",
-    "serving": "evaluate-serving",
 }
 """Group of measurements → the stage that makes them."""
 CODE_USAGE = {"codebook": numbers, "perplexity": numbers, "dead": numbers}
@@ -85,7 +84,7 @@ class Way(Strict):
 
 
 class Serving(Strict):
-    """serving.json, as `stages.serving.evaluation.write_served` leaves it."""
+    """serving.json, as `stages.evaluate_serving` leaves it."""
 
     seed: int
     code_bytes: int
@@ -135,7 +134,6 @@ def warn_of_leftovers(params: Params, dataset: str) -> None:
         "items": params.quantized_items,
         "refits": params.refits,
         "budgets": params.budgets,
-        "serving": params.serving.rows,
     }
     expected = {paths.evaluation(dataset, group, name) for group, names in groups.items() for name in names}
     expected |= {paths.curves(dataset, name) for name in params.models}
@@ -169,13 +167,13 @@ def _load_refit(folder: Path) -> tuple[pd.DataFrame, dict[str, list[int]]]:
 
 
 def _load_served(params: Params, dataset: str, row: RowResult) -> Served:
-    folder = paths.evaluation(dataset, "serving", row.name)
-    served = read_json(folder / "serving.json", STAGES["serving"], Serving)
+    folder, stage = paths.served(dataset) / row.name, "evaluate-serving"
+    served = read_json(folder / "serving.json", stage, Serving)
     per_user = read_parquet(
-        folder / "per_user.parquet", STAGES["serving"], {"user": integers, **dict.fromkeys(served.ways, numbers)}
+        folder / "per_user.parquet", stage, {"user": integers, **dict.fromkeys(served.ways, numbers)}
     )
     if served.seed not in params.seeds or len(per_user) != row.ndcg.shape[1]:
-        raise damaged(folder, f"is of another training or other users than {row.name}", STAGES["serving"])
+        raise damaged(folder, f"is of another training or other users than {row.name}", stage)
     return Served(
         seed=served.seed,
         code_bytes=served.code_bytes,
