@@ -61,13 +61,13 @@ def test_the_report_needs_no_folder_that_is_missing_where_a_block_has_no_entries
 
 # What an edit runs, but for what comes after it. Written by hand: the point is to see when it changes.
 ROWS = {"evaluate", "evaluate-quantized"}
-AFTER_TRAINING = {"quantize", "evaluate", "evaluate-quantized", "quantize-items", "refit", "budget"}
+AFTER_TRAINING = {"quantize", "evaluate", "evaluate-quantized", "quantize-items", "refit", "budget", "export"}
 RUN_BY_AN_EDIT = {
     "stages/assembly/decoder_refit.py": {"refit"},
     "stages/assembly/rows.py": ROWS,
     "stages/assembly/sessions.py": {"train", "refit"},
     "stages/codebooks": {"train", *AFTER_TRAINING},
-    "stages/codecs": {"quantize", "evaluate-quantized", "quantize-items", "refit"},
+    "stages/codecs": {"quantize", "evaluate-quantized", "quantize-items", "refit", "export"},
     "stages/commands": set(),
     "stages/config": set(),
     "stages/evaluation": {*ROWS, "quantize-items"},
@@ -81,10 +81,14 @@ RUN_BY_AN_EDIT = {
     "stages/ranking": {"train", *ROWS, "quantize-items", "refit", "budget"},
     "stages/references": {"fit", "evaluate"},
     "stages/reporting": {"report"},
+    "stages/reporting/result_tables.py": {"report", "export"},
     "stages/run": set(),
     "stages/serving": set(),
+    "stages/serving/export": {"export"},
+    "stages/serving/package": {"export"},
     "stages/statistics": {"report"},
     "stages/statistics/activity.py": {"report", "budget"},
+    "stages/statistics/bootstrap.py": {"report", "export"},
     "stages/training": {"train", "refit"},
 }  # fmt: skip
 LIBRARY = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "stages").rglob("*/*.py") if not is_bare(file))
