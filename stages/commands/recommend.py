@@ -7,7 +7,6 @@ python -m stages.commands.recommend --dataset ml-latest-small --row dae-200-opq-
 
 import csv
 import sys
-from contextlib import nullcontext
 from json import dumps
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -16,14 +15,14 @@ import numpy as np
 import pandas as pd
 import typer
 from scipy.sparse import csr_array
+from tabulate import tabulate
 
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
-from stages.reporting.tables import markdown
 from stages.run import paths
 from stages.run.command_line import Dataset, Row, run
 from stages.run.errors import UserError, printable, quoted
-from stages.run.text import literal
+from stages.run.text import one_line
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.ids import Kind
 from stages.serving.known import Known, OfFile, OfSplit
@@ -95,8 +94,8 @@ def recommend(
                 print(reason, file=sys.stderr)
                 written = write_lists(known.everybody(), package, scorer, top, out)
                 print(
-                    f"{out}: the best {top:,} items of {written.users:,} users; {written.popular:,} of them have no code "
-                    f"and get the most popular items, and {written.kept:,} were done by an earlier run"
+                    f"{out}: the best {top:,} items of {written.users:,} users; {written.popular:,} of them have no "
+                    f"code and get the most popular items, {written.kept:,} were done by an earlier run"
                 )
                 return
             asked = _stored(store, known, _id(str(user), store.kind_of_ids, "--user"))
@@ -111,7 +110,7 @@ def recommend(
 
 def _stored(store: Store, known: Known, user: int | str) -> Asked:
     """A user of the store."""
-    (code,), (coded,) = store.codes([user])  # type: ignore[arg-type]
+    (code,), (coded,) = store.codes([user])
     history = known.history(user)
     notes = [] if len(history.seen) else ["no history of this user is known, so nothing is left out"]
     if not coded:
@@ -170,17 +169,18 @@ def _as_dict(row: str, scorer: str, why: str, asked: Asked, found: list[Recommen
 
 
 def _table(found: list[Recommended]) -> str:
-    """Markdown."""
-    columns = {
-        "item": [literal(one.item) for one in found],
-        "title": [literal(one.title) for one in found],
-        "score": [f"{one.score:.4g}" for one in found],
-        "because of": [
-            "; ".join(f"{literal(reason.title or reason.item)} ({reason.weight:+.2g})" for reason in one.because)
-            for one in found
-        ],
-    }
-    return markdown(pd.DataFrame(columns))
+    lines = [
+        {
+            "score": f"{one.score:.3f}",
+            "item": one_line(one.item),
+            "title": one_line(one.title),
+            "because of": "; ".join(
+                f"{one_line(reason.title or reason.item)} {reason.weight:+.3f}" for reason in one.because
+            ),
+        }
+        for one in found
+    ]
+    return tabulate(lines, headers="keys", tablefmt="plain", disable_numparse=True)
 
 
 if __name__ == "__main__":
