@@ -59,7 +59,7 @@ def check_codes(codes: np.ndarray, n_bytes: int) -> None:
     if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != n_bytes:
         shape = " × ".join(map(str, codes.shape))
         raise UserError(
-            f"codes of {codes.dtype} ({shape}) where the package's are uint8 (users × {n_bytes} bytes): take the codes of"
+            f"codes of {codes.dtype} ({shape}) where the package's are uint8 (users × {n_bytes} bytes): take codes of"
             " this package"
         )
 

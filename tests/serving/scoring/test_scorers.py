@@ -1,6 +1,7 @@
 """Every way of scoring ranks as the plainest one does, and refuses the same."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +12,15 @@ from stages.run.errors import UserError
 from stages.serving.package.package import Package
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.scorer import Scorer
+from stages.serving.scoring.tables import FloatTables, Tables
 from tests.serving.scoring.packages import check_ranked, drawn_codes, drawn_package, exact_scores
 
-WAYS: dict[str, Callable[[Package], Scorer]] = {"dense": Dense}
+WAYS: dict[str, Callable[[Package], Scorer]] = {
+    "dense": Dense,
+    "tables": Tables,
+    "tables without Numba": partial(Tables, compiled=False),
+    "tables in float32": FloatTables,
+}
 PACKAGES = {
     "residual": drawn_package(300),
     "prefix": drawn_package(300, n_bytes=2, codebooks=5),
