@@ -15,6 +15,7 @@ from stages.serving.package.files import load_package
 from stages.serving.package.package import Package
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.scorer import Scorer
+from stages.serving.scoring.tables import FloatTables, Tables
 from stages.serving.store.store import open_store
 
 
@@ -49,7 +50,7 @@ def evaluate_serving(dataset: Dataset) -> None:
 
 def ways_of_scoring(package: Package) -> dict[str, Scorer]:
     """All, the exact one first."""
-    return {EXACT: Dense(package)}
+    return {EXACT: Dense(package), "tables, float32": FloatTables(package), "tables, int8": Tables(package)}
 
 
 if __name__ == "__main__":
