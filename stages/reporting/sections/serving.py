@@ -8,7 +8,7 @@ from stages.reporting.experiment import Experiment
 from stages.reporting.paper import VECTORS
 from stages.reporting.results import Results
 from stages.reporting.tables import markdown
-from stages.reporting.wording import UNKNOWN, code, each, gigabytes, listing, number_of_bytes, paragraphs, score, size
+from stages.reporting.wording import UNKNOWN, code, each, gigabytes, listing, number_of_bytes, paragraphs, score
 
 TABLES: TableColumns = {
     "figures/serving": Columns(
@@ -47,7 +47,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
     ways = {
         "row": code(table["row"]),
         "scoring": table["way"].tolist(),
-        "memory": each(table["memory_bytes"], size),
+        "memory": each(table["memory_bytes"] / 1e6, "{:,.1f} MB".format),
         "of the exact top 100": each(table["overlap"] * 100, "{:.3f} %".format),
         "NDCG@100": each(table["ndcg"], score),
         "against the row": each(table["ndcg"] - table["row_ndcg"], "{:+.6f}".format),
@@ -66,10 +66,10 @@ def words(tables: Tables, experiment: Experiment) -> str:
         "A package of one training and a store of all users' codes are what serves users; neither needs PyTorch. The "
         f"test users, looked up in the store and ranked by each way of scoring (seed {seed}):",
         markdown(pd.DataFrame(ways)),
-        "*Dense* decodes and multiplies with all items; *tables* add up one score per code and item, of which int8 "
-        "ones only choose a shortlist that is scored exactly; *approximate* searches an index of the items. *Memory* "
-        "is what a way keeps loaded. *Against the row* is the difference to NDCG@100 of the same training in this "
-        "report.",
+        "*Dense* decodes and multiplies with all items; *tables* add up one number per code and item, and where they "
+        "are int8, they only choose a shortlist, which is scored exactly; *approximate* searches an index of the "
+        "items. *Memory* is what a way keeps loaded, the items' vectors included. *Against the row* is the difference "
+        "to NDCG@100 of the same training in this report.",
         _beware(table),
         "The stores:",
         markdown(pd.DataFrame(columns)),

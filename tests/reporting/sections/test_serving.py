@@ -13,8 +13,8 @@ def test_a_line_for_each_way_of_scoring_then_one_for_each_store(tmp_path: Path) 
     text = serving.words(tables_of(full_results(), tmp_path), EXPERIMENT)
     ways, stores = text.split("The stores:")
     assert cells(ways)[1:] == [
-        ["`pq-vae-200-200-40x5`", "dense", "16,000 kB", "100.000 %", "0.2600", "+0.000000"],
-        ["`pq-vae-200-200-40x5`", "tables", "200,000 kB", "99.998 %", "0.2610", "+0.001000"],
+        ["`pq-vae-200-200-40x5`", "dense", "16.0 MB", "100.000 %", "0.2600", "+0.000000"],
+        ["`pq-vae-200-200-40x5`", "tables", "200.0 MB", "99.998 %", "0.2610", "+0.001000"],
     ]
     assert cells(stores)[1:] == [["`pq-vae-200-200-40x5`", "40", "56", "2.8 GB", "1"]]
     assert "(seed 0)" in ways
