@@ -17,7 +17,7 @@ from stages.run.locks import locked
 from stages.serving.ids import Kind, as_ids
 from stages.serving.package.package import Package
 from stages.serving.scoring.popularity import Popularity
-from stages.serving.scoring.scorer import Scorer
+from stages.serving.scoring.scorer import Scorer, check_n
 
 INPUTS = b"inputs"
 """Key of a part's metadata: the digest of all that it was made from."""
@@ -62,6 +62,7 @@ def write_lists(batches: Iterable[Users], package: Package, scorer: Scorer, n: i
     UserError
         where a file can't be written, another process writes it, or as in `Scorer.top`.
     """
+    check_n(n, len(package.items.ids))
     parts, written = path.with_name(f"{path.name}.parts"), Written(0, 0, 0)
     popularity, done = Popularity(package.items), []
     with locked(parts):
