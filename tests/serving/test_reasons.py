@@ -9,17 +9,10 @@ from scipy.sparse import csr_array
 from stages.run.errors import UserError
 from stages.serving import reasons
 from stages.serving.encoding.encoder import embed
-from stages.serving.package.package import Layer
 from tests.serving.scoring.packages import drawn_package
+from tests.serving.served import drawn_encoder
 
-DRAWS = np.random.default_rng(0)
-PACKAGE = replace(
-    drawn_package(50),
-    encoder=[
-        Layer(DRAWS.normal(size=(50, 30)).astype(np.float32), DRAWS.normal(size=30).astype(np.float32), tanh=True),
-        Layer(DRAWS.normal(size=(30, 20)).astype(np.float32), DRAWS.normal(size=20).astype(np.float32), tanh=True),
-    ],
-)
+PACKAGE = replace(drawn_package(50), encoder=drawn_encoder(50))
 
 
 def scores(history: list[int]) -> np.ndarray:
