@@ -66,6 +66,7 @@ RUN_BY_AN_EDIT = {
     "stages/assembly/decoder_refit.py": {"refit"},
     "stages/assembly/rows.py": ROWS,
     "stages/assembly/sessions.py": {"train", "refit"},
+    "stages/assembly/warm_start.py": {"train", "refit"},
     "stages/codebooks": {"train", *AFTER_TRAINING},
     "stages/codecs": {"quantize", "evaluate-quantized", "quantize-items", "refit", "export"},
     "stages/commands": set(),
