@@ -3,10 +3,13 @@
 python -m stages.evaluate_serving --dataset ml-latest-small
 """
 
+from contextlib import suppress
+
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.run import paths
 from stages.run.command_line import Dataset, run
+from stages.run.errors import UserError
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
 from stages.run.json_files import write_json
@@ -14,8 +17,9 @@ from stages.serving.evaluation import EXACT, measure_served, store_bytes_per_use
 from stages.serving.package.files import load_package
 from stages.serving.package.package import Package
 from stages.serving.scoring.dense import Dense
+from stages.serving.scoring.planner import choose
 from stages.serving.scoring.scorer import Scorer
-from stages.serving.scoring.tables import FloatTables, Tables
+from stages.serving.scoring.tables import FloatTables
 from stages.serving.store.store import open_store
 
 
@@ -29,7 +33,7 @@ def evaluate_serving(dataset: Dataset) -> None:
             package = load_package(paths.package(dataset, row))
             with open_store(paths.users(dataset, row) / "store", package.digest) as store:
                 codes, coded = store.codes(ids)
-            ways = ways_of_scoring(package)
+            ways = ways_of_scoring(package, params.serving.memory * 1e9)
             per_user, overlap = measure_served(ways, package.items, codes, coded, test)
             (folder / row).mkdir()
             per_user.to_parquet(folder / row / "per_user.parquet", index=False)
@@ -48,9 +52,15 @@ def evaluate_serving(dataset: Dataset) -> None:
             print(f"{row}: " + "  ".join(f"{name} {per_user[name].mean():.4f}" for name in ways), flush=True)
 
 
-def ways_of_scoring(package: Package) -> dict[str, Scorer]:
-    """All, the exact one first."""
-    return {EXACT: Dense(package), "tables, float32": FloatTables(package), "tables, int8": Tables(package)}
+def ways_of_scoring(package: Package, memory_bytes: float) -> dict[str, Scorer]:
+    """All that fit into so much memory, the exact one first."""
+    ways: dict[str, Scorer] = {EXACT: Dense(package)}
+    if 4 * 256 * package.quantizer.n_bytes * len(package.items.ids) <= memory_bytes:
+        ways["tables, float32"] = FloatTables(package)
+    for name, way in {"tables, int8": "tables", "approximate": "approximate"}.items():
+        with suppress(UserError):
+            ways[name] = choose(package, way, memory_bytes)[0]
+    return ways
 
 
 if __name__ == "__main__":

@@ -25,12 +25,12 @@ from stages.run.errors import UserError, printable, quoted
 from stages.run.text import one_line
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.ids import Kind
-from stages.serving.known import Known, OfFile, OfSplit
+from stages.serving.known import USERS_AT_ONCE, Known, OfFile, OfSplit
 from stages.serving.lists import write_lists
 from stages.serving.package.files import load_package
 from stages.serving.package.package import Package
 from stages.serving.recommending import Person, Recommended, recommended
-from stages.serving.scoring.dense import Dense
+from stages.serving.scoring.planner import choose
 from stages.serving.store.store import Store, open_store
 
 MOST_NAMED = 5
@@ -79,8 +79,8 @@ def recommend(
         raise UserError("--items is a history itself, so leave out --histories")
     settings = read_params().serving
     package = load_package(paths.package(dataset, row))
-    scorer, why = Dense(package), "TODO"
-    reason = f"scored by {scorer.name}: {why}"
+    scorer, why = choose(package, settings.scorer, settings.memory * 1e9, USERS_AT_ONCE if all else 1)
+    reason = f"scored by {why}"
     if items is not None:
         asked = _somebody_new(package, items)
     else:

@@ -68,8 +68,8 @@ def words(tables: Tables, experiment: Experiment) -> str:
         markdown(pd.DataFrame(ways)),
         "*Dense* decodes and multiplies with all items; *tables* add up one number per code and item, and where they "
         "are int8, they only choose a shortlist, which is scored exactly; *approximate* searches an index of the "
-        "items. *Memory* is what a way keeps loaded, the items' vectors included. *Against the row* is the difference "
-        "to NDCG@100 of the same training in this report.",
+        "items. A way that takes more than `serving.memory` is left out. *Memory* is what a way keeps loaded, the "
+        "items' vectors included. *Against the row* is the difference to NDCG@100 of the same training in this report.",
         _beware(table),
         "The stores:",
         markdown(pd.DataFrame(columns)),
