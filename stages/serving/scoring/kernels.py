@@ -144,6 +144,8 @@ _SIGNATURE = types.void(
     _read(types.int64, 1),
     types.int64,
     types.int64,
+    types.int64,
+    types.int64,
     _read(types.int8, 3),
     _read(types.int64, 1),
     _read(types.int16, 1),
@@ -162,6 +164,8 @@ def rank_users(  # type: ignore[no-untyped-def]
     codes,
     seen_items,
     seen_starts,
+    first,
+    end,
     n_shortlist,
     per_group,
     tables,
@@ -181,6 +185,7 @@ def rank_users(  # type: ignore[no-untyped-def]
     ----------
     codes : uint8 (n_users, n_bytes)
     seen_items, seen_starts : as `Seen`
+    first, end : the users that are ranked: one up to, but without, the other
     n_shortlist : items whose scores are worked out exactly, or a few more
     per_group : items of which one maximum is taken; divides the number of padded items
     tables : int8 (n_levels, 256, n_padded)
@@ -200,7 +205,7 @@ def rank_users(  # type: ignore[no-untyped-def]
     scores = np.empty(n_padded, np.float32)
     keys = np.empty(n_padded, np.int64)
     vector = np.empty(len(offset), np.float32)
-    for user in range(len(codes)):
+    for user in range(first, end):
         code = codes[user]
         _sum_rows(tables, levels, factors, base, code, sums)
         for place in range(seen_starts[user], seen_starts[user + 1]):
