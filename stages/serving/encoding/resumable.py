@@ -65,7 +65,7 @@ def encode_histories(
             path = part(folder, number)
             kept = _finished(path, package.digest, digest, row)
             if kept is None:
-                codes, known, unknown, stop = _encoded(histories, encoder, row, users_per_part)
+                codes, known, unknown, stop = _encoded(histories, package.items.ids, encoder, row, users_per_part)
                 origin = Origin(package.digest, digest, row, stop, stop == n_rows)
                 write_part(path, codes, known, unknown, origin)
             else:
@@ -77,10 +77,12 @@ def encode_histories(
         sorted_order(read_codes(folder)[0].users, f"users of {histories}")
 
 
-def _encoded(histories: Path, encoder: Encoder, row: int, at_least: int) -> tuple[Codes, np.ndarray, np.ndarray, int]:
+def _encoded(
+    histories: Path, items: np.ndarray, encoder: Encoder, row: int, at_least: int
+) -> tuple[Codes, np.ndarray, np.ndarray, int]:
     """The users from a row on: their codes, their known and unknown items, and the row at which the next begin."""
     found, n_users, stop = [], 0, row
-    for batch in read_histories(histories, encoder.package.items.ids, row):
+    for batch in read_histories(histories, items, row):
         found.append((batch.users, encoder.encode(batch.interactions), batch.known, batch.unknown))
         n_users, stop = n_users + len(batch.users), batch.stop
         if n_users >= at_least:
