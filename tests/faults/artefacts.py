@@ -54,6 +54,7 @@ ARTEFACTS = [
     Artefact("packages", "data/tiny/packages/*/*", ["encode@tiny"]),
     Artefact("measured codes", "data/tiny/evaluation/**/code_usage.csv", ["report@tiny"]),
     Artefact("measured bytes", "data/tiny/evaluation/**/[!d]*.json", ["report@tiny"]),
+    Artefact("stored users", "data/tiny/users/*/store/data.mdb", ["evaluate-serving@tiny"]),
     Artefact("frontier table", "reports/tiny/plots/frontier.csv", ["advise", "draw"]),
     Artefact("report tables", "reports/tiny/*/*.csv", ["draw"]),
     Artefact("trials of a sweep", "data/tiny/sweeps/**/*.*", ["sweep"]),
