@@ -59,6 +59,7 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
             "refit@tiny-dae-8",
             "budget@tiny-rq-vae",
             "export@tiny",
+            "encode@tiny",
             "report@tiny",
         ]
     )
