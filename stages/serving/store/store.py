@@ -8,7 +8,8 @@ Three named databases: `about` (format, package, kind of ids), `built` (the user
 `changed` (those that came or changed since). An upsert writes to `changed` alone: to change 1 % of 50 million users at
 random places of one tree would write six pages in ten of it again. A value in `changed` ends with the key before it,
 and a last key is always there: so the next key proves that a user has not changed, and a page that is lost is noticed
-where the code of the build would else be taken for the user's.
+where the code of the build would else be taken for the user's. The last key's value is the number of the transaction
+that wrote it, by which a root of an earlier moment is noticed when a store is opened.
 
 The folder holds data.mdb, and lock.mdb once it was opened to be written: by that file readers and writers know each
 other, and it needs write access of both. Without it nobody has written, and readers take no locks; so a store can be
@@ -16,6 +17,8 @@ handed over on a disk that is read-only, and reading adds no file to it.
 """
 
 import json
+import os
+import sys
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -48,6 +51,8 @@ BLOCK = 2**17
 DAMAGE = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.NotFoundError, lmdb.PageNotFoundError, lmdb.PanicError)
 LAST = b"\xff" * 9
 """Key of `changed` that is above all users."""
+NUMBER = slice(144, 152)
+"""Bytes of a header with the number of its transaction (LMDB's MDB_meta of data format 1)."""
 LOST = "users are missing"
 SIGN = np.uint64(2**63)
 CHECKSUM = 4
@@ -92,7 +97,6 @@ def write_store(folder: Path, users: Ids, codes: np.ndarray, has_code: np.ndarra
         about_db, built, changed = (environment.open_db(name) for name in (ABOUT, BUILT, CHANGED))
         with environment.begin(write=True) as transaction:
             transaction.put(ABOUT, _sealed(ABOUT, json.dumps(asdict(about)).encode()), db=about_db)
-            transaction.put(LAST, _sealed(LAST, bytes(1 + about.n_bytes)), db=changed)
         for start in range(0, len(order), BLOCK):
             block = order[start : start + BLOCK]
             keys = _keys(ids.take(pa.array(block)))
@@ -100,6 +104,8 @@ def write_store(folder: Path, users: Ids, codes: np.ndarray, has_code: np.ndarra
                 contents = _contents(codes[block], has_code[block])
                 records = ((key, _sealed(key, content)) for key, content in zip(keys, contents, strict=True))
                 transaction.cursor().putmulti(records, append=True)
+        with environment.begin(write=True, db=changed) as transaction:
+            transaction.put(LAST, _sealed(LAST, _stamp(transaction, 1 + about.n_bytes)))
         environment.sync(True)
 
 
@@ -139,37 +145,39 @@ class Store:
     def __init__(self, path: Path, writable: bool) -> None:
         self.path = path
         self._writable = writable
-        self._open()
+        self._environment = _open(path, not writable, lock=writable or (path / LOCK).exists())
         try:
-            with self._environment.begin(db=self._about) as transaction:
-                record = transaction.get(ABOUT, b"")
-            about = json.loads(_content(ABOUT, record, path))
-            if about["format"] > FORMAT:
-                raise UserError(
-                    f"{path} is of format {about['format']}, which this version does not know; take a newer one"
-                )
-            self.about = About(**about)
-        except BaseException:
-            self.close()
-            raise
-        self._width = 1 + self.n_bytes
-
-    def _open(self) -> None:
-        data = self.path / DATA
-        self._environment = _open(self.path, not self._writable, self._writable or (self.path / LOCK).exists())
-        try:
-            self._inode = data.stat().st_ino
-            if self._writable:
+            if writable:
                 self._environment.reader_check()  # pages that a killed reader looked at can be used again
-            info, page = self._environment.info(), self._environment.stat()["psize"]
-            if data.stat().st_size < (info["last_pgno"] + 1) * page:  # to read behind its end would end the process
-                raise _damaged(self.path, "it was cut")
+            self._check_file()
             self._about, self._built, self._changed = (
                 self._environment.open_db(name, create=False) for name in (ABOUT, BUILT, CHANGED)
             )
+            with self._environment.begin() as transaction:
+                about = json.loads(_content(ABOUT, transaction.get(ABOUT, b"", self._about), path))
+                if about["format"] > FORMAT:
+                    raise UserError(f"{path} is of format {about['format']}, newer than this version; take a newer one")
+                self.about = About(**about)
+                self._width = 1 + self.n_bytes
+                written = self._changed_at(transaction.cursor(self._changed), LAST)[1]
+                if written != _stamp(transaction, self._width):
+                    raise _damaged(path, "it leads to an earlier moment")
         except BaseException:
-            self._environment.close()
+            self.close()
             raise
+
+    def _check_file(self) -> None:
+        """What LMDB does not check of data.mdb when it opens it."""
+        info, page = self._environment.info(), self._environment.stat()["psize"]
+        with (self.path / DATA).open("rb") as file:
+            status = os.fstat(file.fileno())
+            # Two headers, which transactions write in turn: the later one counts.
+            first, second = (int.from_bytes(file.read(page)[NUMBER], sys.byteorder) for _ in range(2))
+        self._inode = status.st_ino
+        if status.st_size < (info["last_pgno"] + 1) * page:  # to read behind its end would end the process
+            raise _damaged(self.path, "it was cut")
+        if abs(first - second) != 1:
+            raise _damaged(self.path, "its last transaction is lost")
 
     def close(self) -> None:
         """Give the files back."""
@@ -284,8 +292,9 @@ class Store:
                 f"{self.path} holds codes of {self.n_bytes} bytes, not {codes.dtype} {codes.shape}; upsert codes of "
                 "the same row"
             )
-        ids = as_ids(users, "users", self.kind_of_ids)
-        order = sorted_order(ids, "users")
+        where = f"users for {self.path}"
+        ids = as_ids(users, where, self.kind_of_ids)
+        order = sorted_order(ids, where)
         has = np.ones(len(ids), bool) if has_code is None else has_code
         keys, contents = _keys(ids.take(pa.array(order))), _contents(codes[order], has[order])
         with self._writing() as transaction:
@@ -334,6 +343,9 @@ class Store:
                 raise UserError(f"{self.path} was built anew since it was opened; open it again")
             with self._environment.begin(write=True) as transaction:
                 yield transaction
+                cursor = transaction.cursor(self._changed)
+                _, _, before = self._changed_at(cursor, LAST)
+                cursor.put(LAST, _sealed(LAST, _stamp(transaction, self._width) + before))
 
     def _found(self, transaction: "lmdb.Transaction[bytes]", keys: list[bytes]) -> list[bytes]:
         """What is stored of each user, checked: the byte that says whether there is a code, and the code."""
@@ -442,6 +454,11 @@ def _keys(ids: pa.Array) -> list[bytes]:
             f"user {quoted(wrong.decode())} has {len(wrong):,} bytes; an id has 1 to {LONGEST_KEY} in a store"
         )
     return keys
+
+
+def _stamp(transaction: "lmdb.Transaction[bytes]", width: int) -> bytes:
+    """The number of a transaction, in the place of a code."""
+    return (transaction.id() % 256**width).to_bytes(width, "little")
 
 
 def _contents(codes: np.ndarray, has_code: np.ndarray) -> list[bytes]:
