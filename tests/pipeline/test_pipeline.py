@@ -572,6 +572,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
             "no 'dae-2' under quantized_models; it has dae-8",
         ),
         (["stages.evaluate_quantized", "--dataset", "tiny", "--model", "dae-2"], "no 'dae-2' under quantized_models"),
+        (["stages.export", "--dataset", "far"], "there is no data/far/split/train.npz; run the stage preprocess first"),
         (
             ["stages.report", "--dataset", "far"],
             "no evaluation of popularity at data/far/evaluation/references/popularity/popularity; run",

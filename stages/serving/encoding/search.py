@@ -47,9 +47,11 @@ class BeamSearch:
         self._codes, self._norms = _side_by_side(codebooks), np.square(codebooks).sum(2)
         # One array for all pairs of codebooks: to a large one, the operating system gives large pages.
         self._crossed = np.empty((n_codebooks * (n_codebooks - 1) // 2, CODES, CODES), np.float32)
+        # In float64: rounded to float32, the products of two codes that are the same are then the same.
+        precise = self._codebooks.astype(np.float64)
         for level in range(1, n_codebooks):
             pairs = self._crossed[level * (level - 1) // 2 :][:level]
-            np.matmul(self._codebooks[:level], 2 * self._codes[level], out=pairs)
+            pairs[:] = 2 * (precise[:level] @ precise[level].T)
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors float32 (n, d) → codes uint8 (n, M)."""

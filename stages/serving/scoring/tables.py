@@ -20,6 +20,7 @@ LOWEST = -32768  # of what is left out
 HIGHEST = 32767
 # Levels that together add less than this to the spread of the scores are left to the exact scores of the shortlist.
 NEGLIGIBLE = 0.02
+SAMPLED_ITEMS = 65_536  # of which that spread is taken
 LARGEST_GROUP = 16
 USERS_PER_THREAD = 8  # fewer are ranked sooner by one thread
 
@@ -43,23 +44,20 @@ class Tables:
     Parameters
     ----------
     package : whose codes are scored
-    compiled : whether Numba's kernel does it, or NumPy alone; None takes Numba where it can be imported
+    compiled : by Numba where it can be imported; False takes NumPy alone
     """
 
     name = "tables"
 
-    def __init__(self, package: Package, compiled: bool | None = None) -> None:
-        self._kernels = None if compiled is False else _kernels()
-        if compiled and self._kernels is None:
-            raise ImportError("numba")
+    def __init__(self, package: Package, compiled: bool = True) -> None:
+        self._kernels = compiled_kernels() if compiled else None
         self._quantizer = package.quantizer
         self._vectors = np.ascontiguousarray(package.quantizer.vectors())
         self._offset = package.quantizer.offset
         self._weight, self._bias = np.ascontiguousarray(package.items.weight), package.items.bias
-        exact = self._vectors, self._offset, self._weight, self._bias
-        self._tables = int8_tables(*exact)
-        self._arrays = *self._tables, *exact
-        self.memory_bytes = self._vectors.nbytes + sum(array.nbytes for array in self._tables)
+        self._tables = int8_tables(package)
+        self._arrays = *self._tables, self._vectors, self._offset, self._weight, self._bias
+        self.memory_bytes = tables_bytes(package, len(self._tables.levels))
 
     @property
     def compiled(self) -> bool:
@@ -150,61 +148,75 @@ def shortlist_for(n: int) -> int:
     return n + n // 2 + 50
 
 
-def int8_tables(vectors: np.ndarray, offset: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> Int8Tables:
+def levels_that_count(package: Package) -> np.ndarray:
+    """The bytes of a code that have tables, int64 (n_levels,): the other ones add next to nothing to any score."""
+    every = max(1, len(package.items.bias) // SAMPLED_ITEMS)
+    weight, bias = package.items.weight[::every].astype(np.float64), package.items.bias[::every]
+    vectors = package.quantizer.vectors()
+    centred = vectors - vectors.mean(1, keepdims=True, dtype=np.float64)
+    covariance = np.cov(weight, rowvar=False, bias=True).reshape(weight.shape[1], -1)
+    variances = ((centred @ covariance) * centred).sum(2).mean(1)  # of what a level adds, over its codes and the items
+    order = np.argsort(-variances, kind="stable")
+    left_out = np.cumsum(variances[order[::-1]])[::-1]  # by the levels from here on
+    base = weight @ (package.quantizer.offset + vectors.mean(1).sum(0)) + bias
+    return np.sort(order[: max(1, np.count_nonzero(left_out > NEGLIGIBLE**2 * (left_out[0] + base.var())))])
+
+
+def tables_bytes(package: Package, n_levels: int) -> int:
+    """What `Tables` takes beyond the package, with tables for `n_levels` bytes of a code."""
+    n_items, width = package.items.weight.shape
+    vectors = 4 * 256 * package.quantizer.n_bytes * width
+    return vectors + 256 * n_levels * _padded(n_items) + 2 * _padded(n_items) + (8 + 2) * n_levels
+
+
+def int8_tables(package: Package) -> Int8Tables:
     """Round what codes add to the scores of items, so that no sum overflows; float32 tables are never whole in memory.
 
-    Constants of an item are in its base, those of a code, which order nothing, nowhere: what is left is small.
-
-    Parameters
-    ----------
-    vectors, offset : as in `Quantizer`
-    weight, bias : as in `Items`
+    What is the same for all codes of a level is in the base, and what is the same for all items, and so orders nothing,
+    is left out: the numbers that are rounded are small.
     """
-    (n_items, width), n_levels = weight.shape, len(vectors)
+    weight, levels = package.items.weight, levels_that_count(package)
+    n_items, width = weight.shape
+    vectors = package.quantizer.vectors()
     means = vectors.mean(1)
-    base = weight @ (offset + means.sum(0)) + bias
+    base = weight @ (package.quantizer.offset + means.sum(0)) + package.items.bias
     base -= base.mean()
-    centred, mean_item = vectors - means[:, None], weight.mean(0)
-    at_once = max(1, BLOCK_BYTES // (4 * 256 * n_levels))
+    rows, mean_item = (vectors - means[:, None])[levels].reshape(-1, width), weight.mean(0)
+    at_once = max(1, BLOCK_BYTES // (4 * 256 * len(levels)))
 
-    def blocks(levels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """(n_levels, 256, up to at_once) of some levels, block by block."""
-        rows = centred[levels].reshape(-1, width)
+    def blocks() -> Iterator[tuple[slice, np.ndarray]]:
+        """(n_levels, 256, up to at_once), block by block."""
         for first in range(0, n_items, at_once):
             block = slice(first, first + at_once)
             yield block, (rows @ (weight[block] - mean_item).T).reshape(len(levels), 256, -1)
 
-    largest, spread, reach = np.zeros(n_levels), np.zeros(n_levels), np.abs(base).astype(np.float64)
-    for block, added in blocks(np.arange(n_levels)):
-        np.abs(added, out=added)
-        of_items = added.max(1)
+    largest, reach = np.zeros(len(levels)), np.abs(base).astype(np.float64)
+    for block, added in blocks():
+        of_items = np.abs(added, out=added).max(1)
         largest = np.maximum(largest, of_items.max(1))
         reach[block] += of_items.sum(0)
-        spread += added.sum((1, 2), dtype=np.float64) / (256 * n_items)
-
-    by_spread = np.argsort(-spread, kind="stable")
-    left_out = np.cumsum(np.square(spread[by_spread[::-1]]))[::-1]  # by the levels from here on
-    whole = left_out[0] + np.square(np.abs(base).mean(dtype=np.float64))
-    levels = np.sort(by_spread[: max(1, np.count_nonzero(left_out > NEGLIGIBLE**2 * whole))])
 
     # A level's largest number becomes 127. With rounding, |sum of an item| ≤ reach / unit + ½ + Σ factors / 2, and a
     # factor ≤ step / unit + 1: the unit is the smallest for which that stays below 32,767.
-    steps = largest[levels] / 127
+    steps = largest / 127
     unit = (reach.max() + steps.sum() / 2) / (HIGHEST - 1 - len(levels) / 2)
     unit = max(unit, np.finfo(np.float32).tiny)
     factors = np.maximum(np.ceil(steps / unit), 1)
 
-    n_padded = -(-n_items // PADDING) * PADDING
-    tables = np.zeros((len(levels), 256, n_padded), np.int8)
-    for block, added in blocks(levels):
+    tables = np.zeros((len(levels), 256, _padded(n_items)), np.int8)
+    for block, added in blocks():
         added /= (unit * factors).astype(np.float32)[:, None, None]
         tables[:, :, :n_items][:, :, block] = np.rint(added, out=added)
-    padded = np.full(n_padded, LOWEST, np.int16)
+    padded = np.full(_padded(n_items), LOWEST, np.int16)
     padded[:n_items] = np.rint(base / unit)
     return Int8Tables(tables, levels, factors.astype(np.int16), padded)
 
 
-def _kernels() -> ModuleType | None:
+def _padded(n_items: int) -> int:
+    return -(-n_items // PADDING) * PADDING
+
+
+def compiled_kernels() -> ModuleType | None:
     """The compiled kernels, or None where Numba can't be imported."""
     try:
         from stages.serving.scoring import kernels

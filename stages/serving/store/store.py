@@ -292,8 +292,9 @@ class Store:
                 f"{self.path} holds codes of {self.n_bytes} bytes, not {codes.dtype} {codes.shape}; upsert codes of "
                 "the same row"
             )
-        ids = as_ids(users, "users", self.kind_of_ids)
-        order = sorted_order(ids, "users")
+        where = f"users for {self.path}"
+        ids = as_ids(users, where, self.kind_of_ids)
+        order = sorted_order(ids, where)
         has = np.ones(len(ids), bool) if has_code is None else has_code
         keys, contents = _keys(ids.take(pa.array(order))), _contents(codes[order], has[order])
         with self._writing() as transaction:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stages.run.errors import UserError
 from stages.serving.package.package import Package
+from stages.serving.scoring.approximate import Approximate
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.scorer import Scorer
 from stages.serving.scoring.tables import FloatTables, Tables
@@ -20,6 +21,7 @@ WAYS: dict[str, Callable[[Package], Scorer]] = {
     "tables": Tables,
     "tables without Numba": partial(Tables, compiled=False),
     "tables in float32": FloatTables,
+    "approximate": Approximate,  # of few items, all are scored
 }
 PACKAGES = {
     "residual": drawn_package(300),
@@ -63,6 +65,7 @@ def test_any_shape_and_any_seen_items(data: st.DataObject) -> None:
         check_ranked(way(package).top(codes, n, seen), exact_scores(package, codes), n, seen)
 
 
+@pytest.mark.parametrize("way", [WAYS[name] for name in WAYS if name != "approximate"])
 def test_ties_go_by_column(way: Callable[[Package], Scorer]) -> None:
     package = drawn_package(4000)
     package.items.weight[:] = 0
