@@ -157,12 +157,12 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_another_branch_run
     clone.run("git", "checkout", "--quiet", "-b", "other")
     clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02
     clone.write_params()
-    assert clone.repro() == [
+    assert set(clone.repro()) == {
         "train@tiny-pq-vae-4x2",
         "evaluate@tiny",
-        "export@tiny",
+        "export@tiny",  # ends in the same packages, so nothing after it runs
         "report@tiny",
-    ]
+    }
     parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
     assert parameters == {"params.yaml": {"models.pq-vae-4x2.learning_rate": {"old": 0.01, "new": 0.02, "diff": 0.01}}}
     metrics = "reports/tiny/metrics.json"
@@ -179,7 +179,7 @@ def test_what_a_data_set_changes_in_a_model_trains_that_one_alone(clone: Clone) 
     clone.repro()
     clone.params["datasets"]["tiny"]["models"]["dae-2"] = {"learning_rate": 0.02, "epochs": 5}
     clone.write_params()
-    assert clone.repro() == ["train@tiny-dae-2", "evaluate@tiny", "export@tiny", "report@tiny"]
+    assert set(clone.repro()) == {"train@tiny-dae-2", "evaluate@tiny", "export@tiny", "report@tiny"}
     assert len(pd.read_csv(clone.folder / "data/tiny/curves/dae-2/curve.csv")) == 2 * 5
     clone.run("git", "checkout", "--quiet", "--force", "HEAD", ".")
     clone.params["datasets"]["tiny"]["models"]["dae-2"] = {}
@@ -207,14 +207,14 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.repro()
     clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "rotation": False, "seed": 1234}
     clone.write_params()
-    assert clone.repro() == [
+    assert set(clone.repro()) == {
         "quantize@tiny-dae-8",
         "evaluate-quantized@tiny-dae-8",
         "quantize-items@tiny-dae-8",
         "refit@tiny-dae-8",
         "export@tiny",
         "report@tiny",
-    ]
+    }
     assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
     del clone.params["quantizers"]["pq-2x4"]
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
@@ -387,10 +387,8 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
 
 def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
-    kept = {
-        name: clone.params[name]
-        for name in ("models", "float_twins", "quantized_models", "quantized_items", "refits", "budgets", "studies")
-    }
+    blocks = "models", "float_twins", "quantized_models", "quantized_items", "refits", "budgets", "serving", "studies"
+    kept = {name: clone.params[name] for name in blocks}
     clone.params |= {
         "models": {},
         "float_twins": {},
@@ -398,6 +396,7 @@ def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
         "quantized_items": {},
         "refits": {},
         "budgets": {},
+        "serving": {**kept["serving"], "rows": []},
         "studies": {},
     }
     clone.write_params()
