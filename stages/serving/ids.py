@@ -34,8 +34,9 @@ def as_ids(values: Ids, where: str, kind: Kind | None = None) -> pa.Array:
         ids = values if isinstance(values, pa.Array) else pa.array(values)
         if pa.types.is_dictionary(ids.type):
             ids = ids.dictionary_decode()
-        if len(ids) == 0 and pa.types.is_null(ids.type):
-            return ids.cast(pa.large_string() if kind == "text" else pa.int64())
+        if len(ids) == 0:  # of any type: NumPy makes an empty list one of floats
+            is_text = kind == "text" or (kind is None and _is_text(ids.type))
+            return pa.array([], pa.large_string() if is_text else pa.int64())
         if ids.null_count:
             raise UserError(f"{where}: an id is missing (null); remove such rows, or give each an id")
         found = "integers" if pa.types.is_integer(ids.type) else "text" if _is_text(ids.type) else str(ids.type)

@@ -46,7 +46,9 @@ def test_text_of_all_forms_becomes_large_string(values: Any) -> None:
 @pytest.mark.parametrize("kind", ["integers", "text"])
 def test_nobody_is_of_either_kind(kind: Kind) -> None:
     assert kind_of(as_ids([], "users", kind)) == kind
-    assert kind_of(as_ids(pa.array([], pa.null()), "users", kind)) == kind
+    for type_ in (pa.null(), pa.float64(), pa.int8(), pa.string()):
+        assert kind_of(as_ids(pa.array([], type_), "users", kind)) == kind
+    assert kind_of(as_ids(pa.array([], pa.string()), "users")) == "text"
 
 
 @pytest.mark.parametrize(
