@@ -12,7 +12,7 @@ from stages.models.autoencoder import AutoEncoder
 
 def build_model(settings: ModelSettings, n_items: int) -> AutoEncoder:
     """A model without weights, for `n_items` items; its kind names its module in this package."""
-    model: AutoEncoder = import_module(f"stages.models.{settings.kind}").build(settings, n_items)
+    model: AutoEncoder = import_module(f".{settings.kind}", __package__).build(settings, n_items)
     return model
 
 
