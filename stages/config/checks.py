@@ -14,6 +14,9 @@ from stages.run.errors import UserError
 
 Value = TypeVar("Value", int, str)
 
+MAKE_ROWS = ("references", "models", "quantized_models", "quantizers")
+"""Blocks whose entries give the rows of the report."""
+
 
 def cross_check(params: Params, wrong: Set[str]) -> list[str]:
     """All faults between blocks, one a line.
@@ -33,6 +36,7 @@ def cross_check(params: Params, wrong: Set[str]) -> list[str]:
         *_widths(params),
         *_names_and_seeds(params),
         *_budgets(params, wrong),
+        *_serving(params, wrong),
         *_studies(params, wrong),
     ]
 
@@ -199,6 +203,26 @@ def _budgets(params: Params, wrong: Set[str]) -> Iterator[str]:
                 yield f"budgets.{model}: must be from 2 to {bottleneck.bytes[0]}, the bytes of the whole code"
         elif entry or _is_missing(model, "models", params.models, wrong):
             yield f"budgets: '{model}' is not a model with a residual bottleneck under models"
+
+
+def _serving(params: Params, wrong: Set[str]) -> Iterator[str]:
+    """Rows that can't be handed over, and a training that there is not."""
+    if "serving" in wrong:
+        return
+    rows = {row.name: row for row in params.rows()}
+    # A row is of a reference, of a model, or of both a model and a quantizer: one that is wrong has no row here.
+    may_be_of_wrong_entry = any(path.partition(".")[0] in MAKE_ROWS for path in wrong)
+    for name in dict.fromkeys(params.serving.rows):
+        if params.serving.rows.count(name) > 1:
+            yield f"serving.rows: '{name}' is there more than once"
+        if name not in rows:
+            if not may_be_of_wrong_entry:
+                yield f"serving.rows: '{name}' is not a row of the report"
+        elif not params.has_codes(rows[name]):
+            yield f"serving.rows: '{name}' has no product or residual codes; name a row that has"
+    if "seeds" not in wrong and params.serving.seed not in params.seeds:
+        seeds = ", ".join(map(str, params.seeds))
+        yield f"serving.seed: {params.serving.seed} is not one of the seeds of the trainings, {seeds}"
 
 
 def _studies(params: Params, wrong: Set[str]) -> Iterator[str]:

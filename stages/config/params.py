@@ -18,13 +18,11 @@ from stages.config.model import (
     StudySettings,
     SweepSettings,
 )
-from stages.config.quantizer import QuantizerSettings, quantizer_kinds
+from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, quantizer_kinds
 from stages.config.rows import TABLES, ItemRow, Row
-from stages.config.strict import Family, Sizes, Strict, matching
+from stages.config.serving import ServingSettings
+from stages.config.strict import Family, Name, Names, Sizes, Strict
 from stages.run.errors import UserError
-
-Name = Annotated[str, matching("[a-z0-9][a-z0-9-]*", "a name of a-z, 0-9 and -, which does not begin with -")]
-"""Becomes part of file names, DVC stage names and DVC's dotted parameter paths."""
 
 if TYPE_CHECKING:
     AnyQuantizer = QuantizerSettings
@@ -41,21 +39,12 @@ def _mapping_is_written(block: object) -> object:
     return block
 
 
-def _list_is_written(names: object) -> object:
-    if names is None:
-        raise ValueError("is empty; write [] for none")
-    return names
-
-
 def _all_or_list(names: object) -> str | None:
     return "list" if isinstance(names, list) else "all" if names == "all" else None
 
 
 Entries = Annotated[dict[Name, Entry], BeforeValidator(_mapping_is_written)]
 """A block that may have no entries."""
-
-Names = Annotated[list[Name], BeforeValidator(_list_is_written)]
-"""A list that may be empty."""
 
 AllOrNames = Annotated[
     Annotated[Literal["all"], Tag("all")] | Annotated[list[Name], Tag("list")],
@@ -134,6 +123,8 @@ class Params(Strict):
     """Model → how its output layer is trained on for some of its quantizers."""
     budgets: Entries[Sizes]
     """Model with a residual bottleneck → average bytes of codes that are longer for users with longer histories."""
+    serving: ServingSettings
+    """What is handed over to serve users."""
     studies: Entries[StudySettings]
     """By hand: variants of a model, compared on the validation users."""
     sweep: SweepSettings
@@ -141,15 +132,15 @@ class Params(Strict):
     report: ReportSettings
 
     def check_names(self, names: Mapping[str, str]) -> None:
-        """UserError where one of these names is not in params.yaml: option (dataset, model, study) → name."""
-        blocks: dict[str, Mapping[str, object]] = {
-            "datasets": self.datasets,
-            "models": self.models,
-            "studies": self.studies,
+        """UserError where one of these names is not in params.yaml: option (dataset, model, study, row) → name."""
+        blocks: dict[str, tuple[str, Mapping[str, object]]] = {
+            "dataset": ("datasets", self.datasets),
+            "model": ("models", self.models),
+            "study": ("studies", self.studies),
+            "row": ("serving.rows", dict.fromkeys(self.serving.rows)),
         }
         for option, name in names.items():
-            block = "studies" if option == "study" else f"{option}s"
-            _entry(block, blocks[block], name)
+            _entry(*blocks[option], name)
 
     def rows(self) -> list[Row]:
         """All rows of a report, in the order of params.yaml."""
@@ -162,6 +153,17 @@ class Params(Strict):
         if model in self.references:
             return [Row(model)]
         return [Row(model, None, variant) for variant in self.model(model).variants]
+
+    def serving_rows(self) -> list[Row]:
+        """The rows that are handed over to serve users."""
+        rows = {row.name: row for row in self.rows()}
+        return [rows[name] for name in self.serving.rows]
+
+    def has_codes(self, row: Row) -> bool:
+        """Whether the row stores a code of product or residual codebooks, fitted in training or after it."""
+        if row.quantizer is not None:
+            return isinstance(self.quantizer(row.quantizer), ProductSettings | ResidualSettings)
+        return self._bottleneck_of(row) is not None
 
     def quantizers_of(self, model: str) -> dict[str, QuantizerSettings]:
         """The quantizers fitted on the model's users after training; UserError where there are none."""

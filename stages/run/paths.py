@@ -69,8 +69,8 @@ def evaluations(dataset: str, group: str) -> Path:
 
     Parameters
     ----------
-    group : references, models, quantized (users quantized after training), items (item tables quantized), refits or
-        budgets
+    group : references, models, quantized (users quantized after training), items (item tables quantized), refits,
+        budgets or serving (through the codes of a store, a folder for each row)
     """
     return DATA / dataset / "evaluation" / group
 
@@ -88,6 +88,26 @@ def item_codecs(dataset: str, model: str) -> Path:
 def refits(dataset: str, model: str) -> Path:
     """Folder of a model's refitted output layers: one folder per row, one file per seed."""
     return DATA / dataset / "refits" / model
+
+
+def packages(dataset: str) -> Path:
+    """Folder of the packages of all rows that are handed over."""
+    return DATA / dataset / "packages"
+
+
+def package(dataset: str, row: str) -> Path:
+    """The package of one row, a folder that needs nothing else."""
+    return packages(dataset) / row
+
+
+def all_users(dataset: str) -> Path:
+    """Folder of the stored users of all rows."""
+    return DATA / dataset / "users"
+
+
+def users(dataset: str, row: str) -> Path:
+    """Folder of the users stored by one row: codes/part-*.parquet, and store/, which is looked up."""
+    return all_users(dataset) / row
 
 
 def sweep(dataset: str, model: str) -> Path:

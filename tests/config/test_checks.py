@@ -74,6 +74,17 @@ from stages.run.errors import UserError
             "  rq-vae-200: opq-vae-200-40x5\n",
             "float_twins.rq-vae-200: 'opq-vae-200-40x5' is not the row of a model without bottleneck",
         ),
+        ("dae-200-rq-5b, rq-vae", "dae-200-rq-6b, rq-vae", "serving.rows: 'dae-200-rq-6b' is not a row of the report"),
+        ("dae-200-rq-5b, rq-vae", "rq-vae-200-20b, rq-vae", "serving.rows: 'rq-vae-200-20b' is there more than once"),
+        *(
+            ("dae-200-rq-5b, rq-vae", f"{row}, rq-vae", f"serving.rows: '{row}' has no product or residual codes")
+            for row in ("ease", "dae-20-float16", "dae-200", "dae-200-kmeans-k256", "dae-200-lsq-5b", "dae-200-pca-40b")
+        ),
+        (
+            "  seed: 0 # of the training",
+            "  seed: 7 #",
+            "serving.seed: 7 is not one of the seeds of the trainings, 0, 1, 2",
+        ),
     ],
 )
 def test_a_fault_between_blocks_is_said_by_its_path(
@@ -100,6 +111,8 @@ def test_a_twin_may_be_one_of_several_rows_of_its_model(committed: str, read: Ca
         ("  scalar: # every", "  scalar:\n    wide: 1 # every"),  # by quantized_items
         ("  dae-200: all\n", "  dae-200: some\n"),  # by quantized_items, refits
         ("  rq-vae-200: dae-200\n", "  rq-vae-200: 7\n"),
+        ("  rq: # each", "  rq:\n    wide: 1 # each"),  # by serving
+        ("  scorer: auto", "  scorer: fast"),
     ],
 )
 def test_what_names_a_wrong_entry_is_no_further_fault(

@@ -23,6 +23,12 @@ Read = Callable[[str], Params]
         ("  dae-200: all\n", "  dae-200: some\n", "quantized_models.dae-200: must be all or a list of names under"),
         ("  dae-200: all\n", "  dae-200: [[pq-40x5]]\n", "quantized_models.dae-200.0: Input should be a valid string"),
         ("[pq-20x10, scalar]", "", "quantized_items.dae-200: is empty; write [] for none"),
+        (
+            "  scorer: auto",
+            "  scorer: fast",
+            "serving.scorer: Input should be 'auto', 'dense', 'tables' or 'approximate'",
+        ),
+        ("  memory: 4.0", "  memory: 0.0", "serving.memory: Input should be greater than 0"),
     ],
 )
 def test_a_wrong_entry_is_said_by_its_path(
@@ -83,6 +89,10 @@ def test_there_are_three_seeds(params: Params) -> None:
             lambda params: params.study_variants("e", "ml-20m"),
             "no 'e' under studies; it has ablation, rotation, side-experiments",
         ),
+        (
+            lambda params: params.check_names({"row": "dae-200"}),
+            "no 'dae-200' under serving.rows; it has dae-200-opq-20x10, dae-200-rq-5b, rq-vae-200-20b",
+        ),
     ],
 )
 def test_an_unknown_name_says_the_known_ones(
@@ -91,6 +101,12 @@ def test_an_unknown_name_says_the_known_ones(
     with pytest.raises(UserError) as raised:
         look_up(params)
     assert expected in str(raised.value)
+
+
+def test_rows_are_served_in_the_order_of_the_list(params: Params) -> None:
+    assert params.serving_rows() == [
+        Row("dae-200", "opq-20x10"), Row("dae-200", "rq", 5), Row("rq-vae-200", None, 20),
+    ]  # fmt: skip
 
 
 def test_a_reference_has_the_first_seed_and_a_model_all(params: Params) -> None:
