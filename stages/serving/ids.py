@@ -34,7 +34,7 @@ def as_ids(values: Ids, where: str, kind: Kind | None = None) -> pa.Array:
         if len(ids) == 0 and pa.types.is_null(ids.type):
             return ids.cast(pa.large_string() if kind == "text" else pa.int64())
         if ids.null_count:
-            raise UserError(f"{where}: id {ids.is_null().index(True).as_py() + 1:,} of {len(ids):,} is missing; add it")
+            raise UserError(f"{where}: an id is missing (null); remove such rows, or give each an id")
         found = "integers" if pa.types.is_integer(ids.type) else "text" if _is_text(ids.type) else str(ids.type)
         if found not in ("integers", "text") or kind not in (None, found):
             raise UserError(

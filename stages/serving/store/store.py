@@ -382,7 +382,8 @@ def _keys(ids: pa.Array) -> list[bytes]:
         raw = (ids.to_numpy().view(np.uint64) ^ SIGN).astype(">u8").tobytes()
         return [raw[start : start + 8] for start in range(0, len(raw), 8)]
     keys: list[bytes] = ids.cast(pa.large_binary()).to_pylist()
-    if wrong := next((key for key in keys if not 0 < len(key) <= LONGEST_KEY), None):
+    wrong = next((key for key in keys if not 0 < len(key) <= LONGEST_KEY), None)
+    if wrong is not None:
         raise UserError(
             f"user {quoted(wrong.decode())} has {len(wrong):,} bytes; an id has 1 to {LONGEST_KEY} in a store"
         )
