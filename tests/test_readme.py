@@ -131,7 +131,7 @@ def leave_a_run(params: Params, run: Path) -> None:
     for folder in ("split", "models/dae-200", f"codecs/dae-200/{row}"):
         (run / folder).mkdir(parents=True)
     pq.write_table(pa.table({"item": np.arange(1, 2_001)}), run / "split/items.parquet")
-    model = build_model(params.model("dae-200"), 2_000)
+    model = build_model(params.trained("dae-200"), 2_000)
     model.initialise(torch.Generator().manual_seed(0))
     save_state(model.state_dict(), run / "models/dae-200/0.pt")
     codebooks = np.random.default_rng(0).normal(size=(20, 256, 10)).astype(np.float32)

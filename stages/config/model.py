@@ -224,7 +224,7 @@ class VectorsSettings(Strict):
 
     kind: Literal["vectors"]
     users: TablePath
-    """Parquet with a column user of the log's ids, and one of lists of floats; every user of the split has to be there."""
+    """Parquet with the log's ids in a column user, and a column of lists of floats; of every user of the split."""
     items: TablePath
     """The same of the items, with a column item; a score is the inner product."""
     width: Annotated[int, Field(ge=1)]
@@ -260,7 +260,7 @@ class ModelOnDataset(Strict):
     start: Share | None = None
     """Share of the epochs before the codebooks start."""
 
-    def apply(self, entry: ModelSettings) -> ModelSettings:
+    def apply(self, entry: TrainedSettings) -> TrainedSettings:
         """The model's entry with these values; epochs are not part of it."""
         changed = entry.model_copy(update=self.model_dump(include={"learning_rate", "l2"}, exclude_none=True))
         if self.start is not None and isinstance(changed, DaeSettings) and changed.bottleneck:
@@ -288,7 +288,7 @@ class StudySettings(Strict):
     variants: dict[str, dict[str, Any]]
     """Name → what it changes in the model's entry."""
 
-    def entries(self, base: ModelSettings) -> dict[str, dict[str, Any]]:
+    def entries(self, base: TrainedSettings) -> dict[str, dict[str, Any]]:
         """Name → the model's whole entry with the variant's changes, unchecked."""
         entry = base.model_dump(exclude_none=True)
         return {name: _merged(entry, change) for name, change in self.variants.items()}

@@ -97,7 +97,8 @@ def load_split(folder: Path) -> Split:
     if not rows_fit or {train.shape[1], *columns} != {len(items)}:
         raise damaged(folder, "holds matrices and tables that do not fit together", STAGE)
     firsts = train.shape[0], train.shape[0] + rows[0]
-    validation, test = HeldOutUsers(*matrices[:2], firsts[0]), HeldOutUsers(*matrices[2:], firsts[1])
+    validation = HeldOutUsers(matrices[0], matrices[1], firsts[0])
+    test = HeldOutUsers(matrices[2], matrices[3], firsts[1])
     return Split(train, validation, test, users, items)
 
 

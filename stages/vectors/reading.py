@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
 from stages.run.errors import UserError, quoted
+from stages.serving.ids import Kind, as_ids, kind_of, sorted_order
 
 BATCH = 2**16
 """Vectors that are read at once."""
@@ -57,8 +58,8 @@ class VectorFile:
             yield vectors
             row += len(vectors)
 
-    def ids(self) -> pd.Index:
-        """The ids of all rows, int64 or text: those of the file, or else row numbers from 0.
+    def ids(self) -> pa.Array:
+        """The ids of all rows, int64 or large_string: those of the file, or else row numbers from 0.
 
         Raises
         ------
@@ -66,12 +67,9 @@ class VectorFile:
             where an id is missing, is there twice, or is neither a whole number nor text.
         """
         if self.id_column is None:
-            return pd.RangeIndex(self.n)
+            return pa.array(np.arange(self.n))
         ids = read_ids(self.path, self.id_column)
-        if not ids.is_unique:
-            raise UserError(
-                f"{self.path}: {self.id_column} {quoted(ids[ids.duplicated()][0])} is there twice; keep one vector each"
-            )
+        sorted_order(ids, f"{self.id_column} of {self.path}")
         return ids
 
     def read(self) -> np.ndarray:
@@ -134,39 +132,59 @@ def open_vectors(path: Path) -> VectorFile:
     raise UserError(f"{path} is none of .npy, .parquet and .safetensors; save the vectors as one of them")
 
 
-def read_pairs(path: Path) -> tuple[pd.Index, pd.Index]:
-    """Users and items of a Parquet file of pairs, in columns user and item, each int64 or text.
+def vectors_of(file: VectorFile, wanted: np.ndarray, width: int) -> np.ndarray:
+    """The vectors of some ids, float32 (len(wanted), width), in their order.
+
+    Parameters
+    ----------
+    wanted : ids, whole numbers or text
+    width : dimensions that a vector has to have
 
     Raises
     ------
     UserError
-        where the file is missing or damaged, or lacks a column or a value.
+        where the vectors have another width, the file has no ids or some of another kind, or an id has no vector; and
+        as in `VectorFile.batches`.
+    """
+    if file.width != width:
+        raise UserError(f"{file.path} has vectors of {file.width:,} dimensions; params.yaml says {width:,}")
+    if file.id_column is None:
+        raise UserError(f"{file.path} has no ids, by which vectors are found; add a column {' or '.join(ID_COLUMNS)}")
+    as_wanted = as_ids(wanted, "ids of the split")
+    ids = as_ids(file.ids(), f"{file.id_column} of {file.path}", kind_of(as_wanted))
+    rows = pc.index_in(as_wanted, value_set=ids)
+    if rows.null_count:
+        missing = as_wanted.filter(rows.is_null())
+        raise UserError(
+            f"{len(missing):,} of {len(wanted):,} ids of the split have no vector in {file.path}, such as "
+            f"{quoted(missing[0].as_py())}; add them"
+        )
+    numbers = rows.to_numpy()
+    order = np.argsort(numbers)
+    vectors = np.empty((len(wanted), width), np.float32)
+    vectors[order] = file.take(numbers[order])
+    return vectors
+
+
+def read_ids(path: Path, column: str, kind: Kind | None = None) -> pa.Array:
+    """A column of ids of a Parquet file, int64 or large_string.
+
+    Parameters
+    ----------
+    kind : what they have to be; None for either
+
+    Raises
+    ------
+    UserError
+        where the file is missing or damaged, or lacks the column, or where an id is missing or of another kind.
     """
     if not path.is_file():
-        raise UserError(f"there is no file {path}; give a Parquet file with the columns user and item")
-    return read_ids(path, "user"), read_ids(path, "item")
-
-
-def read_ids(path: Path, column: str) -> pd.Index:
-    """A column of ids, int64 or text; UserError where there is none, or one is missing or of another type."""
-    table = _opened(path)
-    if column not in table.schema_arrow.names:
-        raise UserError(f"{path} has no column {column}; it has {', '.join(map(quoted, table.schema_arrow.names))}")
-    values = pa.chunked_array(
-        [batch.column(0) for batch in _parquet_batches(path, column)], table.schema_arrow.field(column).type
-    )
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if values.null_count:
-        raise UserError(f"{path}: {values.null_count:,} values of {column} are missing; leave their rows out")
-    if pa.types.is_integer(values.type):
-        try:
-            return pd.Index(values.cast(pa.int64()).to_numpy())
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{path}: a number in {column} is beyond 64 bits; give smaller ids") from error
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        return pd.Index(values.to_numpy(), dtype=object)
-    raise UserError(f"{path}: {column} holds {values.type}; give ids as whole numbers or text")
+        raise UserError(f"there is no file {path}; give a Parquet file with a column {column}")
+    names = _opened(path).schema_arrow.names
+    if column not in names:
+        raise UserError(f"{path} has no column {column}; it has {', '.join(map(quoted, names)) or 'none'}")
+    batches = [as_ids(batch.column(0), f"{column} of {path}", kind) for batch in _parquet_batches(path, column)]
+    return pa.concat_arrays(batches) if batches else pa.array([], pa.int64())
 
 
 def _npy(path: Path) -> VectorFile:
