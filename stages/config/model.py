@@ -259,6 +259,8 @@ class ModelOnDataset(Strict):
     """In place of the data set's number for all models."""
     start: Share | None = None
     """Share of the epochs before the codebooks start."""
+    warm_start: Annotated[str, Field(min_length=1)] | None = None
+    """Copy of `data/<dataset>/` of an earlier run, from whose weights the training begins, seed by seed."""
 
     def apply(self, entry: TrainedSettings) -> TrainedSettings:
         """The model's entry with these values; epochs are not part of it."""

@@ -94,6 +94,10 @@ class Recipe(NamedTuple):
     """The model's entry, with what the data set changes in it."""
     epochs: int
     """Passes over the train users."""
+    model: str
+    """Its name under models."""
+    warm_start: str | None = None
+    """Copy of `data/<dataset>/` of an earlier run, where the training begins; None for weights that are drawn."""
 
 
 class Params(Strict):
@@ -279,7 +283,8 @@ class Params(Strict):
         """How a model is trained on a data set; UserError where one of them is not in params.yaml."""
         size = self.dataset(dataset)
         here = size.models.get(model, ModelOnDataset())
-        return Recipe(here.apply(self.trained(model)), here.epochs or size.training.epochs)
+        epochs = here.epochs or size.training.epochs
+        return Recipe(here.apply(self.trained(model)), epochs, model, here.warm_start)
 
     def search(self, dataset: str) -> Search:
         """Where a sweep on the data set searches, and with which seeds."""

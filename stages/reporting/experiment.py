@@ -17,6 +17,7 @@ RECIPE = {
     "l2": "L2",
     "epochs": "epochs",
     "start": "start of the codebooks",
+    "warm_start": "begun from the weights in",
 }
 """Fields of `ModelOnDataset` → their names in the report."""
 
@@ -48,7 +49,7 @@ class Experiment:
     """Model with quantized item tables → bytes per item of both tables in float32."""
     studies: Mapping[str, str] = field(default_factory=dict)
     """Study → its model."""
-    recipes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     """Model that is trained in a way of its own on this data set → the settings that differ, in words."""
     parameters: str = ""
     """The settings that decide the results, as YAML."""

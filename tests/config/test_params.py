@@ -184,14 +184,14 @@ def test_item_tables_are_stored_by_one_both_or_with_the_users(committed: str, re
 
 
 def test_a_data_set_changes_how_a_model_is_trained_there_and_nothing_else(committed: str, read: Read) -> None:
-    changed = "{ learning_rate: 0.5, l2: 0.25, epochs: 7, start: 0.125 }"
+    changed = "{ learning_rate: 0.5, l2: 0.25, epochs: 7, start: 0.125, warm_start: last-week }"
     line = "    models: # {}: as under models below\n"
     rq = "      rq-vae-200: {}\n"
     start = committed.index(rq, committed.index(line))
     params = read(committed[:start] + rq.replace("{}", changed) + committed[start + len(rq) :])
     here, elsewhere = params.recipe("ml-20m", "rq-vae-200"), params.recipe("ml-1m", "rq-vae-200")
-    assert elsewhere == Recipe(params.trained("rq-vae-200"), 50)
-    assert here.epochs == 7
+    assert elsewhere == Recipe(params.trained("rq-vae-200"), 50, "rq-vae-200")
+    assert (here.epochs, here.warm_start) == (7, "last-week")
     assert (
         here.settings.model_dump()
         == TRAINED.validate_python(
