@@ -103,10 +103,10 @@ class VectorFile:
         elif self.kind == ".safetensors":
             with safe_open(self.path, framework="numpy") as file:
                 tensor = file.get_slice(self.name)
-                yield from (tensor[start : start + BATCH] for start in range(0, self.n, BATCH))
+                yield from (tensor[start : min(start + BATCH, self.n)] for start in range(0, self.n, BATCH))
         else:
             row = 0
-            for batch in _parquet_batches(self.path, self.name):
+            for batch in _parquet_batches(self.path, self.name, BATCH):
                 yield _rectangular(self.path, batch.column(0), self.width, row)
                 row += len(batch)
 
@@ -183,7 +183,7 @@ def read_ids(path: Path, column: str, kind: Kind | None = None) -> pa.Array:
     names = _opened(path).schema_arrow.names
     if column not in names:
         raise UserError(f"{path} has no column {column}; it has {', '.join(map(quoted, names)) or 'none'}")
-    batches = [as_ids(batch.column(0), f"{column} of {path}", kind) for batch in _parquet_batches(path, column)]
+    batches = [as_ids(batch.column(0), f"{column} of {path}", kind) for batch in _parquet_batches(path, column, BATCH)]
     return pa.concat_arrays(batches) if batches else pa.array([], pa.int64())
 
 
@@ -244,7 +244,7 @@ def _opened(path: Path) -> pq.ParquetFile:
         raise UserError(f"{path} is damaged, or no Parquet file; write it again") from error
 
 
-def _parquet_batches(path: Path, column: str, size: int = BATCH) -> Iterator[pa.RecordBatch]:
+def _parquet_batches(path: Path, column: str, size: int) -> Iterator[pa.RecordBatch]:
     try:
         yield from _opened(path).iter_batches(size, columns=[column])
     except (OSError, pa.ArrowException) as error:
