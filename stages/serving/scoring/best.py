@@ -17,7 +17,7 @@ def best(scores: np.ndarray, n: int) -> Top:
     """
     items = np.full((len(scores), n), NO_ITEM)
     values = np.full((len(scores), n), -np.inf, np.float32)
-    for user, bound in enumerate(_bounds(scores, n)):
+    for user, bound in enumerate(bounds(scores, n)):
         row = scores[user]
         candidates = np.flatnonzero(row >= bound)
         found = row[candidates]
@@ -28,8 +28,14 @@ def best(scores: np.ndarray, n: int) -> Top:
     return Top(items, values)
 
 
-def _bounds(scores: np.ndarray, n: int) -> np.ndarray:
-    """A score that at least n items of each user reach, and few more: the n-th best maximum of groups of items."""
+def bounds(scores: np.ndarray, n: int) -> np.ndarray:
+    """A score that at least n items of each user reach, and few more: the n-th best maximum of groups of items.
+
+    Parameters
+    ----------
+    scores : (n_users, n_items)
+    n : at most n_items
+    """
     n_users, n_items = scores.shape
     n_groups = n_items // ITEMS_PER_GROUP
     if n_groups < n:

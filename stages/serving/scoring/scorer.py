@@ -1,6 +1,7 @@
 """What every way of scoring takes and gives, and what it checks."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -59,7 +60,7 @@ def check_codes(codes: np.ndarray, n_bytes: int) -> None:
     if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != n_bytes:
         shape = " × ".join(map(str, codes.shape))
         raise UserError(
-            f"codes of {codes.dtype} ({shape}) where the package's are uint8 (users × {n_bytes} bytes): take the codes of"
+            f"codes of {codes.dtype} ({shape}) where the package's are uint8 (users × {n_bytes} bytes): take codes of"
             " this package"
         )
 
@@ -84,10 +85,9 @@ def check_seen(seen: Sequence[np.ndarray] | None, n_users: int, n_items: int) ->
         raise UserError(
             f"items to leave out of {len(seen):,} users, but codes of {n_users:,}: give both of the same users"
         )
-    starts = np.zeros(n_users + 1, np.int64)
-    np.cumsum([len(columns) for columns in seen], out=starts[1:])
-    items = np.concatenate(seen).astype(np.int64) if starts[-1] else np.zeros(0, np.int64)
-    if len(items) and not 0 <= items.min() <= items.max() < n_items:
+    starts = np.array([0, *accumulate(map(len, seen))])
+    items = np.concatenate(seen).astype(np.int64, copy=False) if starts[-1] else np.zeros(0, np.int64)
+    if len(items) and items.view(np.uint64).max() >= n_items:  # a negative number is a large one, too
         wrong = int(items[(items < 0) | (items >= n_items)][0])
         raise UserError(
             f"item {wrong} is to be left out, but the package's columns are 0 to {n_items - 1}: map the ids of items to"

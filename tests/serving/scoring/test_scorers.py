@@ -1,6 +1,7 @@
 """Every way of scoring ranks as the plainest one does, and refuses the same."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,11 +10,19 @@ from hypothesis import strategies as st
 
 from stages.run.errors import UserError
 from stages.serving.package.package import Package
+from stages.serving.scoring.approximate import Approximate
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.scorer import Scorer
+from stages.serving.scoring.tables import FloatTables, Tables
 from tests.serving.scoring.packages import check_ranked, drawn_codes, drawn_package, exact_scores
 
-WAYS: dict[str, Callable[[Package], Scorer]] = {"dense": Dense}
+WAYS: dict[str, Callable[[Package], Scorer]] = {
+    "dense": Dense,
+    "tables": Tables,
+    "tables without Numba": partial(Tables, compiled=False),
+    "tables in float32": FloatTables,
+    "approximate": Approximate,  # of few items, all are scored
+}
 PACKAGES = {
     "residual": drawn_package(300),
     "prefix": drawn_package(300, n_bytes=2, codebooks=5),
@@ -56,6 +65,7 @@ def test_any_shape_and_any_seen_items(data: st.DataObject) -> None:
         check_ranked(way(package).top(codes, n, seen), exact_scores(package, codes), n, seen)
 
 
+@pytest.mark.parametrize("way", [WAYS[name] for name in WAYS if name != "approximate"])
 def test_ties_go_by_column(way: Callable[[Package], Scorer]) -> None:
     package = drawn_package(4000)
     package.items.weight[:] = 0

@@ -1,0 +1,219 @@
+"""The compiled part of scoring with tables: from codes to ranked items, user by user, without a pass over all scores.
+
+Integers stay as narrow as they are stored, so that the compiler takes 32 at once. It does as long as every sum is
+cast back to int16, and every loop runs from 0 over a contiguous row.
+"""
+
+import numpy as np
+from numba import config, njit, types
+
+LOWEST = -32768
+N_THREADS: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # set on import
+
+
+def _read(dtype: types.Type, ndim: int) -> types.Array:
+    return types.Array(dtype, ndim, "C", readonly=True)  # takes writable arrays, too
+
+
+@njit(nogil=True)
+def _sum_rows(tables, levels, factors, base, code, sums):  # type: ignore[no-untyped-def]
+    """sums[i] = base[i] + Σ factor of level · tables[level, code of level, i], in int16."""
+    for i in range(len(sums)):
+        sums[i] = base[i]
+    m = 0
+    # Many rows at once: the sums are read and written less often, and the memory is kept busy.
+    while m + 10 <= len(levels):
+        r0, r1 = tables[m, code[levels[m]]], tables[m + 1, code[levels[m + 1]]]
+        r2, r3 = tables[m + 2, code[levels[m + 2]]], tables[m + 3, code[levels[m + 3]]]
+        r4, r5 = tables[m + 4, code[levels[m + 4]]], tables[m + 5, code[levels[m + 5]]]
+        r6, r7 = tables[m + 6, code[levels[m + 6]]], tables[m + 7, code[levels[m + 7]]]
+        r8, r9 = tables[m + 8, code[levels[m + 8]]], tables[m + 9, code[levels[m + 9]]]
+        f0, f1, f2, f3, f4 = factors[m], factors[m + 1], factors[m + 2], factors[m + 3], factors[m + 4]
+        f5, f6, f7, f8, f9 = factors[m + 5], factors[m + 6], factors[m + 7], factors[m + 8], factors[m + 9]
+        for i in range(len(sums)):
+            five = r0[i] * f0 + r1[i] * f1 + r2[i] * f2 + r3[i] * f3 + r4[i] * f4
+            more = r5[i] * f5 + r6[i] * f6 + r7[i] * f7 + r8[i] * f8 + r9[i] * f9
+            sums[i] = np.int16(sums[i] + five + more)
+        m += 10
+    while m + 4 <= len(levels):
+        r0, r1 = tables[m, code[levels[m]]], tables[m + 1, code[levels[m + 1]]]
+        r2, r3 = tables[m + 2, code[levels[m + 2]]], tables[m + 3, code[levels[m + 3]]]
+        f0, f1, f2, f3 = factors[m], factors[m + 1], factors[m + 2], factors[m + 3]
+        for i in range(len(sums)):
+            sums[i] = np.int16(sums[i] + r0[i] * f0 + r1[i] * f1 + r2[i] * f2 + r3[i] * f3)
+        m += 4
+    while m < len(levels):
+        r0, f0 = tables[m, code[levels[m]]], factors[m]
+        for i in range(len(sums)):
+            sums[i] = np.int16(sums[i] + r0[i] * f0)
+        m += 1
+
+
+@njit(nogil=True)
+def _maxima(sums, maxima):  # type: ignore[no-untyped-def]
+    """Of groups; group g has items g, g + n_groups, g + 2 · n_groups and so on."""
+    n_groups = len(maxima)
+    for g in range(n_groups):
+        maxima[g] = sums[g]
+    for member in range(1, len(sums) // n_groups):
+        row = sums[member * n_groups : (member + 1) * n_groups]
+        for g in range(n_groups):
+            maxima[g] = max(maxima[g], row[g])
+
+
+@njit(nogil=True)
+def _nth_largest(values, n, counts):  # type: ignore[no-untyped-def]
+    """Of int16 values, by counting their high bytes and then the low ones."""
+    counts[:] = 0
+    for value in values:
+        counts[(np.int64(value) - LOWEST) >> 8] += 1
+    high = 255
+    while counts[high] < n:
+        n -= counts[high]
+        high -= 1
+    counts[:] = 0
+    for value in values:
+        place = np.int64(value) - LOWEST
+        if place >> 8 == high:
+            counts[place & 255] += 1
+    low = 255
+    while counts[low] < n:
+        n -= counts[low]
+        low -= 1
+    return (high << 8) + low + LOWEST
+
+
+@njit(nogil=True)
+def _collect(sums, maxima, bound, shortlist):  # type: ignore[no-untyped-def]
+    """Items that reach the bound, into `shortlist`; their number."""
+    n_groups, found = len(maxima), 0
+    bound = max(bound, LOWEST + 1)  # at LOWEST are those that are left out
+    for g in range(n_groups):
+        if maxima[g] >= bound:
+            for i in range(g, len(sums), n_groups):
+                if sums[i] >= bound:
+                    shortlist[found] = i
+                    found += 1
+    return found
+
+
+@njit(nogil=True)
+def _decode(vectors, offset, code, vector):  # type: ignore[no-untyped-def]
+    for i in range(len(vector)):
+        vector[i] = offset[i]
+    for level in range(len(code)):
+        row = vectors[level, code[level]]
+        for i in range(len(vector)):
+            vector[i] += row[i]
+
+
+@njit(nogil=True, fastmath={"reassoc", "contract"})
+def _product(row, vector):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for i in range(len(vector)):
+        total += row[i] * vector[i]
+    return total
+
+
+@njit(nogil=True)
+def _rank(shortlist, scores, keys, top_items, top_scores):  # type: ignore[no-untyped-def]
+    """Best first, ties by column: each item's place is the number of items before it, which needs no sorting."""
+    bits = scores.view(np.uint32)
+    for k in range(len(shortlist)):
+        value = np.int64(bits[k])
+        rising = value ^ 0xFFFFFFFF if value >> 31 else value | 0x80000000
+        keys[k] = (0xFFFFFFFF - rising) << 31 | shortlist[k]
+    if len(shortlist) <= 1024:
+        for k in range(len(shortlist)):
+            key, place = keys[k], 0
+            for other in range(len(shortlist)):
+                place += keys[other] < key
+            if place < len(top_items):
+                top_items[place], top_scores[place] = shortlist[k], scores[k]
+    else:
+        order = np.argsort(keys)
+        for place in range(min(len(shortlist), len(top_items))):
+            top_items[place], top_scores[place] = shortlist[order[place]], scores[order[place]]
+    for place in range(len(shortlist), len(top_items)):
+        top_items[place], top_scores[place] = -1, -np.inf
+
+
+_SIGNATURE = types.void(
+    _read(types.uint8, 2),
+    _read(types.int64, 1),
+    _read(types.int64, 1),
+    types.int64,
+    types.int64,
+    types.int64,
+    types.int64,
+    _read(types.int8, 3),
+    _read(types.int64, 1),
+    _read(types.int16, 1),
+    _read(types.int16, 1),
+    _read(types.float32, 3),
+    _read(types.float32, 1),
+    _read(types.float32, 2),
+    _read(types.float32, 1),
+    types.Array(types.int64, 2, "C"),
+    types.Array(types.float32, 2, "C"),
+)
+
+
+@njit(_SIGNATURE, nogil=True, cache=True)
+def rank_users(  # type: ignore[no-untyped-def]
+    codes,
+    seen_items,
+    seen_starts,
+    first,
+    end,
+    n_shortlist,
+    per_group,
+    tables,
+    levels,
+    factors,
+    base,
+    vectors,
+    offset,
+    weight,
+    bias,
+    top_items,
+    top_scores,
+):
+    """Rank the items for some users; each is worked out by itself, so the result is the same in any company.
+
+    Parameters
+    ----------
+    codes : uint8 (n_users, n_bytes)
+    seen_items, seen_starts : as `Seen`
+    first, end : the users that are ranked: one up to, but without, the other
+    n_shortlist : items whose scores are worked out exactly, or a few more
+    per_group : items of which one maximum is taken; divides the number of padded items
+    tables : int8 (n_levels, 256, n_padded)
+    levels : int64 (n_levels,), the byte of the code that each table is for
+    factors : int16 (n_levels,), of the tables
+    base : int16 (n_padded,), what is added for every user; LOWEST for what is no item
+    vectors, offset : as in `Quantizer`
+    weight, bias : as in `Items`
+    top_items : int64 (n_users, n), written
+    top_scores : float32 (n_users, n), written
+    """
+    n_padded = len(base)
+    sums = np.empty(n_padded, np.int16)
+    maxima = np.empty(n_padded // per_group, np.int16)
+    counts = np.empty(256, np.int64)
+    shortlist = np.empty(n_padded, np.int64)
+    scores = np.empty(n_padded, np.float32)
+    keys = np.empty(n_padded, np.int64)
+    vector = np.empty(len(offset), np.float32)
+    for user in range(first, end):
+        code = codes[user]
+        _sum_rows(tables, levels, factors, base, code, sums)
+        for place in range(seen_starts[user], seen_starts[user + 1]):
+            sums[seen_items[place]] = LOWEST
+        _maxima(sums, maxima)
+        found = _collect(sums, maxima, _nth_largest(maxima, n_shortlist, counts), shortlist)
+        _decode(vectors, offset, code, vector)
+        for k in range(found):
+            item = shortlist[k]
+            scores[k] = _product(weight[item], vector) + bias[item] + np.float32(0)  # of the two zeros, one
+        _rank(shortlist[:found], scores[:found], keys[:found], top_items[user], top_scores[user])
