@@ -26,9 +26,11 @@ from stages.config.reader import read_params
 from stages.config.strict import Strict
 from stages.interfaces.weights import save_state
 from stages.models.build import build_model
+from stages.serving.package.files import load_package
 from tests import decision_table
 from tests.benchmarks import performance
 from tests.damage import sealed
+from tests.serving.package.made_up import TRAINED, write
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING, PERFORMANCE = "README.md", "CONTRIBUTING.md", "reports/performance.md"
@@ -49,8 +51,10 @@ def output(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
-def examples(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def example(language: str, part: str = "") -> str:
+    """The one example in which this text stands."""
+    (found,) = (text for text in re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL) if part in text)
+    return found
 
 
 def anchors(page: str) -> set[str]:
@@ -105,8 +109,8 @@ def test_the_table_of_formats_has_all_kinds_and_their_defaults() -> None:
 
 
 def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
-    (example,) = examples("yaml")
-    params, added = (YAML(typ="safe").load(text) for text in ((ROOT / "params.yaml").read_text(), example))
+    texts = (ROOT / "params.yaml").read_text(), example("yaml")
+    params, added = (YAML(typ="safe").load(text) for text in texts)
     params["run"] = added["run"]
     params["datasets"] |= added["datasets"]
     YAML().dump(params, tmp_path / "params.yaml")
@@ -114,15 +118,31 @@ def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
 
 
 def test_the_example_of_codes_runs_on_what_a_run_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = examples("python")
     params = read_params(ROOT / "params.yaml")
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
     leave_a_run(params, Path("data/ml-latest-small"))
     found: dict[str, Any] = {}
-    exec(compile(example, README, "exec"), found)  # noqa: S102
+    exec(compile(example("python", "load_codec"), README, "exec"), found)  # noqa: S102
     assert (found["codes"].dtype, found["codes"].shape) == (np.uint8, (2, 20))
     assert found["scores"].shape == (2, 2_000)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_reader_without_our_code_ranks_as_we_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data/ml-latest-small/packages").mkdir(parents=True)
+    package = load_package(write(Path("data/ml-latest-small/packages/dae-200-opq-20x10"), name))
+    reader = example("python", "manifest.json")
+    assert set(re.findall(r"^(?:import|from) (\w+)", reader, flags=re.MULTILINE)) == {
+        "hashlib", "json", "pathlib", "numpy",
+    }  # fmt: skip
+    found: dict[str, Any] = {}
+    exec(compile(reader, README, "exec"), found)  # noqa: S102
+    items, codes = package.items, np.arange(package.quantizer.n_bytes, dtype=np.uint8)[None]
+    scores = items.weight @ package.quantizer.decode(codes)[0] + items.bias
+    assert found["ranking"] == items.ids[np.argsort(-scores)].tolist()
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
 
 
 def leave_a_run(params: Params, run: Path) -> None:

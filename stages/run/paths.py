@@ -69,8 +69,8 @@ def evaluations(dataset: str, group: str) -> Path:
 
     Parameters
     ----------
-    group : references, models, quantized (users quantized after training), items (item tables quantized), refits,
-        budgets or serving (through the codes of a store, a folder for each row)
+    group : references, models, quantized (users quantized after training), items (item tables quantized), refits or
+        budgets
     """
     return DATA / dataset / "evaluation" / group
 
@@ -108,6 +108,14 @@ def all_users(dataset: str) -> Path:
 def users(dataset: str, row: str) -> Path:
     """Folder of the users stored by one row: codes/part-*.parquet, and store/, which is looked up."""
     return all_users(dataset) / row
+
+
+def served(dataset: str) -> Path:
+    """Folder of the measurements through the codes of stores, a folder for each row.
+
+    Not below those of `evaluations`, on which packages depend.
+    """
+    return DATA / dataset / "served"
 
 
 def sweep(dataset: str, model: str) -> Path:

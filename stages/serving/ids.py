@@ -37,9 +37,7 @@ def as_ids(values: Ids, where: str, kind: Kind | None = None) -> pa.Array:
             raise UserError(f"{where}: an id is missing (null); remove such rows, or give each an id")
         found = "integers" if pa.types.is_integer(ids.type) else "text" if _is_text(ids.type) else str(ids.type)
         if found not in ("integers", "text") or kind not in (None, found):
-            raise UserError(
-                f"{where}: {quoted(ids[0].as_py())} is of type {ids.type}; {kind or 'integers or text'} needed"
-            )
+            raise UserError(f"{where}: {quoted(ids[0].as_py())} is {found}; give {kind or 'integers or text'}")
         return ids.cast(pa.int64() if found == "integers" else pa.large_string())
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: {quoted(str(error))}; ids are integers of 64 bits, or text") from error

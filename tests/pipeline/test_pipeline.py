@@ -58,6 +58,7 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
             "quantize-items@tiny-dae-8",
             "refit@tiny-dae-8",
             "budget@tiny-rq-vae",
+            "export@tiny",
             "report@tiny",
         ]
     )

@@ -1,16 +1,19 @@
 """From histories to codes, with the arrays of a package."""
 
+import logging
+from collections.abc import Callable
+
 import numpy as np
 from scipy.sparse import csr_array
 
 from stages.run.errors import UserError
 from stages.serving.package.package import Layer, Package, Quantizer
 
-BLOCK = 4096  # users at once: the results of one codebook stay in the cache
+BLOCK = 4096  # users at once: what belongs to one codebook stays in the cache
 
 
 class Encoder:
-    """Encodes users with the encoder and the quantizer of a package.
+    """Encodes users with the encoder and the quantizer of a package; what the search needs is made once.
 
     Parameters
     ----------
@@ -24,11 +27,12 @@ class Encoder:
 
     def __init__(self, package: Package) -> None:
         _layers(package)
-        self.package = package
+        self._package = package
+        self._search = _searcher(package.quantizer)
 
     def encode(self, histories: csr_array) -> np.ndarray:
         """Histories (n, n_items) 0/1 → codes uint8 (n, n_bytes); UserError where they have other items."""
-        return encode(self.package.quantizer, embed(self.package, histories))
+        return _searched(self._package.quantizer, self._search, embed(self._package, histories))
 
 
 def embed(package: Package, histories: csr_array) -> np.ndarray:
@@ -47,10 +51,10 @@ def embed(package: Package, histories: csr_array) -> np.ndarray:
     n_users, n_items = histories.shape
     if n_items != len(first.weight):
         raise UserError(
-            f"histories of {n_items:,} items, but the package of {package.row} has {len(first.weight):,}: "
-            "it is of another data set"
+            f"histories of {n_items:,} items, but the package of {package.row} knows {len(first.weight):,}: take "
+            "histories of its own data set"
         )
-    vectors = np.empty((n_users, (others or [first])[-1].weight.shape[1]), np.float32)
+    vectors = np.empty((n_users, len((others or [first])[-1].bias)), np.float32)
     for start in range(0, n_users, BLOCK):
         block = histories[start : start + BLOCK].astype(np.float32, copy=False)
         lengths = np.maximum(np.diff(block.indptr), 1).astype(np.float32)
@@ -62,17 +66,64 @@ def embed(package: Package, histories: csr_array) -> np.ndarray:
 
 
 def encode(quantizer: Quantizer, vectors: np.ndarray) -> np.ndarray:
-    """Codes uint8 (n, n_bytes) of vectors float32 (n, d)."""
+    """Codes of vectors: the codes that the pipeline's codecs give, but for those as near.
+
+    Parameters
+    ----------
+    vectors : float32 (n, d)
+
+    Returns
+    -------
+    uint8 (n, n_bytes)
+
+    Raises
+    ------
+    UserError
+        where the vectors have another width than the quantizer's, or are not finite.
+    """
+    return _searched(quantizer, _searcher(quantizer), vectors)
+
+
+Search = Callable[[np.ndarray], np.ndarray]
+
+
+def _searcher(quantizer: Quantizer) -> Search:
+    """From vectors, as `into` leaves them, to a byte for each codebook."""
+    try:
+        from stages.serving.encoding.search import BeamSearch, NearestCodes
+    except ImportError:
+        return _in_faiss(quantizer)
+    if quantizer.kind == "product":
+        return NearestCodes(quantizer.codebooks)
+    return BeamSearch(quantizer.codebooks, quantizer.beam)
+
+
+def _in_faiss(quantizer: Quantizer) -> Search:
     from stages.codebooks.product import ProductCodec
     from stages.codebooks.residual import ResidualCodec
-    from stages.codebooks.transform import Transform
 
-    transform = None
-    if quantizer.into is not None and quantizer.back is not None:
-        transform = Transform(quantizer.into, quantizer.back, quantizer.mean)
+    logging.getLogger(__name__).warning("Numba can't be imported: users are encoded by faiss, which takes longer")
     if quantizer.kind == "product":
-        return ProductCodec(quantizer.codebooks, transform).encode(vectors)
-    return ResidualCodec(quantizer.codebooks, quantizer.beam, transform, quantizer.n_bytes).encode(vectors)
+        return ProductCodec(quantizer.codebooks).encode
+    return ResidualCodec(quantizer.codebooks, quantizer.beam).encode
+
+
+def _searched(quantizer: Quantizer, search: Search, vectors: np.ndarray) -> np.ndarray:
+    width = quantizer.width
+    if vectors.shape[1] != width:
+        raise UserError(f"vectors of {vectors.shape[1]:,} dimensions, but codes of {width:,}: take the model's own")
+    codes = np.empty((len(vectors), quantizer.n_bytes), np.uint8)
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        if not np.isfinite(block).all():
+            raise UserError("vectors with numbers that are not finite have no codes: take such users out")
+        if quantizer.mean is not None:
+            block = block - quantizer.mean
+        if quantizer.into is not None:
+            block = block @ quantizer.into
+        found = search(np.ascontiguousarray(block, dtype=np.float32))
+        codes[start : start + BLOCK] = found[:, : quantizer.n_bytes]
+    return codes
 
 
 def _layers(package: Package) -> list[Layer]:

@@ -6,7 +6,10 @@ no checksums, and a damaged page shall never score.
 
 Three named databases: `about` (format, package, kind of ids), `built` (the users of the bulk build, in full pages) and
 `changed` (those that came or changed since). An upsert writes to `changed` alone: to change 1 % of 50 million users at
-random places of one tree would write six pages in ten of it again.
+random places of one tree would write six pages in ten of it again. A value in `changed` ends with the key before it,
+and a last key is always there: so the next key proves that a user has not changed, and a page that is lost is noticed
+where the code of the build would else be taken for the user's. The last key's value is the number of the transaction
+that wrote it, by which a root of an earlier moment is noticed when a store is opened.
 
 The folder holds data.mdb, and lock.mdb once it was opened to be written: by that file readers and writers know each
 other, and it needs write access of both. Without it nobody has written, and readers take no locks; so a store can be
@@ -14,8 +17,11 @@ handed over on a disk that is read-only, and reading adds no file to it.
 """
 
 import json
+import os
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -43,6 +49,11 @@ LONGEST_KEY = 511
 BLOCK = 2**17
 """Users that the bulk build writes in one transaction."""
 DAMAGE = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.NotFoundError, lmdb.PageNotFoundError, lmdb.PanicError)
+LAST = b"\xff" * 9
+"""Key of `changed` that is above all users."""
+NUMBER = slice(144, 152)
+"""Bytes of a header with the number of its transaction (LMDB's MDB_meta of data format 1)."""
+LOST = "users are missing"
 SIGN = np.uint64(2**63)
 CHECKSUM = 4
 """Bytes."""
@@ -83,14 +94,18 @@ def write_store(folder: Path, users: Ids, codes: np.ndarray, has_code: np.ndarra
     order = sorted_order(ids, "users")
     about = About(FORMAT, package, codes.shape[1], kind_of(ids))
     with _in_words(folder, writing=True), _open(folder, lock=False, sync=False) as environment:
-        about_db, built, _ = (environment.open_db(name) for name in (ABOUT, BUILT, CHANGED))
-        with environment.begin(write=True, db=about_db) as transaction:
-            transaction.put(ABOUT, _sealed(ABOUT, json.dumps(asdict(about)).encode()))
+        about_db, built, changed = (environment.open_db(name) for name in (ABOUT, BUILT, CHANGED))
+        with environment.begin(write=True) as transaction:
+            transaction.put(ABOUT, _sealed(ABOUT, json.dumps(asdict(about)).encode()), db=about_db)
         for start in range(0, len(order), BLOCK):
             block = order[start : start + BLOCK]
             keys = _keys(ids.take(pa.array(block)))
             with environment.begin(write=True, db=built) as transaction:
-                transaction.cursor().putmulti(_records(keys, codes[block], has_code[block]), append=True)
+                contents = _contents(codes[block], has_code[block])
+                records = ((key, _sealed(key, content)) for key, content in zip(keys, contents, strict=True))
+                transaction.cursor().putmulti(records, append=True)
+        with environment.begin(write=True, db=changed) as transaction:
+            transaction.put(LAST, _sealed(LAST, _stamp(transaction, 1 + about.n_bytes)))
         environment.sync(True)
 
 
@@ -108,7 +123,7 @@ def open_store(path: Path, package: str | None = None, writable: bool = False) -
         where there is none, it is damaged or of a newer format, holds codes of another package, or may not be opened.
     """
     data = path / DATA
-    if not data.is_file():
+    if not (data.is_file() and data.stat().st_size):
         raise UserError(f"{path} is no store of users: there is no {DATA} in it; build one from codes")
     with _in_words(path, writing=writable):
         store = Store(path, writable)
@@ -130,37 +145,39 @@ class Store:
     def __init__(self, path: Path, writable: bool) -> None:
         self.path = path
         self._writable = writable
-        self._open()
+        self._environment = _open(path, not writable, lock=writable or (path / LOCK).exists())
         try:
-            with self._environment.begin(db=self._about) as transaction:
-                record = transaction.get(ABOUT, b"")
-            about = json.loads(_content(ABOUT, record, path))
-            if about["format"] > FORMAT:
-                raise UserError(
-                    f"{path} is of format {about['format']}, which this version does not know; take a newer one"
-                )
-            self.about = About(**about)
-        except BaseException:
-            self.close()
-            raise
-        self._width = 1 + self.n_bytes + CHECKSUM
-
-    def _open(self) -> None:
-        data = self.path / DATA
-        self._environment = _open(self.path, not self._writable, self._writable or (self.path / LOCK).exists())
-        try:
-            self._inode = data.stat().st_ino
-            if self._writable:
+            if writable:
                 self._environment.reader_check()  # pages that a killed reader looked at can be used again
-            info, page = self._environment.info(), self._environment.stat()["psize"]
-            if data.stat().st_size < (info["last_pgno"] + 1) * page:  # to read behind its end would end the process
-                raise _damaged(self.path, "it was cut")
+            self._check_file()
             self._about, self._built, self._changed = (
                 self._environment.open_db(name, create=False) for name in (ABOUT, BUILT, CHANGED)
             )
+            with self._environment.begin() as transaction:
+                about = json.loads(_content(ABOUT, transaction.get(ABOUT, b"", self._about), path))
+                if about["format"] > FORMAT:
+                    raise UserError(f"{path} is of format {about['format']}, newer than this version; take a newer one")
+                self.about = About(**about)
+                self._width = 1 + self.n_bytes
+                written = self._changed_at(transaction.cursor(self._changed), LAST)[1]
+                if written != _stamp(transaction, self._width):
+                    raise _damaged(path, "it leads to an earlier moment")
         except BaseException:
-            self._environment.close()
+            self.close()
             raise
+
+    def _check_file(self) -> None:
+        """What LMDB does not check of data.mdb when it opens it."""
+        info, page = self._environment.info(), self._environment.stat()["psize"]
+        with (self.path / DATA).open("rb") as file:
+            status = os.fstat(file.fileno())
+            # Two headers, which transactions write in turn: the later one counts.
+            first, second = (int.from_bytes(file.read(page)[NUMBER], sys.byteorder) for _ in range(2))
+        self._inode = status.st_ino
+        if status.st_size < (info["last_pgno"] + 1) * page:  # to read behind its end would end the process
+            raise _damaged(self.path, "it was cut")
+        if abs(first - second) != 1:
+            raise _damaged(self.path, "its last transaction is lost")
 
     def close(self) -> None:
         """Give the files back."""
@@ -192,7 +209,7 @@ class Store:
     def __len__(self) -> int:
         """Number of users; takes as long as a look-up of all that have changed since the build."""
         with self._reading() as transaction:
-            n_users = transaction.stat(self._built)["entries"] + transaction.stat(self._changed)["entries"]
+            n_users = transaction.stat(self._built)["entries"] + transaction.stat(self._changed)["entries"] - 1
             changed = transaction.cursor(self._changed).iternext(values=False)
             return n_users - len(transaction.cursor(self._built).getmulti(changed, values=False))
 
@@ -204,14 +221,8 @@ class Store:
         UserError
             where the store does not know the user, or is damaged.
         """
-        key = self._key(user)
         with self._reading() as transaction:
-            record = transaction.get(key, db=self._changed) or transaction.get(key, db=self._built)
-        if record is None:
-            raise self._unknown([key])
-        content = _content(key, record, self.path)
-        if len(record) != self._width:
-            raise _damaged(self.path, "a code has another length")
+            content = self._found(transaction, [self._key(user)])[0]
         return content[1:] if content[0] else None
 
     def codes(self, users: Ids) -> tuple[np.ndarray, np.ndarray]:
@@ -233,10 +244,7 @@ class Store:
         """
         keys = self._keys_of(users)
         with self._reading() as transaction:
-            found = self._found(transaction, keys)
-        if len(found) < len(set(keys)):
-            raise self._unknown([key for key in dict.fromkeys(keys) if key not in found])
-        return self._decoded(keys, [found[key] for key in keys])
+            return self._decoded(self._found(transaction, keys))
 
     def batches(self, size: int, after: int | str | None = None) -> Iterator[tuple[pa.Array, np.ndarray, np.ndarray]]:
         """All users in ascending order, `size` at once: their ids, and what `codes` returns; each batch of one moment.
@@ -247,17 +255,14 @@ class Store:
         """
         last = b"" if after is None else self._key(after)
         while True:
-            found: dict[bytes, bytes] = {}
             with self._reading() as transaction:
-                for database in (self._built, self._changed):
-                    cursor = transaction.cursor(database)
-                    if cursor.set_range(last) if last else cursor.first():
-                        found |= islice(((k, v) for k, v in cursor if k != last), size)
+                found = dict(islice(self._built_after(transaction, last), size))
+                found |= islice(self._changed_after(transaction, last), size)
             if not found:
                 return
             keys = sorted(found)[:size]
             last = keys[-1]
-            yield self._ids(keys), *self._decoded(keys, [found[key] for key in keys])
+            yield self._ids(keys), *self._decoded([found[key] for key in keys])
 
     def upsert(
         self, users: Ids, codes: np.ndarray, has_code: np.ndarray | None = None, package: str | None = None
@@ -287,12 +292,21 @@ class Store:
                 f"{self.path} holds codes of {self.n_bytes} bytes, not {codes.dtype} {codes.shape}; upsert codes of "
                 "the same row"
             )
-        ids = as_ids(users, "users", self.kind_of_ids)
-        order = sorted_order(ids, "users")
+        where = f"users for {self.path}"
+        ids = as_ids(users, where, self.kind_of_ids)
+        order = sorted_order(ids, where)
         has = np.ones(len(ids), bool) if has_code is None else has_code
-        keys = _keys(ids.take(pa.array(order)))
+        keys, contents = _keys(ids.take(pa.array(order))), _contents(codes[order], has[order])
         with self._writing() as transaction:
-            transaction.cursor(self._changed).putmulti(_records(keys, codes[order], has[order]))
+            cursor, start = transaction.cursor(self._changed), 0
+            while start < len(keys):
+                after, content, before = self._changed_at(cursor, keys[start])
+                stop = start + 1 if after == keys[start] else bisect_left(keys, after, start)
+                new = zip(keys[start:stop], contents[start:stop], [before, *keys[start : stop - 1]], strict=True)
+                cursor.putmulti([(key, _sealed(key, content + key_before)) for key, content, key_before in new])
+                if after != keys[start]:
+                    cursor.put(after, _sealed(after, content + keys[stop - 1]))
+                start = stop
 
     def delete(self, users: Ids) -> int:
         """Forget users, all at once; returns how many of them were there.
@@ -305,9 +319,14 @@ class Store:
             where another process writes, or the disk is full.
         """
         with self._writing() as transaction:
-            forgotten = 0
+            cursor, forgotten = transaction.cursor(self._changed), 0
             for key in sorted(set(self._keys_of(users))):
-                forgotten += max(transaction.delete(key, db=self._built), transaction.delete(key, db=self._changed))
+                found, _, before = self._changed_at(cursor, key)
+                if found == key:
+                    after, content, _ = self._changed_at(cursor, key + b"\0")
+                    cursor.put(after, _sealed(after, content + before))
+                    transaction.delete(key, db=self._changed)
+                forgotten += transaction.delete(key, db=self._built) or found == key
         return forgotten
 
     @contextmanager
@@ -324,21 +343,68 @@ class Store:
                 raise UserError(f"{self.path} was built anew since it was opened; open it again")
             with self._environment.begin(write=True) as transaction:
                 yield transaction
+                cursor = transaction.cursor(self._changed)
+                _, _, before = self._changed_at(cursor, LAST)
+                cursor.put(LAST, _sealed(LAST, _stamp(transaction, self._width) + before))
 
-    def _found(self, transaction: "lmdb.Transaction[bytes]", keys: list[bytes]) -> dict[bytes, bytes]:
-        found = dict(transaction.cursor(self._built).getmulti(keys))
-        if transaction.stat(self._changed)["entries"]:
-            found |= transaction.cursor(self._changed).getmulti(keys)
-        return found
+    def _found(self, transaction: "lmdb.Transaction[bytes]", keys: list[bytes]) -> list[bytes]:
+        """What is stored of each user, checked: the byte that says whether there is a code, and the code."""
+        found, width = {}, self._width
+        if transaction.stat(self._changed)["entries"] > 1:
+            cursor = transaction.cursor(self._changed)
+            # As `_changed_at`, for many at once.
+            next_ones = [cursor.item() for key in keys if cursor.set_range(key)]
+            self._check(next_ones)
+            if len(next_ones) < len(keys) or any(
+                record[width:-CHECKSUM] >= key for key, (_, record) in zip(keys, next_ones, strict=True)
+            ):
+                raise _damaged(self.path, LOST)
+            found = {key: record[:width] for key, (after, record) in zip(keys, next_ones, strict=True) if after == key}
+        of_build = transaction.cursor(self._built).getmulti(
+            [key for key in keys if key not in found] if found else keys
+        )
+        self._check(of_build)
+        found |= {key: record[:width] for key, record in of_build}
+        if len(found) < len(keys) and (unknown := [key for key in dict.fromkeys(keys) if key not in found]):
+            raise self._unknown(unknown)
+        return [found[key] for key in keys]
 
-    def _decoded(self, keys: list[bytes], values: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-        if any(len(value) != self._width for value in values):
-            raise _damaged(self.path, "a code has another length")
-        rows = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), self._width)
-        sums = np.array([zlib.crc32(key + value[:-CHECKSUM]) for key, value in zip(keys, values, strict=True)], "<u4")
-        if not np.array_equal(rows[:, -CHECKSUM:], sums.view(np.uint8).reshape(-1, CHECKSUM)):
+    def _check(self, items: list[tuple[bytes, bytes]]) -> None:
+        """The checksums of keys and records."""
+        sums = np.array([zlib.crc32(key + record[:-CHECKSUM]) for key, record in items], "<u4")
+        if sums.tobytes() != b"".join([record[-CHECKSUM:] for _, record in items]):
             raise _damaged(self.path, "a checksum is wrong")
-        return rows[:, 1:-CHECKSUM].copy(), rows[:, 0] == 1
+
+    def _changed_at(self, cursor: "lmdb.Cursor[bytes]", key: bytes) -> tuple[bytes, bytes, bytes]:
+        """The first key of `changed` that is not below this one, its content, and the key before it."""
+        if not cursor.set_range(key):
+            raise _damaged(self.path, LOST)
+        found, record = cursor.item()
+        content = _content(found, record, self.path)
+        if content[self._width :] >= key:
+            raise _damaged(self.path, LOST)
+        return found, content[: self._width], content[self._width :]
+
+    def _built_after(self, transaction: "lmdb.Transaction[bytes]", last: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys of `built` above this one, and their contents."""
+        cursor = transaction.cursor(self._built)
+        if cursor.set_range(last) if last else cursor.first():
+            yield from ((key, _content(key, record, self.path)) for key, record in cursor if key != last)
+
+    def _changed_after(self, transaction: "lmdb.Transaction[bytes]", last: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The same of `changed`."""
+        cursor, key = transaction.cursor(self._changed), last
+        while True:
+            key, content, _ = self._changed_at(cursor, key + b"\0")  # the least key above it
+            if key == LAST:
+                return
+            yield key, content
+
+    def _decoded(self, contents: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        if any(len(content) != self._width for content in contents):
+            raise _damaged(self.path, "a code has another length")
+        rows = np.frombuffer(b"".join(contents), np.uint8).reshape(len(contents), self._width)
+        return rows[:, 1:].copy(), rows[:, 0] == 1
 
     def _unknown(self, keys: list[bytes]) -> UserError:
         more = f" and {len(keys) - 1:,} more" if len(keys) > 1 else ""
@@ -390,15 +456,18 @@ def _keys(ids: pa.Array) -> list[bytes]:
     return keys
 
 
-def _records(keys: list[bytes], codes: np.ndarray, has_code: np.ndarray) -> Iterable[tuple[bytes, bytes]]:
-    rows = np.zeros((len(keys), 1 + codes.shape[1]), np.uint8)
+def _stamp(transaction: "lmdb.Transaction[bytes]", width: int) -> bytes:
+    """The number of a transaction, in the place of a code."""
+    return (transaction.id() % 256**width).to_bytes(width, "little")
+
+
+def _contents(codes: np.ndarray, has_code: np.ndarray) -> list[bytes]:
+    """Of each user, a byte that says whether there is a code, and the code."""
+    rows = np.zeros((len(codes), 1 + codes.shape[1]), np.uint8)
     rows[:, 0] = has_code
     rows[has_code, 1:] = codes[has_code]
     raw, width = rows.tobytes(), rows.shape[1]
-    return (
-        (key, _sealed(key, raw[start : start + width]))
-        for key, start in zip(keys, range(0, len(raw), width), strict=True)
-    )
+    return [raw[start : start + width] for start in range(0, len(raw), width)]
 
 
 def _sealed(key: bytes, content: bytes) -> bytes:
@@ -406,8 +475,9 @@ def _sealed(key: bytes, content: bytes) -> bytes:
 
 
 def _content(key: bytes, record: bytes, path: Path) -> bytes:
+    """What is in a record, without its checksum; UserError where that is wrong."""
     content = record[:-CHECKSUM]
-    if _sealed(key, content) != record:
+    if zlib.crc32(key + content) != int.from_bytes(record[-CHECKSUM:], "little"):
         raise _damaged(path, "a checksum is wrong")
     return content
 
