@@ -1,6 +1,7 @@
 """What README.md, CONTRIBUTING.md and reports/performance.md tell a newcomer to type and to open is there."""
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def test_the_table_of_formats_has_all_kinds_and_their_defaults() -> None:
 
 
 def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
-    texts = (ROOT / "params.yaml").read_text(), example("yaml")
+    texts = (ROOT / "params.yaml").read_text(), example("yaml", "datasets:")
     params, added = (YAML(typ="safe").load(text) for text in texts)
     params["run"] = added["run"]
     params["datasets"] |= added["datasets"]
@@ -143,6 +144,41 @@ def test_the_reader_without_our_code_ranks_as_we_do(name: str, tmp_path: Path, m
     scores = items.weight @ package.quantizer.decode(codes)[0] + items.bias
     assert found["ranking"] == items.ids[np.argsort(-scores)].tolist()
     np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+
+
+def test_the_example_of_own_vectors_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    for name, n in (("users", 600), ("items", 200)):
+        np.save(f"{name}.npy", draws.normal(size=(n, 64)))
+    for name, items in (("held_out", np.arange(100)), ("known", np.arange(100, 200))):
+        pq.write_table(pa.table({"user": np.arange(100), "item": items}), f"{name}.parquet")
+    commands = [line for line in COMMANDS if "compress users" in line or "users-20b" in line]
+    assert len(commands) == 3
+    for command in commands:
+        _, _, module, *arguments = shlex.split(command)
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(module, run_name="__main__")
+        assert not ended.value.code
+    found: dict[str, Any] = {}
+    exec(compile(example("python", "open_store"), README, "exec"), found)  # noqa: S102
+    assert found["codes"].dtype == np.uint8
+    assert found["codes"].shape[1] in (16, 20)
+    assert found["top"].items.shape == (2, 10)
+    assert found["vectors"].shape == (2, 64)
+
+
+def test_the_example_of_vectors_in_the_report_is_valid(tmp_path: Path) -> None:
+    texts = (ROOT / "params.yaml").read_text(), example("yaml", "kind: vectors")
+    params, added = (YAML(typ="safe").load(text) for text in texts)
+    for block, entries in added.items():
+        params[block] |= entries
+    params["run"] = ["ml-latest-small"]
+    params["datasets"]["ml-latest-small"]["models"]["my-two-tower"] = {}
+    YAML().dump(params, tmp_path / "params.yaml")
+    rows = [row.name for row in read_params(tmp_path / "params.yaml").rows() if row.model == "my-two-tower"]
+    assert rows[:2] == ["my-two-tower", "my-two-tower-opq-20x10"]
 
 
 def leave_a_run(params: Params, run: Path) -> None:
@@ -272,4 +308,5 @@ def test_every_command_has_the_options_that_are_named(module: str) -> None:
         for option in re.findall(r"--[\w-]+", arguments)
     }
     function = getattr(import_module(module), module.rpartition(".")[2])
-    assert named - {f"--{parameter}" for parameter in signature(function).parameters} == set()
+    options = {f"--{parameter.replace('_', '-')}" for parameter in signature(function).parameters}
+    assert named - options == set()

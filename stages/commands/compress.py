@@ -3,8 +3,8 @@
 python -m stages.commands.compress users.npy --bytes 20
 python -m stages.commands.compress users.npy --bytes 20 --items items.npy --held-out held_out.parquet --out users-20b
 
-Codes are fitted on up to 65,536 vectors, and measured on others. Written are those of the bytes that were asked for
-that keep the most: of the exact top 100 where items are given, else of the variance.
+Codes are fitted on up to 65,536 vectors, and measured on others. Of those that take no more bytes than were asked for,
+the ones are written that keep the most: of the exact top 100 where items are given, else of the variance.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ from stages.serving.package.files import write_package
 from stages.serving.package.manifest import Origin
 from stages.serving.package.package import Items
 from stages.statistics.bootstrap import Bootstrap, Interval
-from stages.vectors.compression import BEAM, SEED, Candidate, Measured, Yardstick, candidates, split_rows
+from stages.vectors.compression import BEAM, SEED, Candidate, Measured, Yardstick, candidates, chunks, split_rows
 from stages.vectors.reading import VectorFile, open_vectors, read_ids
 
 RESAMPLES = 2_000
@@ -48,10 +48,8 @@ TABLE, CODEC, CODES, PACKAGE = "embedding.safetensors", "codec.npz", "codes", "p
 Vectors = Annotated[
     Path, typer.Argument(help=".npy, .parquet with a column of lists (and one of ids), or .safetensors.")
 ]
-Bytes = Annotated[int, typer.Option("--bytes", min=1, help="Of a code.")]
-ItemTable = Annotated[
-    Path | None, typer.Option("--items", help="Vectors of items, as those of users; scores are inner products.")
-]
+Bytes = Annotated[int, typer.Option(min=1, help="Of a code.")]
+ItemTable = Annotated[Path | None, typer.Option(help="Vectors of items, as those of users; scores are inner products.")]
 HeldOut = Annotated[
     Path | None, typer.Option(help="Parquet, columns user and item: what is to be predicted, and no vector has seen.")
 ]
@@ -91,7 +89,7 @@ NO_PAIRS = Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 def compress(
     vectors: Vectors,
-    n_bytes: Bytes,
+    bytes: Bytes,  # noqa: A002 (the name of the option)
     items: ItemTable = None,
     held_out: HeldOut = None,
     known: Known = None,
@@ -99,10 +97,10 @@ def compress(
 ) -> None:
     """Fit product and residual codes on a table of vectors, print what they keep, and write the best of these bytes."""
     table = open_vectors(vectors)
-    _check(table, n_bytes, items, held_out, known, out)
+    _check(table, bytes, items, held_out, known, out)
     print(_said(table))
-    if table.width % n_bytes:
-        print(f"{n_bytes:,} chunks do not divide {table.width:,} dimensions, so these bytes hold residual codes alone")
+    if (n_chunks := chunks(table.width, bytes)) < bytes:
+        print(f"{bytes:,} chunks do not divide {table.width:,} dimensions, so product codes have {n_chunks:,} bytes")
     ids = table.ids()
     catalogue = _catalogue(items, table) if items else None
     wanted = _pairs(held_out, ids, table, catalogue) if held_out and catalogue else None
@@ -114,13 +112,13 @@ def compress(
     yardstick = Yardstick(taken[np.searchsorted(rows, unseen)], catalogue.vectors if catalogue else None, users)
     found = [
         (candidate, yardstick.measure(candidate.codec))
-        for candidate in candidates(taken[np.searchsorted(rows, fitted)], n_bytes)
+        for candidate in candidates(taken[np.searchsorted(rows, fitted)], bytes)
     ]
     print(f"fitted on {len(fitted):,} of them; the table is of {len(unseen):,} others\n")
     print(_table(found, yardstick.measure(Float32()), table.width))
-    best = _best(found, n_bytes)
+    best = _best(found, bytes)
     by = "shares most of the exact top 100" if catalogue else "loses the least variance"
-    print(f"\n{best.name} {by} of the codes of {n_bytes:,} bytes, on vectors that the fit did not see")
+    print(f"\n{best.name} {by} of the codes of up to {bytes:,} bytes, on vectors that the fit did not see")
     if out is None:
         print("nothing is written; to have its codes, add --out with a new folder")
         return
@@ -198,12 +196,12 @@ def _held_out_users(wanted: Pairs, seen: Pairs, rows: np.ndarray, n_items: int) 
 
 
 def _best(found: list[tuple[Candidate, Measured]], n_bytes: int) -> Candidate:
-    """The codes of just so many bytes that keep the most, by the top 100 or the variance."""
+    """The codes of up to so many bytes that keep the most, by the top 100 or the variance."""
 
     def kept(of: tuple[Candidate, Measured]) -> float:
         return of[1].overlap if of[1].overlap is not None else -(of[1].variance_lost or 0.0)
 
-    return max((of for of in found if of[0].codec.bytes_per_vector == n_bytes), key=kept)[0]
+    return max((of for of in found if of[0].codec.bytes_per_vector <= n_bytes), key=kept)[0]
 
 
 def _table(found: list[tuple[Candidate, Measured]], whole: Measured, width: int) -> str:

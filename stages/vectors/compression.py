@@ -75,16 +75,16 @@ def split_rows(n: int, of_held_out: np.ndarray | None) -> tuple[np.ndarray, np.n
     return np.sort(generator.choice(others, min(len(others), MOST_FITTED), replace=False)), unseen
 
 
-def sizes(n_bytes: int) -> list[int]:
-    """The bytes that are asked for, half and twice as many, rising."""
-    return sorted({max(1, n_bytes // 2), n_bytes, 2 * n_bytes})
+def chunks(width: int, most: int) -> int:
+    """The largest number of chunks, up to `most`, that a width can be cut into."""
+    return max(number for number in range(1, most + 1) if width % number == 0)
 
 
 def candidates(vectors: np.ndarray, n_bytes: int) -> Iterator[Candidate]:
-    """Fit PQ, OPQ and RQ of about so many bytes, from the fewest bytes to the most.
+    """Fit PQ and OPQ of half, once and twice so many bytes, and RQ of half and once, from the fewest bytes up.
 
-    Product codes are left out where their chunks do not divide the width, and residual codes of twice the bytes, which
-    would take most of the time.
+    Product codes are of fewer bytes where chunks would not divide the width. Residual codes of twice the bytes would
+    take most of the time.
 
     Parameters
     ----------
@@ -97,15 +97,17 @@ def candidates(vectors: np.ndarray, n_bytes: int) -> Iterator[Candidate]:
     """
     if (vectors == vectors[0]).all():
         raise UserError("all vectors are the same, and need no codes; give vectors that differ")
-    width = vectors.shape[1]
+    width, half = vectors.shape[1], max(1, n_bytes // 2)
     codebooks = fit_residual(vectors, n_bytes, 1, SEED)
-    for size in sizes(n_bytes):
-        if width % size == 0:
+    product = {chunks(width, size) for size in (half, n_bytes, 2 * n_bytes)}
+    residual = {half, n_bytes}
+    for size in sorted(product | residual):
+        if size in product:
             yield Candidate(f"pq-{size}x{width // size}", ProductCodec(fit_product(vectors, size, SEED)))
             rotation = fit_rotation(vectors, size, SEED)
             rotated = fit_product(rotation.apply(vectors), size, SEED)
             yield Candidate(f"opq-{size}x{width // size}", ProductCodec(rotated, rotation))
-        if size <= n_bytes:
+        if size in residual:
             yield Candidate(f"rq-{size}b", ResidualCodec(codebooks[:size], BEAM))
 
 

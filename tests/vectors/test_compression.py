@@ -7,7 +7,7 @@ from stages.evaluation.cost import variance_lost
 from stages.interfaces.codec import Float32
 from stages.run.errors import UserError
 from stages.vectors import compression
-from stages.vectors.compression import Yardstick, candidates, sizes, split_rows
+from stages.vectors.compression import Yardstick, candidates, chunks, split_rows
 
 DRAWS = np.random.default_rng(0)
 VECTORS = DRAWS.normal(size=(600, 8)).astype(np.float32)
@@ -44,7 +44,6 @@ def test_vectors_that_are_all_the_same_are_said() -> None:
 
 
 def test_candidates_are_of_the_bytes_and_of_half_and_twice_as_many() -> None:
-    assert sizes(1) == [1, 2]
     found = list(candidates(VECTORS, 4))
     assert [candidate.name for candidate in found] == [
         *("pq-2x4", "opq-2x4", "rq-2b"), *("pq-4x2", "opq-4x2", "rq-4b"), *("pq-8x1", "opq-8x1"),
@@ -55,7 +54,14 @@ def test_candidates_are_of_the_bytes_and_of_half_and_twice_as_many() -> None:
         assert candidate.codec.bytes_per_vector == codes.shape[1]
 
 
-def test_where_chunks_do_not_divide_the_width_residual_codes_are_left() -> None:
+@pytest.mark.parametrize(
+    ("width", "most", "expected"), [(128, 20, 16), (200, 20, 20), (7, 6, 1), (7, 20, 7), (12, 5, 4)]
+)
+def test_a_width_is_cut_into_as_many_chunks_as_divide_it(width: int, most: int, expected: int) -> None:
+    assert chunks(width, most) == expected
+
+
+def test_where_chunks_do_not_divide_the_width_product_codes_are_shorter() -> None:
     assert [candidate.name for candidate in candidates(VECTORS[:, :7], 3)] == ["pq-1x7", "opq-1x7", "rq-1b", "rq-3b"]
 
 

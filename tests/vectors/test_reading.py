@@ -100,7 +100,11 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "lists of text": ("v.parquet", table(v=pa.array([["a"]])), "holds string; give float32"),
     "an id twice": ("v.parquet", table(user=[7, 7], v=as_lists([[1], [2]])), "7 stands there more than once"),
     "an id missing": ("v.parquet", table(user=[7, None], v=as_lists([[1], [2]])), "an id is missing"),
-    "ids of floats": ("v.parquet", table(user=[0.5, 1.5], v=as_lists([[1], [2]])), "integers or text needed"),
+    "ids of floats": (
+        "v.parquet",
+        table(user=[0.5, 1.5], v=as_lists([[1], [2]])),
+        "0.5 is double; give integers or text",
+    ),
     "two tensors": (
         "v.safetensors",
         lambda path: save_file({"a": np.zeros((2, 2)), "b": np.zeros((3, 2))}, path),
@@ -145,7 +149,7 @@ def test_vectors_are_put_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
     ("wanted", "width", "expected"),
     [
         ([3, 99, 98], 6, r"2 of 3 ids of the split have no vector in .*, such as 99; add them"),
-        (["3"], 6, "text needed"),
+        (["3"], 6, "0 is integers; give text"),
         ([3], 7, "has vectors of 6 dimensions; params.yaml says 7"),
     ],
 )
