@@ -110,7 +110,11 @@ def load_results(params: Params, dataset: str) -> Results:
     return Results(
         rows=rows,
         item_rows=item_rows,
-        curves={name: read_csv(paths.curves(dataset, name) / "curve.csv", "train", CURVE) for name in params.models},
+        curves={
+            name: read_csv(paths.curves(dataset, name) / "curve.csv", "train", CURVE)
+            for name in params.models
+            if params.is_trained(name)
+        },
         protocol=protocol.model_dump(),
         users=read_parquet(split / "users.parquet", "preprocess", USERS),
         items=read_parquet(split / "items.parquet", "preprocess", ITEMS),
