@@ -59,6 +59,8 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
             "refit@tiny-dae-8",
             "budget@tiny-rq-vae",
             "export@tiny",
+            "encode@tiny",
+            "evaluate-serving@tiny",
             "report@tiny",
         ]
     )
@@ -75,8 +77,35 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
     pictures = re.findall(r'src(?:set)?="([^"]*)"', text)
-    assert (len(links), len(pictures)) == (20, 2 * 5)
+    assert (len(links), len(pictures)) == (21, 2 * 5)
     assert [link for link in links + pictures if not (folder / link).is_file()] == []
+
+
+def test_users_are_served_as_the_report_measured_them(clone: Clone) -> None:
+    table = pd.read_csv(clone.folder / "reports/tiny/figures/serving.csv").set_index(["row", "way"])
+    assert set(table.index) == {
+        (row, way)
+        for row in ("dae-8-pq-4x2", "rq-vae-1b")
+        for way in ("dense", "tables, float32", "tables, int8", "approximate")
+    }
+    exact = table.drop("approximate", level="way")
+    assert exact["users_that_differ"].tolist() == [0] * 6
+    np.testing.assert_allclose(exact["ndcg"], exact["row_ndcg"], atol=1e-6)
+    assert exact["overlap"].tolist() == [1] * 6
+
+
+def test_what_the_store_holds_is_recommended_from(clone: Clone) -> None:
+    row = ("--row", "dae-8-pq-4x2", "--top", "3")
+    known = json.loads(clone.stage("commands.recommend", *row, "--user", "5", "--json"))
+    assert known["notes"] == []
+    new = json.loads(clone.stage("commands.recommend", *row, "--items", "2,4,6", "--json"))
+    assert {one["item"] % 2 for one in new["items"]} == {0}  # of the same taste
+    lists = clone.folder / "top.parquet"
+    assert "of 330 users" in clone.stage("commands.recommend", *row, "--all", "--out", "top.parquet")
+    assert pd.read_parquet(lists).set_index("user")["items"][5].tolist() == [one["item"] for one in known["items"]]
+    lists.unlink()
+    row_of_floats = clone.complaint("stages.commands.recommend", "--dataset", "tiny", "--row", "dae-8", "--user", "5")
+    assert "params.yaml has no 'dae-8' under serving.rows; it has dae-8-pq-4x2, rq-vae-1b" in row_of_floats
 
 
 def test_what_a_user_keeps_beside_the_report_stays(clone: Clone) -> None:
