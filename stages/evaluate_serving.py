@@ -14,7 +14,7 @@ from stages.run.facts import recorded
 from stages.run.files import whole_folder
 from stages.run.json_files import write_json
 from stages.serving.evaluation import EXACT, measure_served, store_bytes_per_user
-from stages.serving.package.files import load_package
+from stages.serving.package.files import load_exported
 from stages.serving.package.package import Package
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.planner import choose
@@ -30,7 +30,7 @@ def evaluate_serving(dataset: Dataset) -> None:
     ids = users[-test.fold_in.shape[0] :][test.scored()]
     with recorded(dataset, "evaluate-serving"), whole_folder(paths.served(dataset)) as folder:
         for row in params.serving.rows:
-            package = load_package(paths.package(dataset, row))
+            package = load_exported(paths.package(dataset, row))
             with open_store(paths.users(dataset, row) / "store", package.digest) as store:
                 codes, coded = store.codes(ids)
             ways = dict(ways_of_scoring(package, params.serving.memory * 1e9))

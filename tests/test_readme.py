@@ -153,9 +153,10 @@ def run_as_shown(command: str) -> None:
     if words[:2] != ["python", "-m"]:
         subprocess.run(words, check=True)
         return
-    with patch.object(sys, "argv", words[2:]), pytest.raises(SystemExit) as ended, warnings.catch_warnings():
+    with patch.object(sys, "argv", words[2:]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* found in sys.modules", RuntimeWarning)
-        runpy.run_module(words[2], run_name="__main__")
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(words[2], run_name="__main__")
     assert not ended.value.code, command
 
 

@@ -27,7 +27,7 @@ from stages.serving.encoding.encoder import Encoder
 from stages.serving.ids import Kind
 from stages.serving.known import USERS_AT_ONCE, Known, OfFile, OfSplit
 from stages.serving.lists import write_lists
-from stages.serving.package.files import load_package
+from stages.serving.package.files import load_exported
 from stages.serving.package.package import Package
 from stages.serving.recommending import Person, Recommended, recommended
 from stages.serving.scoring.planner import choose
@@ -78,7 +78,7 @@ def recommend(
     if items is not None and histories is not None:
         raise UserError("--items is a history itself, so leave out --histories")
     settings = read_params().serving
-    package = load_package(paths.package(dataset, row))
+    package = load_exported(paths.package(dataset, row))
     scorer, why = choose(package, settings.scorer, settings.memory * 1e9, USERS_AT_ONCE if all else 1)
     reason = f"scored by {why}"
     if items is not None:

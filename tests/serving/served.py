@@ -63,7 +63,7 @@ def leave_served(users: np.ndarray, ids: np.ndarray) -> Served:
         made.mkdir(parents=True)
     origin = Origin(data_set="Drawn", row=ROW, seed=0, data_sha256="0" * 64, parameters_sha256="1" * 64, ndcg=None)
     write_package(folder, origin, drawn_encoder(n_items), drawn.quantizer, items)
-    package, codes = load_package(folder), drawn_codes(drawn, N_USERS)
+    package, codes = load_package(sealed(folder)), drawn_codes(drawn, N_USERS)
     liked = draws.random((N_USERS - 1, n_items))
     histories = csr_array((liked < 0.2).astype(np.float32))
     held_out = csr_array(((liked > 0.9) & (np.arange(N_USERS - 1) >= 4)[:, None]).astype(np.float32))
