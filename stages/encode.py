@@ -15,7 +15,7 @@ from stages.run.facts import recorded
 from stages.run.files import whole_folder
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.encoding.parts import Codes, Origin, part, write_part
-from stages.serving.package.files import load_package
+from stages.serving.package.files import load_exported
 from stages.serving.store.store import write_store
 
 
@@ -30,7 +30,7 @@ def encode(dataset: Dataset) -> None:
     known = np.diff(histories.indptr)
     with recorded(dataset, "encode"), whole_folder(paths.all_users(dataset)) as folder:
         for row in read_params().serving.rows:
-            package = load_package(paths.package(dataset, row))
+            package = load_exported(paths.package(dataset, row))
             users = Codes(pa.array(split.users), Encoder(package).encode(histories), known > 0)
             codes, store = folder / row / "codes", folder / row / "store"
             codes.mkdir(parents=True)

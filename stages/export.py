@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from stages.codecs import load_codec
+from stages.config.model import ModelOnDataset
 from stages.config.params import Params
 from stages.config.reader import read_params
 from stages.config.rows import Row
@@ -98,13 +99,13 @@ def _measured(params: Params, dataset: str, row: Row) -> Measured:
 
 def _parameters_sha256(params: Params, dataset: str, row: Row) -> str:
     """Of the entries of params.yaml that decide weights and codebooks."""
-    recipe, data = params.recipe(dataset, row.model), params.dataset(dataset)
+    data = params.dataset(dataset)
     entries = {
         "format": data.format.model_dump(),
         "split": data.split.model_dump(),
         "training": [data.training.model_dump(), params.training.model_dump()],
-        "model": recipe.settings.model_dump(),
-        "epochs": recipe.epochs,
+        "model": params.model(row.model).model_dump(),
+        "model on the data set": data.models.get(row.model, ModelOnDataset()).model_dump(exclude_none=True),
         "quantizer": params.quantizer(row.quantizer).model_dump() if row.quantizer else None,
         "seed": params.serving.seed,
     }

@@ -15,7 +15,7 @@ import typer
 from stages.run import paths
 from stages.run.command_line import Dataset, Row, run
 from stages.serving.encoding.resumable import encode_histories
-from stages.serving.package.files import load_package
+from stages.serving.package.files import load_exported
 
 
 def encode_users(
@@ -26,7 +26,7 @@ def encode_users(
 ) -> None:
     """Encode the users of Parquet histories."""
     n_users = n_popular = 0
-    for part in encode_histories(histories, load_package(paths.package(dataset, row)), out):
+    for part in encode_histories(histories, load_exported(paths.package(dataset, row)), out):
         done = "kept" if part.kept else "written"
         print(f"{part.path}: {part.users:,} users, {part.popular:,} without a code; {done}", flush=True)
         n_users, n_popular = n_users + part.users, n_popular + part.popular

@@ -15,6 +15,7 @@ from stages.run import paths
 from stages.run.errors import UserError
 from stages.serving.package.files import write_package
 from stages.serving.store.store import LOCK, open_store
+from tests.damage import sealed
 from tests.serving.encoding.packages import drawn_package
 from tests.serving.package.made_up import ORIGIN
 
@@ -33,7 +34,9 @@ def packed(row: str) -> str:
     package, folder = drawn_package(), paths.package(DATASET, row)
     folder.mkdir(parents=True)
     origin = ORIGIN.model_copy(update={"row": row})
-    return write_package(folder, origin, package.encoder, package.quantizer, package.items)
+    digest = write_package(folder, origin, package.encoder, package.quantizer, package.items)
+    sealed(folder)
+    return digest
 
 
 def encoded(name: str, users: dict[Any, list[int]], row: str = ROW) -> Path:

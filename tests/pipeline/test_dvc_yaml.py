@@ -62,6 +62,7 @@ def test_the_report_needs_no_folder_that_is_missing_where_a_block_has_no_entries
 
 # What an edit runs, but for what comes after it. Written by hand: the point is to see when it changes.
 ROWS = {"evaluate", "evaluate-quantized"}
+STORED = {"encode", "evaluate-serving"}
 AFTER_TRAINING = {"quantize", "evaluate", "evaluate-quantized", "quantize-items", "refit", "budget", "export"}
 RUN_BY_AN_EDIT = {
     "stages/assembly/decoder_refit.py": {"refit"},
@@ -78,11 +79,12 @@ RUN_BY_AN_EDIT = {
     "stages/interactions/protocol": {"preprocess"},
     "stages/interactions/sources": {"download"},
     "stages/interfaces": {"fit", "train", *AFTER_TRAINING},
-    "stages/interfaces/codec.py": {"fit", "train", *AFTER_TRAINING, "encode"},
-    "stages/interfaces/recommender.py": {"fit", "train", *AFTER_TRAINING, "encode"},
-    "stages/interfaces/split.py": {"preprocess", "fit", "train", *AFTER_TRAINING, "encode"},
+    "stages/interfaces/batches.py": {"fit", "train", *AFTER_TRAINING, "evaluate-serving"},
+    "stages/interfaces/codec.py": {"fit", "train", *AFTER_TRAINING, *STORED},
+    "stages/interfaces/recommender.py": {"fit", "train", *AFTER_TRAINING, *STORED},
+    "stages/interfaces/split.py": {"preprocess", "fit", "train", *AFTER_TRAINING, *STORED},
     "stages/models": {"train", *AFTER_TRAINING},
-    "stages/ranking": {"train", *ROWS, "quantize-items", "refit", "budget"},
+    "stages/ranking": {"train", *ROWS, "quantize-items", "refit", "budget", "evaluate-serving"},
     "stages/references": {"fit", "evaluate"},
     "stages/reporting": {"report"},
     "stages/reporting/result_tables.py": {"report", "export"},
@@ -91,10 +93,12 @@ RUN_BY_AN_EDIT = {
     "stages/serving/encoding": {"encode"},
     "stages/serving/encoding/histories.py": set(),
     "stages/serving/encoding/resumable.py": set(),
+    "stages/serving/evaluation.py": {"evaluate-serving"},
     "stages/serving/export": {"export"},
-    "stages/serving/ids.py": {"train", "encode"},
-    "stages/serving/package": {"export", "encode"},
-    "stages/serving/store": {"encode"},
+    "stages/serving/ids.py": {"train", *STORED},
+    "stages/serving/package": {"export", *STORED},
+    "stages/serving/scoring": {"evaluate-serving"},
+    "stages/serving/store": STORED,
     "stages/statistics": {"report"},
     "stages/statistics/activity.py": {"report", "budget"},
     "stages/statistics/bootstrap.py": {"report", "export"},

@@ -27,12 +27,12 @@ class Encoder:
 
     def __init__(self, package: Package) -> None:
         _layers(package)
-        self._package = package
+        self.package = package
         self._search = _searcher(package.quantizer)
 
     def encode(self, histories: csr_array) -> np.ndarray:
         """Histories (n, n_items) 0/1 → codes uint8 (n, n_bytes); UserError where they have other items."""
-        return _searched(self._package.quantizer, self._search, embed(self._package, histories))
+        return _searched(self.package.quantizer, self._search, embed(self.package, histories))
 
 
 def embed(package: Package, histories: csr_array) -> np.ndarray:

@@ -87,18 +87,23 @@ def read_histories(path: Path, items: np.ndarray, first: int = 0) -> Iterator[Hi
 
 
 def _mapped(users: pa.Array, lengths: np.ndarray, values: pa.Array, catalogue: pa.Array, stop: int) -> Histories:
-    n_users, n_items = len(users), len(catalogue)
-    rows = np.repeat(np.arange(n_users), lengths)
     columns = pc.index_in(values, catalogue)
-    found = columns.is_valid().to_numpy(zero_copy_only=False)
-    pairs = np.unique(rows[found] * n_items + columns.drop_null().to_numpy())
-    known = np.bincount(pairs // n_items, minlength=n_users)
-    others = values.filter(pc.invert(columns.is_valid())).dictionary_encode()
-    n_others = max(1, len(others.dictionary))
-    unknown = np.bincount(np.unique(rows[~found] * n_others + others.indices.to_numpy()) // n_others, minlength=n_users)
-    indptr = np.concatenate([[0], known.cumsum()])
-    interactions = csr_array((np.ones(len(pairs), np.float32), pairs % n_items, indptr), shape=(n_users, n_items))
-    return Histories(users, interactions, known.astype(np.int32), unknown.astype(np.int32), stop)
+    is_known = columns.is_valid()
+    ends = np.concatenate([[0], lengths.cumsum()])
+    known_until = np.concatenate([[0], is_known.to_numpy(zero_copy_only=False).cumsum()])[ends]
+    others = values.filter(pc.invert(is_known)).dictionary_encode()
+    interactions = _distinct(columns.drop_null(), known_until, len(catalogue))
+    unknown = _distinct(others.indices, ends - known_until, len(others.dictionary))
+    return Histories(users, interactions, np.diff(interactions.indptr), np.diff(unknown.indptr), stop)
+
+
+def _distinct(columns: pa.Array, starts: np.ndarray, n_columns: int) -> csr_array:
+    """Rows float32 (n, n_columns) with 1 where a column stands in a row once or more."""
+    ones, shape = np.ones(len(columns), np.float32), (len(starts) - 1, n_columns)
+    rows = csr_array((ones, columns.to_numpy().astype(np.int32), starts.astype(np.int32)), shape=shape)
+    rows.sum_duplicates()
+    rows.data[:] = 1
+    return rows
 
 
 def _batches(path: Path, first: int) -> Iterator[tuple[int, pa.RecordBatch]]:

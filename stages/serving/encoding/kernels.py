@@ -178,10 +178,11 @@ def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found
     found : uint8 (n_users, M), written
     """
     n_codebooks, _, width = codebooks.shape
-    # Of each partial code: its bytes, best first, and the squared norm of what it leaves, less that of the vector.
+    # Of each partial code: its bytes, best first, and how much more it leaves, as a squared norm, than the best: small
+    # numbers, which keep the digits that decide.
     paths = np.empty((end - start, beam, n_codebooks), np.uint8)
     extended = np.empty((beam, n_codebooks), np.uint8)
-    lost = np.zeros((end - start, beam), np.float32)
+    behind = np.zeros((end - start, beam), np.float32)
     products, distances = np.empty((4, CODES), np.float32), np.empty((beam, CODES), np.float32)
     half, lowest = np.empty(CODES // 2, np.float32), np.empty((beam, LANES), np.float32)
     least, rank = np.empty(LANES, np.float32), np.empty(LANES, np.int32)
@@ -195,12 +196,11 @@ def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found
             if at % 4 == 0:
                 _products(rest, user, end - 1, codes[level], products)
             for code in range(CODES):
-                distances[0, code] = (norms[level, code] - np.float32(2) * products[at % 4, code]) + lost[at, 0]
+                distances[0, code] = norms[level, code] - np.float32(2) * products[at % 4, code]
             # Partial codes that are still kept have most of their bytes in common: only what differs is added.
             for partial in range(1, n_partial):
-                more = lost[at, partial] - lost[at, 0]
                 for code in range(CODES):
-                    distances[partial, code] = distances[0, code] + more
+                    distances[partial, code] = distances[0, code] + behind[at, partial]
                 for earlier in range(level):
                     own, of_best = paths[at, partial, earlier], paths[at, 0, earlier]
                     if own != of_best:
@@ -212,7 +212,7 @@ def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found
             bound = _bound(lowest, n_partial, n_kept, least, rank)
             _best(distances, lowest, n_partial, n_kept, bound, best, places)
             for place in range(n_kept):
-                lost[at, place] = best[place]
+                behind[at, place] = best[place] - best[0]
                 partial = min(places[place] // CODES, n_partial - 1)  # no memory but this, whatever overflows
                 for earlier in range(level):
                     extended[place, earlier] = paths[at, partial, earlier]

@@ -18,6 +18,7 @@ from stages.serving.ids import sorted_order
 from stages.serving.package.package import Package
 
 USERS_PER_PART = 2**21
+"""At least, but for the last part."""
 
 
 class Part(NamedTuple):
@@ -31,9 +32,7 @@ class Part(NamedTuple):
     """Whether it was there from an earlier run."""
 
 
-def encode_histories(
-    histories: Path, package: Package, folder: Path, users_per_part: int = USERS_PER_PART
-) -> Iterator[Part]:
+def encode_histories(histories: Path, package: Package, folder: Path) -> Iterator[Part]:
     """Encode all users, one part after the other; the parts are whole when the iterator ends.
 
     A part that is there is kept if it is of the same package, the same histories and the same rows of them. Memory: a
@@ -44,7 +43,6 @@ def encode_histories(
     histories : a Parquet file or a folder of them, as in `read_histories`
     package : one with an encoder
     folder : where the parts go
-    users_per_part : at least as many users are in a part, but for the last
 
     Raises
     ------
@@ -65,7 +63,7 @@ def encode_histories(
             path = part(folder, number)
             kept = _finished(path, package.digest, digest, row)
             if kept is None:
-                codes, known, unknown, stop = _encoded(histories, package.items.ids, encoder, row, users_per_part)
+                codes, known, unknown, stop = _encoded(histories, package.items.ids, encoder, row)
                 origin = Origin(package.digest, digest, row, stop, stop == n_rows)
                 write_part(path, codes, known, unknown, origin)
             else:
@@ -78,14 +76,14 @@ def encode_histories(
 
 
 def _encoded(
-    histories: Path, items: np.ndarray, encoder: Encoder, row: int, at_least: int
+    histories: Path, items: np.ndarray, encoder: Encoder, row: int
 ) -> tuple[Codes, np.ndarray, np.ndarray, int]:
     """The users from a row on: their codes, their known and unknown items, and the row at which the next begin."""
     found, n_users, stop = [], 0, row
     for batch in read_histories(histories, items, row):
         found.append((batch.users, encoder.encode(batch.interactions), batch.known, batch.unknown))
         n_users, stop = n_users + len(batch.users), batch.stop
-        if n_users >= at_least:
+        if n_users >= USERS_PER_PART:
             break
     of_users, codes, known, unknown = zip(*found, strict=True)
     has_code = np.concatenate(known) > 0

@@ -45,11 +45,16 @@ class BeamSearch:
         n_codebooks = len(codebooks)
         self._codebooks, self._beam = np.ascontiguousarray(codebooks), beam
         self._codes, self._norms = _side_by_side(codebooks), np.square(codebooks).sum(2)
-        # One array for all pairs of codebooks: to a large one, the operating system gives large pages.
-        self._crossed = np.empty((n_codebooks * (n_codebooks - 1) // 2, CODES, CODES), np.float32)
-        for level in range(1, n_codebooks):
+        # One array for all pairs of codebooks: to a large one, the operating system gives large pages. A single partial
+        # code needs none of them.
+        n_pairs = n_codebooks * (n_codebooks - 1) // 2 if beam > 1 else 0
+        self._crossed = np.empty((n_pairs, CODES, CODES), np.float32)
+        # In float64: rounded to float32, the products of two codes that are the same are then the same.
+        precise = self._codebooks.astype(np.float64)
+        for level in range(1, n_codebooks if n_pairs else 0):
+            earlier = precise[:level].reshape(level * CODES, -1)
             pairs = self._crossed[level * (level - 1) // 2 :][:level]
-            np.matmul(self._codebooks[:level], 2 * self._codes[level], out=pairs)
+            pairs[:] = (earlier @ (2 * precise[level].T)).reshape(pairs.shape)
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors float32 (n, d) → codes uint8 (n, M)."""

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 
 from stages.config.strict import Strict
+from stages.run.digests import checked
 from stages.run.errors import UserError, reason
 from stages.serving.package.manifest import (
     CODEBOOKS,
@@ -28,6 +29,7 @@ from stages.serving.package.manifest import (
 )
 from stages.serving.package.package import Items, Layer, Package, Quantizer, check_parts
 
+STAGE = "export"  # writes packages in the pipeline
 Tensors = dict[str, np.ndarray]
 
 
@@ -128,6 +130,18 @@ def load_package(folder: Path) -> Package:
     except ValueError as error:
         raise damaged(folder, str(error)) from error
     return loaded
+
+
+def load_exported(folder: Path) -> Package:
+    """Read a package where the stage export left it: the one of this row and data set, and no other one put there.
+
+    Raises
+    ------
+    UserError
+        as in `load_package` and `stages.run.digests.checked`.
+    """
+    checked(folder / MANIFEST, STAGE).close()
+    return load_package(folder)
 
 
 def _package(digest: str, manifest: Manifest, weights: dict[str, Tensors], items: _Items) -> Package:

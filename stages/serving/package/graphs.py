@@ -21,8 +21,8 @@ def encode_graph(encoder: Sequence[Layer] | None, quantizer: Quantizer, files: d
     """The graph from histories to codes uint8 (n_users, n_bytes).
 
     Its inputs are those of `torch.nn.EmbeddingBag`: `items` int64 (items of all users,), columns, each once a user, and
-    `offsets` int64 (n_users,), where each user begins. A history may be empty. Without an encoder, the input is
-    `vectors` float32 (n_users, d).
+    `offsets` int64 (n_users,), where each user begins. A history may be empty. Memory grows with users × interactions,
+    so batches have some hundred users. Without an encoder, the input is `vectors` float32 (n_users, d).
 
     Parameters
     ----------

@@ -66,11 +66,16 @@ class PackageFile(Strict):
     """Of a file of weights."""
 
 
-class Manifest(Origin):
-    """The whole of manifest.json."""
+class Format(Strict):
+    """What says that a folder is a package, and which reader it needs."""
 
     format: Literal["pq-vae package"] = FORMAT
     version: Literal[1] = VERSION
+
+
+class Manifest(Origin, Format):
+    """The whole of manifest.json, which begins with the format."""
+
     activations: list[Literal["tanh", "linear"]] | None
     """Of the encoder's layers; None without an encoder."""
     quantizer: Literal["product", "residual"]

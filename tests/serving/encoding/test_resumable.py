@@ -11,7 +11,8 @@ import pytest
 
 from stages.run.errors import UserError
 from stages.run.locks import locked
-from stages.serving.encoding import histories as module
+from stages.serving.encoding import histories as histories_module
+from stages.serving.encoding import resumable
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.encoding.histories import read_histories
 from stages.serving.encoding.parts import part, read_codes, read_part
@@ -24,8 +25,9 @@ CONTEXT = get_context("fork")
 
 
 @pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "USERS_AT_ONCE", 25)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories_module, "USERS_AT_ONCE", 25)
+    monkeypatch.setattr(resumable, "USERS_PER_PART", 100)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def written(path: Path, users: list[int] | list[str], seed: int = 0) -> Path:
 
 def encode(histories: Path, folder: Path) -> list[bool]:
     """Which parts were kept."""
-    return [done.kept for done in encode_histories(histories, PACKAGE, folder, users_per_part=100)]
+    return [done.kept for done in encode_histories(histories, PACKAGE, folder)]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -129,7 +131,7 @@ def test_a_folder_that_is_not_whole_is_said(histories: Path, tmp_path: Path) -> 
 def test_parts_of_two_packages_never_mix(histories: Path, tmp_path: Path) -> None:
     other = PACKAGE.__class__(PACKAGE.row, "e" * 64, PACKAGE.encoder, PACKAGE.quantizer, PACKAGE.items)
     encode(histories, tmp_path / "one")
-    list(encode_histories(histories, other, tmp_path / "other", users_per_part=100))
+    list(encode_histories(histories, other, tmp_path / "other"))
     part(tmp_path / "other", 2).replace(part(tmp_path / "one", 2))
     with pytest.raises(UserError, match=f"of the package {'e' * 64}, and the part before it of {'d' * 64}"):
         read_codes(tmp_path / "one")

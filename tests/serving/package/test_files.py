@@ -12,9 +12,10 @@ import pytest
 import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 
+from stages.run.digests import write_digests
 from stages.run.errors import UserError
 from stages.serving.export.convert import layers_of, quantizer_of
-from stages.serving.package.files import load_package, write_package
+from stages.serving.package.files import load_exported, load_package, write_package
 from stages.serving.package.manifest import Manifest, parse_manifest
 from stages.serving.package.package import Items, Layer, Quantizer
 from tests.damage import DAMAGES, Damage
@@ -172,6 +173,21 @@ def test_a_manifest_that_was_edited_is_said(tmp_path: Path) -> None:
     path = write(tmp_path / "package", RESIDUAL) / "manifest.json"
     path.write_text(path.read_text().replace('"beam": 4', '"beam": 5'))
     assert "manifest.json was changed after it was written" in complaint(path.parent)
+
+
+def test_of_packages_in_the_pipeline_each_is_in_its_place(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    one, other = write(packages / "one"), write(packages / "other", RESIDUAL)
+    write_digests(packages, "packages")
+    assert load_exported(one).digest == load_package(one).digest
+    one.rename(packages / "aside")
+    other.rename(one)
+    load_package(one)
+    with pytest.raises(UserError, match=r"one/manifest\.json is not as the stage export wrote it"):
+        load_exported(one)
+    with pytest.raises(UserError, match=r"there is no .*other/manifest\.json; run the stage export first"):
+        load_exported(other)
 
 
 def test_weights_that_are_not_finite_are_not_written(tmp_path: Path) -> None:

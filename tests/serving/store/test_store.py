@@ -3,8 +3,10 @@
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
@@ -16,8 +18,9 @@ from hypothesis import strategies as st
 
 from stages.run.errors import UserError
 from stages.run.locks import locked
-from stages.serving.store.store import DATA, Store, open_store, write_store
+from stages.serving.store.store import DATA, LOCK, Store, open_store, write_store
 from tests.damage import DAMAGES, Damage
+from tests.faults.processes import without_privileges
 
 PACKAGE, OTHER = "a" * 64, "b" * 64
 N_USERS, N_BYTES = 600, 5
@@ -272,6 +275,44 @@ def upsert_reversed(path: Path) -> None:
 
 def upsert_reversed_in(store: Store) -> None:
     store.upsert(INTEGERS, np.ascontiguousarray(CODES[::-1]), HAS_CODE)
+
+
+def test_threads_share_an_open_store(path: Path) -> None:
+    with open_store(path, writable=True) as store, ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda _: held(store), range(40))
+        upsert_reversed_in(store)
+        assert all(codes in (expected(), expected(CODES[::-1])) for codes in found)
+
+
+def test_a_store_is_read_where_nothing_may_be_written(path: Path) -> None:
+    (path / DATA).chmod(0o444)
+    path.chmod(0o555)
+    assert unprivileged(path, writable=False) == "read"
+    assert "Permission denied; make room or give access" in unprivileged(path, writable=True)
+    path.chmod(0o755)
+    (path / LOCK).touch(0o444)  # a writer's, of another user
+    assert unprivileged(path, writable=False) == (
+        f"cannot read {path}: Permission denied; give access to it and its lock.mdb, then run this again"
+    )
+
+
+def unprivileged(path: Path, writable: bool) -> str:
+    """What a process says that may not do more than others."""
+    receiver, sender = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=look_up_unprivileged, args=(path, writable, sender))
+    process.start()
+    process.join()
+    return str(receiver.recv())
+
+
+def look_up_unprivileged(path: Path, writable: bool, sender: Connection) -> None:
+    without_privileges()
+    try:
+        with open_store(path, PACKAGE, writable) as store:
+            assert held(store) == expected()
+        sender.send("read")
+    except UserError as error:
+        sender.send(str(error))
 
 
 def test_two_writers_at_once_the_second_names_the_first(path: Path) -> None:
