@@ -65,7 +65,7 @@ def _trained(params: Params, dataset: str, row: Row, n_items: int) -> tuple[Auto
     seed = params.serving.seed
     # On the CPU, wherever it was trained: nothing is computed here.
     path = paths.model(dataset, row.model, seed)
-    model = load_model(params.model(row.model), n_items, path, torch.device("cpu"))
+    model = load_model(params.trained(row.model), n_items, path, torch.device("cpu"))
     if row.quantizer is None:
         return model, in_variant(model.codec(), row.variant)
     return model, load_codec(paths.codec(dataset, row.model, row.name, seed))

@@ -110,7 +110,7 @@ def test_the_table_of_formats_has_all_kinds_and_their_defaults() -> None:
 
 
 def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
-    texts = (ROOT / "params.yaml").read_text(), example("yaml")
+    texts = (ROOT / "params.yaml").read_text(), example("yaml", "datasets:")
     params, added = (YAML(typ="safe").load(text) for text in texts)
     params["run"] = added["run"]
     params["datasets"] |= added["datasets"]
@@ -175,6 +175,38 @@ def test_the_reader_without_our_code_ranks_as_we_do(name: str, tmp_path: Path, m
     scores = items.weight @ package.quantizer.decode(codes)[0] + items.bias
     assert found["ranking"] == items.ids[np.argsort(-scores)].tolist()
     np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+
+
+def test_the_example_of_own_vectors_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    for name, n in (("users", 600), ("items", 200)):
+        np.save(f"{name}.npy", draws.normal(size=(n, 64)))
+    for name, items in (("held_out", np.arange(100)), ("known", np.arange(100, 200))):
+        pq.write_table(pa.table({"user": np.arange(100), "item": items}), f"{name}.parquet")
+    commands = [line for line in COMMANDS if "compress users" in line or "users-20b" in line]
+    assert len(commands) == 3
+    for command in commands:
+        run_as_shown(command)
+    package = load_package(Path("users-20b/package"))
+    with open_store(Path("users-20b/store"), package.digest) as store:
+        codes, coded = store.codes([42, 7])
+    assert coded.all()
+    found: dict[str, Any] = {}
+    exec(compile(example("python", "load_file"), README, "exec"), found)  # noqa: S102
+    np.testing.assert_allclose(found["vectors"], package.quantizer.decode(codes), rtol=1e-5, atol=1e-5)
+
+
+def test_the_example_of_vectors_in_the_report_is_valid(tmp_path: Path) -> None:
+    texts = (ROOT / "params.yaml").read_text(), example("yaml", "kind: vectors")
+    params, added = (YAML(typ="safe").load(text) for text in texts)
+    for block, entries in added.items():
+        params[block] |= entries
+    params["run"] = ["ml-latest-small"]
+    params["datasets"]["ml-latest-small"]["models"]["my-two-tower"] = {}
+    YAML().dump(params, tmp_path / "params.yaml")
+    rows = [row.name for row in read_params(tmp_path / "params.yaml").rows() if row.model == "my-two-tower"]
+    assert rows[:2] == ["my-two-tower", "my-two-tower-opq-20x10"]
 
 
 def test_readme_shows_how_the_committed_report_opens() -> None:
@@ -290,4 +322,5 @@ def test_every_command_has_the_options_that_are_named(module: str) -> None:
         for option in re.findall(r"--[\w-]+", arguments)
     }
     function = getattr(import_module(module), module.rpartition(".")[2])
-    assert named - {f"--{parameter}" for parameter in signature(function).parameters} == set()
+    options = {f"--{parameter.replace('_', '-')}" for parameter in signature(function).parameters}
+    assert named - options == set()

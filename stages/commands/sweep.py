@@ -110,7 +110,7 @@ def _study(
     if folder.exists():
         study.add_trials(_load(folder / TRIALS, ranges))
         return study
-    entry, epochs = params.model(model), params.dataset(dataset).training.epochs
+    entry, epochs = params.trained(model), params.dataset(dataset).training.epochs
     first = {"learning_rate": entry.learning_rate, "l2": entry.l2, "epochs": epochs}
     first = {name: first[name] for name in ranges}
     if all(low <= first[name] <= high for name, (low, high) in params.search(dataset).ranges().items()):

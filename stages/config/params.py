@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from stages.config.dataset import DatasetSettings
 from stages.config.model import (
-    MODEL,
+    TRAINED,
     BottleneckSettings,
     DaeSettings,
     ModelOnDataset,
@@ -17,6 +17,8 @@ from stages.config.model import (
     Search,
     StudySettings,
     SweepSettings,
+    TrainedSettings,
+    VectorsSettings,
 )
 from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, quantizer_kinds
 from stages.config.rows import TABLES, ItemRow, Row
@@ -88,7 +90,7 @@ class ReportSettings(Strict):
 class Recipe(NamedTuple):
     """How a model is trained on a data set."""
 
-    settings: ModelSettings
+    settings: TrainedSettings
     """The model's entry, with what the data set changes in it."""
     epochs: int
     """Passes over the train users."""
@@ -205,7 +207,7 @@ class Params(Strict):
     def stored_by(self, row: Row) -> str:
         """What the row stores per user in words."""
         if row.quantizer is not None:
-            return self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).hidden[-1])
+            return self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).width)
         if row.model in self.references:
             return self.references[row.model].stored()
         return self.model(row.model).stored(row.variant)
@@ -213,7 +215,7 @@ class Params(Strict):
     def stored_by_items(self, row: ItemRow) -> str:
         """What the row stores per item in words."""
         output = self.stored_by(row.users)
-        inputs = self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).hidden[0])
+        inputs = self.quantizer(row.quantizer).stored(row.variant, self.trained(row.model).hidden[0])
         both = output if output == inputs else f"{output} (output) and {inputs} (input)"
         return {
             "output": f"output table: {output}; input table: float32",
@@ -256,15 +258,19 @@ class Params(Strict):
         return _entry("budgets", self.budgets, model)
 
     def seeds_of(self, model: str) -> list[int]:
-        """Seeds of the model's trainings; a reference is fitted once, and has the first by name only."""
-        return self.seeds if model in self.models else self.seeds[:1]
+        """Seeds of the model's trainings; references and vectors from elsewhere have the first by name only."""
+        return self.seeds if self.is_trained(model) else self.seeds[:1]
+
+    def is_trained(self, name: str) -> bool:
+        """Whether it is a model, and not of vectors from elsewhere."""
+        return name in self.models and not isinstance(self.models[name], VectorsSettings)
 
     def study_variants(self, study: str, dataset: str) -> dict[str, "Recipe"]:
         """The model of a study as on this data set, then each of its variants; UserError where one is unknown."""
         settings = _entry("studies", self.studies, study)
         base = self.recipe(dataset, settings.model)
         changed = {
-            name: base._replace(settings=MODEL.validate_python(entry))
+            name: base._replace(settings=TRAINED.validate_python(entry))
             for name, entry in settings.entries(base.settings).items()
         }
         return {f"{settings.model}, as it is": base, **changed}
@@ -278,7 +284,7 @@ class Params(Strict):
         size = self.dataset(dataset)
         here = size.models.get(model, ModelOnDataset())
         epochs = here.epochs or size.training.epochs
-        return Recipe(here.apply(self.model(model)), epochs, model, here.warm_start)
+        return Recipe(here.apply(self.trained(model)), epochs, model, here.warm_start)
 
     def search(self, dataset: str) -> Search:
         """Where a sweep on the data set searches, and with which seeds."""
@@ -287,6 +293,15 @@ class Params(Strict):
     def model(self, name: str) -> ModelSettings:
         """The model's entry; UserError where there is none."""
         return _entry("models", self.models, name)
+
+    def trained(self, name: str) -> TrainedSettings:
+        """The entry of a model that is trained; UserError where there is none, or where its vectors are given."""
+        entry = self.model(name)
+        if isinstance(entry, VectorsSettings):
+            raise UserError(
+                f"'{name}' under models in params.yaml is of vectors from elsewhere, which no training makes"
+            )
+        return entry
 
     def reference(self, name: str) -> ReferenceSettings:
         """The reference's entry; UserError where there is none."""

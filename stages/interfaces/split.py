@@ -25,6 +25,8 @@ class HeldOutUsers:
     """(n_users, n_items) float32, 0/1: interactions that the model is shown."""
     held_out: csr_array
     """(n_users, n_items) float32, 0/1: interactions that it has to predict; means leave out users without any."""
+    first: int = 0
+    """Number of the first of them in `Split.users`."""
 
     def scored(self) -> np.ndarray:
         """Rows of the users with held-out interactions, int64, ascending."""
@@ -95,7 +97,10 @@ def load_split(folder: Path) -> Split:
     rows_fit = rows[::2] == rows[1::2] and train.shape[0] + sum(rows[::2]) == len(users)
     if not rows_fit or {train.shape[1], *columns} != {len(items)}:
         raise damaged(folder, "holds matrices and tables that do not fit together", STAGE)
-    return Split(train, HeldOutUsers(*matrices[:2]), HeldOutUsers(*matrices[2:]), users, items)
+    firsts = train.shape[0], train.shape[0] + rows[0]
+    validation = HeldOutUsers(matrices[0], matrices[1], firsts[0])
+    test = HeldOutUsers(matrices[2], matrices[3], firsts[1])
+    return Split(train, validation, test, users, items)
 
 
 def load_items(path: Path) -> np.ndarray:

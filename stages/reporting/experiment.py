@@ -90,7 +90,7 @@ def describe(params: Params, dataset: str) -> Experiment:
 
 def bytes_per_item(params: Params, model: str) -> int:
     """Of both item tables in float32: a row of the encoder's first layer, and one of the decoder's last."""
-    hidden = params.model(model).hidden
+    hidden = params.trained(model).hidden
     return 4 * (hidden[0] + hidden[-1])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stages.config.model import MODEL
+from stages.config.model import TRAINED
 from stages.config.params import Params, Recipe
 from stages.config.rows import ItemRow, Row
 from stages.run.errors import UserError
@@ -190,11 +190,11 @@ def test_a_data_set_changes_how_a_model_is_trained_there_and_nothing_else(commit
     start = committed.index(rq, committed.index(line))
     params = read(committed[:start] + rq.replace("{}", changed) + committed[start + len(rq) :])
     here, elsewhere = params.recipe("ml-20m", "rq-vae-200"), params.recipe("ml-1m", "rq-vae-200")
-    assert elsewhere == Recipe(params.model("rq-vae-200"), 50, "rq-vae-200")
+    assert elsewhere == Recipe(params.trained("rq-vae-200"), 50, "rq-vae-200")
     assert (here.epochs, here.warm_start) == (7, "last-week")
     assert (
         here.settings.model_dump()
-        == MODEL.validate_python(
+        == TRAINED.validate_python(
             elsewhere.settings.model_dump(exclude_none=True)
             | {"learning_rate": 0.5, "l2": 0.25}
             | {"bottleneck": {**elsewhere.settings.model_dump()["bottleneck"], "start": 0.125}}

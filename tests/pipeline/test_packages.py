@@ -41,7 +41,7 @@ def test_a_package_encodes_and_scores_as_its_row(clone: Clone, packages: Path, n
     split = load_split(clone.folder / TINY / "split")
     (row,) = (row for row in params.serving_rows() if row.name == name)
     path = clone.folder / TINY / "models" / row.model / "1.pt"
-    model = load_model(params.model(row.model), len(split.items), path, torch.device("cpu"))
+    model = load_model(params.trained(row.model), len(split.items), path, torch.device("cpu"))
     fitted = clone.folder / TINY / "codecs" / row.model / name / "1.npz"
     codec = load_codec(fitted) if row.quantizer else in_variant(model.codec(), row.variant)
     histories = split.test.fold_in

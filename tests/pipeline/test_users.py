@@ -28,7 +28,7 @@ def test_train_users_are_stored_by_their_histories_and_held_out_users_by_their_f
     split = load_split(clone.folder / TINY / "split")
     (row,) = (row for row in params.serving_rows() if row.name == name)
     path = clone.folder / TINY / "models" / row.model / "0.pt"
-    model = load_model(params.model(row.model), len(split.items), path, torch.device("cpu"))
+    model = load_model(params.trained(row.model), len(split.items), path, torch.device("cpu"))
     fitted = clone.folder / TINY / "codecs" / row.model / name / "0.npz"
     codec = load_codec(fitted) if row.quantizer else in_variant(model.codec(), row.variant)
     histories = csr_array(vstack([split.train, split.validation.fold_in, split.test.fold_in], format="csr"))

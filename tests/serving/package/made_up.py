@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from stages.codebooks.product import ProductCodec
 from stages.codebooks.residual import ResidualCodec
 from stages.codebooks.transform import Transform, decoder_metric
-from stages.config.model import MODEL
+from stages.config.model import TRAINED as SETTINGS
 from stages.interfaces.codec import Codec
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import build_model
@@ -51,7 +51,7 @@ class Trained(NamedTuple):
 
 
 def model(settings: dict[str, Any]) -> AutoEncoder:
-    made = build_model(MODEL.validate_python(settings), N_ITEMS)
+    made = build_model(SETTINGS.validate_python(settings), N_ITEMS)
     made.initialise(torch.Generator().manual_seed(0))
     return made.eval()
 
