@@ -34,5 +34,5 @@ $(VENV)/ready: requirements.lock
 
 # Take newer versions, within the ranges of pyproject.toml.
 lock: $(VENV)/ready
-	uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --extra dev \
+	uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --extra dev --extra pipeline \
 		pyproject.toml --output-file requirements.lock

@@ -39,7 +39,7 @@ def budget(dataset: Dataset, model: Model) -> None:
     ):
         facts |= describe(device)
         for seed in params.seeds:
-            network = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
+            network = load_model(params.trained(model), split.train.shape[1], paths.model(dataset, model, seed), device)
             validation.append(_by_length(network, split.validation, params.evaluation.batch_size))
             test.append(_by_length(network, split.test, params.evaluation.batch_size))
         chosen_on = np.mean(validation, axis=0)

@@ -13,7 +13,7 @@ from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
 from stages.interfaces.weights import load_weights
 from stages.models.autoencoder import in_variant
-from stages.models.build import load_model
+from stages.models.build import load_any
 from stages.models.device import choose_device, describe
 from stages.references.build import build_reference
 from stages.run import paths
@@ -57,8 +57,8 @@ def _reference(params: Params, dataset: str, name: str, split: Split) -> StoredR
 
 
 def _rows_of_model(params: Params, dataset: str, model: str, split: Split, device: torch.device) -> Iterator[StoredRow]:
-    for seed in params.seeds:
-        network = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
+    for seed in params.seeds_of(model):
+        network = load_any(params.model(model), split, paths.model(dataset, model, seed), device)
         codec = network.codec()
         for row in params.rows_of(model):
             yield StoredRow(row.name, seed, network, in_variant(codec, row.variant))

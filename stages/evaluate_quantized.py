@@ -12,7 +12,7 @@ from stages.codecs import load_codec
 from stages.config.params import Params
 from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
-from stages.models.build import load_model
+from stages.models.build import load_any
 from stages.models.device import choose_device, describe
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
@@ -38,8 +38,8 @@ def evaluate_quantized(dataset: Dataset, model: Model) -> None:
 
 
 def _stored_rows(params: Params, dataset: str, model: str, split: Split, device: torch.device) -> Iterator[StoredRow]:
-    for seed in params.seeds:
-        network = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
+    for seed in params.seeds_of(model):
+        network = load_any(params.model(model), split, paths.model(dataset, model, seed), device)
         for row in params.quantized_rows_of(model):
             codec = load_codec(paths.codec(dataset, row.model, row.name, seed))
             yield StoredRow(row.name, seed, codec.recommender(network), codec)

@@ -13,7 +13,7 @@ from stages.config.checks import check_split
 from stages.config.reader import read_params
 from stages.config.rows import Row
 from stages.interfaces.split import load_split
-from stages.models.build import load_model
+from stages.models.build import load_any
 from stages.models.device import choose_device, describe, side_by_side, threads_for, use_threads
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
@@ -32,7 +32,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
     n_users, n_items = split.train.shape
     check_split(params, n_users, n_items, [model])
     device = choose_device(params.device)
-    threads = threads_for(n_users * CODES * settings.hidden[-1], torch.device("cpu"))  # faiss fits on the CPU
+    threads = threads_for(n_users * CODES * settings.width, torch.device("cpu"))  # faiss fits on the CPU
     with (
         recorded(dataset, f"quantize-{model}") as facts,
         whole_folder(paths.codecs(dataset, model)) as folder,
@@ -44,8 +44,9 @@ def quantize(dataset: Dataset, model: Model) -> None:
         def quantize_seed(seed: int) -> dict[str, float]:
             """Seconds that each quantizer took, all its variants together."""
             use_threads(threads)
-            network = load_model(settings, n_items, paths.model(dataset, model, seed), device)
-            # Held-out histories are shorter than those of training, and new to the model: parts are more like them.
+            network = load_any(settings, split, paths.model(dataset, model, seed), device)
+            # Held-out histories are shorter than those of training, and new to the model: parts are more like them. Of
+            # vectors from elsewhere there are no parts.
             embeddings = network.embed_parts(split.train, torch.Generator(device).manual_seed(seed))
             seconds = {}
             for name, quantizer in quantizers.items():
@@ -58,7 +59,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
                     print(f"{row.name}, seed {seed}: {codec.bytes_per_vector} bytes per user", flush=True)
             return seconds
 
-        of_seeds = side_by_side(quantize_seed, params.seeds, threads)
+        of_seeds = side_by_side(quantize_seed, params.seeds_of(model), threads)
         facts["fit_seconds"] = {name: [seconds[name] for seconds in of_seeds] for name in quantizers}
 
 

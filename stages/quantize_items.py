@@ -55,7 +55,7 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
     check_split(params, n_users, n_items, [model])
     device = choose_device(params.device)
     keep_freed_memory()
-    threads = threads_for(n_items * CODES * params.model(model).hidden[-1], torch.device("cpu"))  # faiss: on the CPU
+    threads = threads_for(n_items * CODES * params.trained(model).width, torch.device("cpu"))  # faiss: on the CPU
     with (
         recorded(dataset, f"quantize-items-{model}") as facts,
         whole_folder(paths.item_codecs(dataset, model)) as codec_folder,
@@ -66,7 +66,7 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
         def quantize_seed(seed: int) -> tuple[dict[str, Measurements], dict[str, float]]:
             """Measurements of each row, and seconds that each quantizer took for both tables and all variants."""
             use_threads(threads)
-            network = load_model(params.model(model), n_items, paths.model(dataset, model, seed), device)
+            network = load_model(params.trained(model), n_items, paths.model(dataset, model, seed), device)
             tables = {"output": _numbers(network.output.weight), "input": _numbers(network.input_weight)}
             rows, seconds = {}, {}
             for name, settings in quantizers.items():

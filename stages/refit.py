@@ -54,7 +54,7 @@ def refit(dataset: Dataset, model: Model) -> None:
         def refit_seed(seed: int) -> tuple[list[pd.DataFrame], list[int]]:
             """NDCG@100 of the test users, and the best epoch, of each row."""
             use_threads(threads)
-            trained = load_model(params.model(model), split.train.shape[1], paths.model(dataset, model, seed), device)
+            trained = load_model(params.trained(model), split.train.shape[1], paths.model(dataset, model, seed), device)
             results, epochs = [], []
             for row in rows:
                 codec = load_codec(paths.codec(dataset, model, row.name, seed))

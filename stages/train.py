@@ -1,27 +1,33 @@
 """Train a model on the train users, once per seed; a killed training resumes from its last checkpoint.
 
+Vectors from elsewhere are copied, in the order of the split.
+
 python -m stages.train --dataset ml-latest-small --model dae-200
 """
 
 import csv
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end, threads_of
 from stages.config.checks import check_split
+from stages.config.model import VectorsSettings
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.interfaces.weights import save_state
 from stages.models.autoencoder import AutoEncoder
 from stages.models.device import choose_device, describe, side_by_side
+from stages.models.vectors import Vectors
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
 from stages.run.files import whole_folder
 from stages.run.memory import keep_freed_memory
 from stages.training.loop import Training
+from stages.vectors.reading import open_vectors, vectors_of
 
 
 def train(dataset: Dataset, model: Model) -> None:
@@ -30,6 +36,10 @@ def train(dataset: Dataset, model: Model) -> None:
     Seeds whose steps are too small for all threads are trained side by side.
     """
     params = read_params()
+    entry = params.model(model)
+    if isinstance(entry, VectorsSettings):
+        _copy(dataset, model, entry, params.seeds_of(model)[0])
+        return
     recipe = params.recipe(dataset, model)
     split = load_split(paths.split(dataset))
     check_split(params, *split.train.shape, [model])
@@ -60,6 +70,24 @@ def train(dataset: Dataset, model: Model) -> None:
             writer = csv.DictWriter(file, curves[0], lineterminator="\n")
             writer.writeheader()
             writer.writerows(curves)
+
+
+def _copy(dataset: str, model: str, entry: VectorsSettings, seed: int) -> None:
+    """Write the vectors of all users and items of the split."""
+    split = load_split(paths.split(dataset))
+    with (
+        recorded(dataset, f"train-{model}"),
+        whole_folder(paths.curves(dataset, model)),  # there is none, but a stage has to write what DVC expects
+        whole_folder(paths.models(dataset, model)) as folder,
+    ):
+        network = Vectors(*(
+            torch.from_numpy(vectors_of(open_vectors(Path(path)), ids, entry.width))
+            for path, ids in ((entry.users, split.users), (entry.items, split.items))
+        ))  # fmt: skip
+        save_state(network.state_dict(), folder / f"{seed}.pt")
+        print(
+            f"{len(network.users):,} users and {len(network.items):,} items have vectors of {entry.width:,} dimensions"
+        )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     """A worker takes whole files; those that share the clone of the project are one piece, so that it is made once."""
     scheduler = LoadFileScheduling(config, log)
     scope_of = scheduler._split_scope
-    shared = tuple(f"tests/pipeline/test_{name}.py" for name in ("pipeline", "dvc_yaml", "artefacts"))
+    shared = tuple(
+        f"tests/pipeline/test_{name}.py" for name in ("pipeline", "dvc_yaml", "artefacts", "packages", "users")
+    )
     scheduler._split_scope = lambda nodeid: "clone" if nodeid.startswith(shared) else scope_of(nodeid)
     return scheduler
 

@@ -1,34 +1,37 @@
 """What README.md, CONTRIBUTING.md and reports/performance.md tell a newcomer to type and to open is there."""
 
 import re
+import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any, get_args
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from dvc.cli import parse_args
 from ruamel.yaml import YAML
 
-from stages.codebooks.product import ProductCodec
 from stages.config.dataset import Format
-from stages.config.params import Params
 from stages.config.reader import read_params
 from stages.config.strict import Strict
-from stages.interfaces.weights import save_state
-from stages.models.build import build_model
+from stages.serving.package.files import load_package
+from stages.serving.scoring.dense import Dense
+from stages.serving.store.store import open_store
 from tests import decision_table
 from tests.benchmarks import performance
-from tests.damage import sealed
+from tests.serving.package.made_up import TRAINED, write
+from tests.serving.served import Served, leave_served
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING, PERFORMANCE = "README.md", "CONTRIBUTING.md", "reports/performance.md"
@@ -49,8 +52,10 @@ def output(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
-def examples(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def example(language: str, part: str = "") -> str:
+    """The one example in which this text stands."""
+    (found,) = (text for text in re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL) if part in text)
+    return found
 
 
 def anchors(page: str) -> set[str]:
@@ -105,38 +110,103 @@ def test_the_table_of_formats_has_all_kinds_and_their_defaults() -> None:
 
 
 def test_the_example_of_own_data_is_a_valid_entry(tmp_path: Path) -> None:
-    (example,) = examples("yaml")
-    params, added = (YAML(typ="safe").load(text) for text in ((ROOT / "params.yaml").read_text(), example))
+    texts = (ROOT / "params.yaml").read_text(), example("yaml", "datasets:")
+    params, added = (YAML(typ="safe").load(text) for text in texts)
     params["run"] = added["run"]
     params["datasets"] |= added["datasets"]
     YAML().dump(params, tmp_path / "params.yaml")
     assert read_params(tmp_path / "params.yaml").dataset("mine").title == "Our plays of 2026"
 
 
-def test_the_example_of_codes_runs_on_what_a_run_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = examples("python")
-    params = read_params(ROOT / "params.yaml")
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """What a run leaves, in the current directory; users 42 and 77 are in the store."""
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
-    leave_a_run(params, Path("data/ml-latest-small"))
+    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
+    return leave_served(np.array([42, 77, 1, 2, 3, 4, 5, 6, 7]), np.arange(1, 301))
+
+
+def test_the_example_of_recommendations_runs_on_what_a_run_leaves(served: Served) -> None:
     found: dict[str, Any] = {}
-    exec(compile(example, README, "exec"), found)  # noqa: S102
-    assert (found["codes"].dtype, found["codes"].shape) == (np.uint8, (2, 20))
-    assert found["scores"].shape == (2, 2_000)
+    exec(compile(example("python", "open_store"), README, "exec"), found)  # noqa: S102
+    assert found["codes"].tolist() == served.codes[:2].tolist()
+    assert found["coded"].all()
+    assert found["items"].tolist() == Dense(served.package).top(served.codes[:2], 10).items.tolist()
+    found["store"].close()
 
 
-def leave_a_run(params: Params, run: Path) -> None:
-    """Items 1 to 2,000, untrained weights, and codebooks of chance, where a run has its own."""
-    (row,) = (row.name for row in params.quantized_rows_of("dae-200") if row.quantizer == "opq-20x10")
-    for folder in ("split", "models/dae-200", f"codecs/dae-200/{row}"):
-        (run / folder).mkdir(parents=True)
-    pq.write_table(pa.table({"item": np.arange(1, 2_001)}), run / "split/items.parquet")
-    model = build_model(params.model("dae-200"), 2_000)
-    model.initialise(torch.Generator().manual_seed(0))
-    save_state(model.state_dict(), run / "models/dae-200/0.pt")
-    codebooks = np.random.default_rng(0).normal(size=(20, 256, 10)).astype(np.float32)
-    ProductCodec(codebooks).save(run / f"codecs/dae-200/{row}/0.npz")
-    sealed(run / "split")
+def test_the_commands_that_serve_users_run_on_what_a_run_leaves(served: Served) -> None:
+    new = pa.table({"user": [1000, 77], "items": [[1, 50, 260], [2, 301]]})
+    pq.write_table(new, "today.parquet")
+    for command in COMMANDS:
+        if "recommend" in command or "serving/" in command or "today" in command.split():
+            run_as_shown(command)
+    assert pq.read_table("top100.parquet")["user"].to_pylist() == sorted(served.users.tolist())
+    with open_store(Path("serving/2026-48/store"), load_package(Path("serving/2026-48/package")).digest) as store:
+        known = [user for users, _, _ in store.batches(100) for user in users.to_pylist()]
+        assert known == sorted({1000, *served.users.tolist()} - {42})
+
+
+def run_as_shown(command: str) -> None:
+    """A line of README, in the current directory; Python in this process, as PyTorch takes its time to be imported."""
+    words = shlex.split(command)
+    if words[:2] != ["python", "-m"]:
+        subprocess.run(words, check=True)
+        return
+    with patch.object(sys, "argv", words[2:]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* found in sys.modules", RuntimeWarning)
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(words[2], run_name="__main__")
+    assert not ended.value.code, command
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_reader_without_our_code_ranks_as_we_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data/ml-latest-small/packages").mkdir(parents=True)
+    package = load_package(write(Path("data/ml-latest-small/packages/dae-200-opq-20x10"), name))
+    reader = example("python", "manifest.json")
+    assert set(re.findall(r"^(?:import|from) (\w+)", reader, flags=re.MULTILINE)) == {
+        "hashlib", "json", "pathlib", "numpy",
+    }  # fmt: skip
+    found: dict[str, Any] = {}
+    exec(compile(reader, README, "exec"), found)  # noqa: S102
+    items, codes = package.items, np.arange(package.quantizer.n_bytes, dtype=np.uint8)[None]
+    scores = items.weight @ package.quantizer.decode(codes)[0] + items.bias
+    assert found["ranking"] == items.ids[np.argsort(-scores)].tolist()
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+
+
+def test_the_example_of_own_vectors_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    for name, n in (("users", 600), ("items", 200)):
+        np.save(f"{name}.npy", draws.normal(size=(n, 64)))
+    for name, items in (("held_out", np.arange(100)), ("known", np.arange(100, 200))):
+        pq.write_table(pa.table({"user": np.arange(100), "item": items}), f"{name}.parquet")
+    commands = [line for line in COMMANDS if "compress users" in line or "users-20b" in line]
+    assert len(commands) == 3
+    for command in commands:
+        run_as_shown(command)
+    package = load_package(Path("users-20b/package"))
+    with open_store(Path("users-20b/store"), package.digest) as store:
+        codes, coded = store.codes([42, 7])
+    assert coded.all()
+    found: dict[str, Any] = {}
+    exec(compile(example("python", "load_file"), README, "exec"), found)  # noqa: S102
+    np.testing.assert_allclose(found["vectors"], package.quantizer.decode(codes), rtol=1e-5, atol=1e-5)
+
+
+def test_the_example_of_vectors_in_the_report_is_valid(tmp_path: Path) -> None:
+    texts = (ROOT / "params.yaml").read_text(), example("yaml", "kind: vectors")
+    params, added = (YAML(typ="safe").load(text) for text in texts)
+    for block, entries in added.items():
+        params[block] |= entries
+    params["run"] = ["ml-latest-small"]
+    params["datasets"]["ml-latest-small"]["models"]["my-two-tower"] = {}
+    YAML().dump(params, tmp_path / "params.yaml")
+    rows = [row.name for row in read_params(tmp_path / "params.yaml").rows() if row.model == "my-two-tower"]
+    assert rows[:2] == ["my-two-tower", "my-two-tower-opq-20x10"]
 
 
 def test_readme_shows_how_the_committed_report_opens() -> None:
@@ -252,4 +322,5 @@ def test_every_command_has_the_options_that_are_named(module: str) -> None:
         for option in re.findall(r"--[\w-]+", arguments)
     }
     function = getattr(import_module(module), module.rpartition(".")[2])
-    assert named - {f"--{parameter}" for parameter in signature(function).parameters} == set()
+    options = {f"--{parameter.replace('_', '-')}" for parameter in signature(function).parameters}
+    assert named - options == set()

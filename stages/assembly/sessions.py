@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from stages.assembly.warm_start import begin_from, earlier_files
 from stages.codebooks.codebook_codec import CodebookCodec
 from stages.config.params import Params, Recipe
 from stages.config.strict import Variant
@@ -25,7 +26,15 @@ from stages.run.errors import UserError
 from stages.run.files import whole_file
 from stages.training.loop import Training
 
-DECISIVE_CODE = ("assembly/sessions.py", "codebooks", "interfaces", "models", "ranking", "training")
+DECISIVE_CODE = (
+    "assembly/sessions.py",
+    "assembly/warm_start.py",
+    "codebooks",
+    "interfaces",
+    "models",
+    "ranking",
+    "training",
+)
 """Code under stages/ that decides the weights. The DVC stage train depends on it and on its own module only."""
 DECISIVE_PACKAGES = ("torch", "numpy", "scipy", "faiss-cpu")
 SECONDS_BETWEEN_LINES = 1.0  # lines of progress; small data sets have many short epochs
@@ -45,12 +54,12 @@ def new_training(
     Raises
     ------
     UserError
-        where the device does not support the precision in params.yaml.
+        where the device does not support the precision in params.yaml, or as in `begin_from`.
     """
     settings = recipe.settings
     use_threads(threads_of(params, dataset, recipe, split, device))
     network = build_model(settings, split.train.shape[1]).to(device)
-    return Training(
+    training = Training(
         network,
         split.train,
         validate=lambda: validation_ndcg(network, settings.variants, split, params.evaluation.batch_size),
@@ -62,6 +71,8 @@ def new_training(
         precision=choose_precision(params.training.precision, device),
         seed=seed,
     )
+    begin_from(network, recipe, seed, split.items)
+    return training
 
 
 def threads_of(params: Params, dataset: str, recipe: Recipe, split: Split, device: torch.device) -> int:
@@ -147,7 +158,7 @@ def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, devi
     digest = hashlib.sha256(json.dumps(decisive).encode())
     stages = Path(__file__).parents[1]
     code = [file for place in DECISIVE_CODE for file in sorted((stages / place).rglob("*.py")) or [stages / place]]
-    for file in [*sorted(paths.split(dataset).glob("*.npz")), *code]:
+    for file in [*sorted(paths.split(dataset).glob("*.npz")), *code, *earlier_files(recipe, seed)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -28,12 +28,12 @@ def fit(settings: QuantizerSettings, vectors: np.ndarray, n_items: int) -> dict[
     UserError
         where there are fewer vectors than the quantizer needs, all are the same, or one is not finite.
     """
-    codecs: dict[Variant, FittedCodec] = import_module(f"stages.codecs.{settings.kind}").fit(settings, vectors, n_items)
+    codecs: dict[Variant, FittedCodec] = import_module(f".{settings.kind}", __package__).fit(settings, vectors, n_items)
     return codecs
 
 
 def load_codec(path: Path) -> FittedCodec:
     """Load a codec of any kind; errors as in `stages.codebooks.fitted.load_codec`."""
     for module in iter_modules(__path__):
-        import_module(f"stages.codecs.{module.name}")
+        import_module(f".{module.name}", __package__)
     return fitted.load_codec(path)

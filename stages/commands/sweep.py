@@ -83,7 +83,8 @@ def _distribution(low: float, high: float) -> BaseDistribution:
 def _changed(recipe: Recipe, chosen: dict[str, float]) -> Recipe:
     """The recipe with the values of a trial."""
     of_model = {name: value for name, value in chosen.items() if name != "epochs"}
-    return Recipe(recipe.settings.model_copy(update=of_model), int(chosen.get("epochs", recipe.epochs)))
+    settings = recipe.settings.model_copy(update=of_model)
+    return recipe._replace(settings=settings, epochs=int(chosen.get("epochs", recipe.epochs)))
 
 
 def _folder(params: Params, dataset: str, model: str, recipe: Recipe, device: torch.device) -> Path:
@@ -109,7 +110,7 @@ def _study(
     if folder.exists():
         study.add_trials(_load(folder / TRIALS, ranges))
         return study
-    entry, epochs = params.model(model), params.dataset(dataset).training.epochs
+    entry, epochs = params.trained(model), params.dataset(dataset).training.epochs
     first = {"learning_rate": entry.learning_rate, "l2": entry.l2, "epochs": epochs}
     first = {name: first[name] for name in ranges}
     if all(low <= first[name] <= high for name, (low, high) in params.search(dataset).ranges().items()):

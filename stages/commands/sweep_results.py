@@ -55,8 +55,8 @@ def trials_of(study: optuna.Study) -> pd.DataFrame:
 
 def write_results(study: optuna.Study, params: Params, dataset: str, model: str) -> None:
     """Write trials.csv, sweep.png, sweep.md and, unless params.yaml has the best values, params.patch; print them."""
-    settings, epochs = params.recipe(dataset, model)
-    today = {"learning_rate": settings.learning_rate, "l2": settings.l2, "epochs": epochs}
+    recipe = params.recipe(dataset, model)
+    today = {"learning_rate": recipe.settings.learning_rate, "l2": recipe.settings.l2, "epochs": recipe.epochs}
     trials = trials_of(study)
     best = {
         name: value if isinstance(value, int) else float(f"{value:.2g}") for name, value in study.best_params.items()

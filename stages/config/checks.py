@@ -7,12 +7,15 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from stages.config.messages import describe
-from stages.config.model import MODEL, DaeSettings, ResidualBottleneckSettings
+from stages.config.model import TRAINED, DaeSettings, ResidualBottleneckSettings, VectorsSettings
 from stages.config.params import Params
 from stages.config.quantizer import CODES, QuantizerSettings
 from stages.run.errors import UserError
 
 Value = TypeVar("Value", int, str)
+
+MAKE_ROWS = ("references", "models", "quantized_models", "quantizers")
+"""Blocks whose entries give the rows of the report."""
 
 
 def cross_check(params: Params, wrong: Set[str]) -> list[str]:
@@ -33,6 +36,7 @@ def cross_check(params: Params, wrong: Set[str]) -> list[str]:
         *_widths(params),
         *_names_and_seeds(params),
         *_budgets(params, wrong),
+        *_serving(params, wrong),
         *_studies(params, wrong),
     ]
 
@@ -94,6 +98,8 @@ def _recipes(params: Params, wrong: Set[str]) -> Iterator[str]:
             if _is_missing(model, "models", params.models, wrong):
                 if name in params.run:
                     yield f"datasets.{name}.models: '{model}' is not under models"
+            elif isinstance(entry, VectorsSettings) and changes.model_dump(exclude_none=True):
+                yield f"datasets.{name}.models.{model}: vectors from elsewhere are not trained; write '{model}: {{}}'"
             elif entry and entry.family != "trained" and changes.start is not None:
                 yield f"datasets.{name}.models.{model}.start: is for models with a bottleneck"
         if name in params.run and "models" not in wrong:
@@ -109,6 +115,8 @@ def _quantized_items_and_refits(params: Params, wrong: Set[str]) -> Iterator[str
     for block, model, names in chosen:
         if _is_missing(model, "quantized_models", params.quantized_models, wrong):
             yield f"{block}: '{model}' is not under quantized_models"
+        if isinstance(params.models.get(model), VectorsSettings):
+            yield f"{block}: '{model}' is of vectors from elsewhere, without the layers of an auto-encoder; remove it"
         if model not in params.quantized_models:
             continue
         fitted = params.quantized_models[model]
@@ -121,13 +129,19 @@ def _quantized_items_and_refits(params: Params, wrong: Set[str]) -> Iterator[str
 
 
 def _quantized_models(params: Params, wrong: Set[str]) -> Iterator[str]:
+    keeps_histories = {name: not entry.has_vectors for name, entry in params.quantizers.items()}
     for model, names in params.quantized_models.items():
         entry = params.models.get(model)
         if entry.family != "float" if entry else _is_missing(model, "models", params.models, wrong):
             yield f"quantized_models: '{model}' is not an auto-encoder without bottleneck under models"
-        for name in [] if names == "all" else names:
+        for name in params.quantizers if names == "all" else names:
             if _is_missing(name, "quantizers", params.quantizers, wrong):
                 yield f"quantized_models.{model}: '{name}' is not under quantizers"
+            elif isinstance(entry, VectorsSettings) and keeps_histories.get(name):
+                yield (
+                    f"quantized_models.{model}: '{name}' keeps histories, of which no vector from elsewhere is made; "
+                    "name the others"
+                )
 
 
 def _float_twins(params: Params, wrong: Set[str]) -> Iterator[str]:
@@ -159,10 +173,12 @@ def _widths(params: Params) -> Iterator[str]:
             continue
         quantizers = params.quantizers_of(model)
         for name, quantizer in quantizers.items():
-            if fault := _fault_of_width(quantizer, entry.hidden[-1]):
+            if fault := _fault_of_width(quantizer, entry.width):
                 yield f"quantizers.{name}: {fault} of '{model}'"
         for name in params.quantized_items.get(model, []):
-            if name in quantizers and (fault := _fault_of_width(quantizers[name], entry.hidden[0])):
+            if isinstance(entry, VectorsSettings) or name not in quantizers:
+                continue
+            if fault := _fault_of_width(quantizers[name], entry.hidden[0]):
                 yield f"quantized_items.{model}: '{name}': {fault}"
 
 
@@ -201,16 +217,44 @@ def _budgets(params: Params, wrong: Set[str]) -> Iterator[str]:
             yield f"budgets: '{model}' is not a model with a residual bottleneck under models"
 
 
+def _serving(params: Params, wrong: Set[str]) -> Iterator[str]:
+    """Rows that can't be handed over, and a training that there is not."""
+    if "serving" in wrong:
+        return
+    rows = {row.name: row for row in params.rows()}
+    # A row is of a reference, of a model, or of both a model and a quantizer: one that is wrong has no row here.
+    may_be_of_wrong_entry = any(path.partition(".")[0] in MAKE_ROWS for path in wrong)
+    for name in dict.fromkeys(params.serving.rows):
+        if params.serving.rows.count(name) > 1:
+            yield f"serving.rows: '{name}' is there more than once"
+        if name not in rows:
+            if not may_be_of_wrong_entry:
+                yield f"serving.rows: '{name}' is not a row of the report"
+        elif not params.has_codes(rows[name]):
+            yield f"serving.rows: '{name}' has no product or residual codes; name a row that has"
+        elif isinstance(params.models.get(rows[name].model), VectorsSettings):
+            yield (
+                f"serving.rows: '{name}' is of vectors from elsewhere, to which no history is encoded; for its codes "
+                "and package, use: python -m stages.commands.compress"
+            )
+    if "seeds" not in wrong and params.serving.seed not in params.seeds:
+        seeds = ", ".join(map(str, params.seeds))
+        yield f"serving.seed: {params.serving.seed} is not one of the seeds of the trainings, {seeds}"
+
+
 def _studies(params: Params, wrong: Set[str]) -> Iterator[str]:
     """Studies without a model, and what they make of their model that is no model."""
     for study, settings in params.studies.items():
         if _is_missing(settings.model, "models", params.models, wrong):
             yield f"studies.{study}.model: '{settings.model}' is not under models"
-        if settings.model not in params.models:
+        base = params.models.get(settings.model)
+        if isinstance(base, VectorsSettings):
+            yield f"studies.{study}.model: '{settings.model}' is of vectors from elsewhere, which no training makes"
+        if base is None or isinstance(base, VectorsSettings):
             continue
-        for name, entry in settings.entries(params.models[settings.model]).items():
+        for name, entry in settings.entries(base).items():
             try:
-                MODEL.validate_python(entry)
+                TRAINED.validate_python(entry)
             except ValidationError as error:
                 yield from describe(error, entry, f"studies.{study}.variants.{name}")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator
 
 from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, check_chunks
-from stages.config.strict import Family, Share, Sizes, Strict, Variant
+from stages.config.strict import Family, Share, Sizes, Strict, Variant, matching
 
 
 class PopularitySettings(Strict):
@@ -117,6 +117,10 @@ class ResidualBottleneckSettings(BottleneckSettings):
         return isinstance(quantizer, ResidualSettings)
 
 
+TablePath = Annotated[str, matching(r"(?s).*\.parquet", "the path of a Parquet file")]
+"""Absolute, or relative to the repository."""
+
+
 class AutoEncoderSettings(Strict):
     """What the auto-encoders have in common."""
 
@@ -128,6 +132,11 @@ class AutoEncoderSettings(Strict):
     """Of Adam."""
     l2: Annotated[float, Field(ge=0)]
     """Divided by the batch size, as in Liang's code."""
+
+    @property
+    def width(self) -> int:
+        """Dimensions of what is stored per user."""
+        return self.hidden[-1]
 
     @property
     def variants(self) -> list[Variant]:
@@ -210,9 +219,33 @@ class VaeSettings(AutoEncoderSettings):
         return hidden
 
 
-ModelSettings = Annotated[DaeSettings | VaeSettings, Field(discriminator="kind")]
-MODEL: TypeAdapter[ModelSettings] = TypeAdapter(ModelSettings)
-"""Checks an entry under models."""
+class VectorsSettings(Strict):
+    """Vectors of users and items from elsewhere, such as a two-tower model's."""
+
+    kind: Literal["vectors"]
+    users: TablePath
+    """Parquet with the log's ids in a column user, and a column of lists of floats; of every user of the split."""
+    items: TablePath
+    """The same of the items, with a column item; a score is the inner product."""
+    width: Annotated[int, Field(ge=1)]
+    """Dimensions of a vector."""
+
+    family: ClassVar[Family] = "float"
+
+    @property
+    def variants(self) -> list[Variant]:
+        """One row of the report."""
+        return [None]
+
+    def stored(self, variant: Variant) -> str:  # noqa: ARG002
+        """What is stored per user in words."""
+        return f"{self.width} × float32"
+
+
+TrainedSettings = Annotated[DaeSettings | VaeSettings, Field(discriminator="kind")]
+TRAINED: TypeAdapter[TrainedSettings] = TypeAdapter(TrainedSettings)
+"""Checks an entry under models of a kind that is trained."""
+ModelSettings = Annotated[DaeSettings | VaeSettings | VectorsSettings, Field(discriminator="kind")]
 
 
 class ModelOnDataset(Strict):
@@ -226,8 +259,10 @@ class ModelOnDataset(Strict):
     """In place of the data set's number for all models."""
     start: Share | None = None
     """Share of the epochs before the codebooks start."""
+    warm_start: Annotated[str, Field(min_length=1)] | None = None
+    """Copy of `data/<dataset>/` of an earlier run, from whose weights the training begins, seed by seed."""
 
-    def apply(self, entry: ModelSettings) -> ModelSettings:
+    def apply(self, entry: TrainedSettings) -> TrainedSettings:
         """The model's entry with these values; epochs are not part of it."""
         changed = entry.model_copy(update=self.model_dump(include={"learning_rate", "l2"}, exclude_none=True))
         if self.start is not None and isinstance(changed, DaeSettings) and changed.bottleneck:
@@ -255,7 +290,7 @@ class StudySettings(Strict):
     variants: dict[str, dict[str, Any]]
     """Name → what it changes in the model's entry."""
 
-    def entries(self, base: ModelSettings) -> dict[str, dict[str, Any]]:
+    def entries(self, base: TrainedSettings) -> dict[str, dict[str, Any]]:
         """Name → the model's whole entry with the variant's changes, unchecked."""
         entry = base.model_dump(exclude_none=True)
         return {name: _merged(entry, change) for name, change in self.variants.items()}

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from stages.config.dataset import DatasetSettings
 from stages.config.model import (
-    MODEL,
+    TRAINED,
     BottleneckSettings,
     DaeSettings,
     ModelOnDataset,
@@ -17,14 +17,14 @@ from stages.config.model import (
     Search,
     StudySettings,
     SweepSettings,
+    TrainedSettings,
+    VectorsSettings,
 )
-from stages.config.quantizer import QuantizerSettings, quantizer_kinds
+from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, quantizer_kinds
 from stages.config.rows import TABLES, ItemRow, Row
-from stages.config.strict import Family, Sizes, Strict, matching
+from stages.config.serving import ServingSettings
+from stages.config.strict import Family, Name, Names, Sizes, Strict
 from stages.run.errors import UserError
-
-Name = Annotated[str, matching("[a-z0-9][a-z0-9-]*", "a name of a-z, 0-9 and -, which does not begin with -")]
-"""Becomes part of file names, DVC stage names and DVC's dotted parameter paths."""
 
 if TYPE_CHECKING:
     AnyQuantizer = QuantizerSettings
@@ -41,21 +41,12 @@ def _mapping_is_written(block: object) -> object:
     return block
 
 
-def _list_is_written(names: object) -> object:
-    if names is None:
-        raise ValueError("is empty; write [] for none")
-    return names
-
-
 def _all_or_list(names: object) -> str | None:
     return "list" if isinstance(names, list) else "all" if names == "all" else None
 
 
 Entries = Annotated[dict[Name, Entry], BeforeValidator(_mapping_is_written)]
 """A block that may have no entries."""
-
-Names = Annotated[list[Name], BeforeValidator(_list_is_written)]
-"""A list that may be empty."""
 
 AllOrNames = Annotated[
     Annotated[Literal["all"], Tag("all")] | Annotated[list[Name], Tag("list")],
@@ -99,10 +90,14 @@ class ReportSettings(Strict):
 class Recipe(NamedTuple):
     """How a model is trained on a data set."""
 
-    settings: ModelSettings
+    settings: TrainedSettings
     """The model's entry, with what the data set changes in it."""
     epochs: int
     """Passes over the train users."""
+    model: str
+    """Its name under models."""
+    warm_start: str | None = None
+    """Copy of `data/<dataset>/` of an earlier run, where the training begins; None for weights that are drawn."""
 
 
 class Params(Strict):
@@ -134,6 +129,8 @@ class Params(Strict):
     """Model → how its output layer is trained on for some of its quantizers."""
     budgets: Entries[Sizes]
     """Model with a residual bottleneck → average bytes of codes that are longer for users with longer histories."""
+    serving: ServingSettings
+    """What is handed over to serve users."""
     studies: Entries[StudySettings]
     """By hand: variants of a model, compared on the validation users."""
     sweep: SweepSettings
@@ -141,15 +138,15 @@ class Params(Strict):
     report: ReportSettings
 
     def check_names(self, names: Mapping[str, str]) -> None:
-        """UserError where one of these names is not in params.yaml: option (dataset, model, study) → name."""
-        blocks: dict[str, Mapping[str, object]] = {
-            "datasets": self.datasets,
-            "models": self.models,
-            "studies": self.studies,
+        """UserError where one of these names is not in params.yaml: option (dataset, model, study, row) → name."""
+        blocks: dict[str, tuple[str, Mapping[str, object]]] = {
+            "dataset": ("datasets", self.datasets),
+            "model": ("models", self.models),
+            "study": ("studies", self.studies),
+            "row": ("serving.rows", dict.fromkeys(self.serving.rows)),
         }
         for option, name in names.items():
-            block = "studies" if option == "study" else f"{option}s"
-            _entry(block, blocks[block], name)
+            _entry(*blocks[option], name)
 
     def rows(self) -> list[Row]:
         """All rows of a report, in the order of params.yaml."""
@@ -162,6 +159,17 @@ class Params(Strict):
         if model in self.references:
             return [Row(model)]
         return [Row(model, None, variant) for variant in self.model(model).variants]
+
+    def serving_rows(self) -> list[Row]:
+        """The rows that are handed over to serve users."""
+        rows = {row.name: row for row in self.rows()}
+        return [rows[name] for name in self.serving.rows]
+
+    def has_codes(self, row: Row) -> bool:
+        """Whether the row stores a code of product or residual codebooks, fitted in training or after it."""
+        if row.quantizer is not None:
+            return isinstance(self.quantizer(row.quantizer), ProductSettings | ResidualSettings)
+        return self._bottleneck_of(row) is not None
 
     def quantizers_of(self, model: str) -> dict[str, QuantizerSettings]:
         """The quantizers fitted on the model's users after training; UserError where there are none."""
@@ -199,7 +207,7 @@ class Params(Strict):
     def stored_by(self, row: Row) -> str:
         """What the row stores per user in words."""
         if row.quantizer is not None:
-            return self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).hidden[-1])
+            return self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).width)
         if row.model in self.references:
             return self.references[row.model].stored()
         return self.model(row.model).stored(row.variant)
@@ -207,7 +215,7 @@ class Params(Strict):
     def stored_by_items(self, row: ItemRow) -> str:
         """What the row stores per item in words."""
         output = self.stored_by(row.users)
-        inputs = self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).hidden[0])
+        inputs = self.quantizer(row.quantizer).stored(row.variant, self.trained(row.model).hidden[0])
         both = output if output == inputs else f"{output} (output) and {inputs} (input)"
         return {
             "output": f"output table: {output}; input table: float32",
@@ -250,15 +258,19 @@ class Params(Strict):
         return _entry("budgets", self.budgets, model)
 
     def seeds_of(self, model: str) -> list[int]:
-        """Seeds of the model's trainings; a reference is fitted once, and has the first by name only."""
-        return self.seeds if model in self.models else self.seeds[:1]
+        """Seeds of the model's trainings; references and vectors from elsewhere have the first by name only."""
+        return self.seeds if self.is_trained(model) else self.seeds[:1]
+
+    def is_trained(self, name: str) -> bool:
+        """Whether it is a model, and not of vectors from elsewhere."""
+        return name in self.models and not isinstance(self.models[name], VectorsSettings)
 
     def study_variants(self, study: str, dataset: str) -> dict[str, "Recipe"]:
         """The model of a study as on this data set, then each of its variants; UserError where one is unknown."""
         settings = _entry("studies", self.studies, study)
         base = self.recipe(dataset, settings.model)
         changed = {
-            name: base._replace(settings=MODEL.validate_python(entry))
+            name: base._replace(settings=TRAINED.validate_python(entry))
             for name, entry in settings.entries(base.settings).items()
         }
         return {f"{settings.model}, as it is": base, **changed}
@@ -271,7 +283,8 @@ class Params(Strict):
         """How a model is trained on a data set; UserError where one of them is not in params.yaml."""
         size = self.dataset(dataset)
         here = size.models.get(model, ModelOnDataset())
-        return Recipe(here.apply(self.model(model)), here.epochs or size.training.epochs)
+        epochs = here.epochs or size.training.epochs
+        return Recipe(here.apply(self.trained(model)), epochs, model, here.warm_start)
 
     def search(self, dataset: str) -> Search:
         """Where a sweep on the data set searches, and with which seeds."""
@@ -280,6 +293,15 @@ class Params(Strict):
     def model(self, name: str) -> ModelSettings:
         """The model's entry; UserError where there is none."""
         return _entry("models", self.models, name)
+
+    def trained(self, name: str) -> TrainedSettings:
+        """The entry of a model that is trained; UserError where there is none, or where its vectors are given."""
+        entry = self.model(name)
+        if isinstance(entry, VectorsSettings):
+            raise UserError(
+                f"'{name}' under models in params.yaml is of vectors from elsewhere, which no training makes"
+            )
+        return entry
 
     def reference(self, name: str) -> ReferenceSettings:
         """The reference's entry; UserError where there is none."""

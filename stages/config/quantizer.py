@@ -211,7 +211,7 @@ class PrincipalSettings(QuantizerSettings):
     def check_width(self, width: int) -> None:
         """Check that there are no more directions than dimensions."""
         if self.bytes[0] > width:
-            raise ValueError(f"there are no {self.bytes[0]} directions in the hidden layer's width {width}")
+            raise ValueError(f"there are no {self.bytes[0]} directions in the width {width}")
 
 
 class HistorySettings(QuantizerSettings):
@@ -266,4 +266,4 @@ def check_chunks(chunks: int, width: int) -> None:
         where the chunks do not divide the width.
     """
     if width % chunks:
-        raise ValueError(f"{chunks} chunks do not divide the hidden layer's width {width}")
+        raise ValueError(f"{chunks} chunks do not divide the width {width}")

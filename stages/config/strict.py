@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from stages.run.errors import quoted
 
@@ -56,3 +56,16 @@ def _falling(sizes: list[int]) -> list[int]:
 
 Sizes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(_falling)]
 """Falling numbers from 1 up, such as the bytes of a code and of its prefixes."""
+
+
+def _list_is_written(names: object) -> object:
+    if names is None:
+        raise ValueError("is empty; write [] for none")
+    return names
+
+
+Name = Annotated[str, matching("[a-z0-9][a-z0-9-]*", "a name of a-z, 0-9 and -, which does not begin with -")]
+"""Becomes part of file names, DVC stage names and DVC's dotted parameter paths."""
+
+Names = Annotated[list[Name], BeforeValidator(_list_is_written)]
+"""A list that may be empty."""

@@ -53,6 +53,7 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     """
     test = split.test
     item_groups = quarters_of_interactions(split.train)
+    train_users = np.arange(split.train.shape[0])
     frames, vectors, decoded = [], [], []
     n_bytes = 0
     for ranking in rank(model, codec, test, batch_size):
@@ -64,14 +65,16 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     n_test = test.fold_in.shape[0]
     unscored = np.flatnonzero(np.diff(test.held_out.indptr) == 0)  # they are stored, too
     if len(unscored):
-        n_bytes += stored_bytes(codec.encode(model.embed(test.fold_in[unscored])))
+        n_bytes += stored_bytes(codec.encode(model.embed_users(test.first + unscored, test.fold_in[unscored])))
     per_user = pd.concat(frames, ignore_index=True)
     per_user.insert(0, "user_id", split.users[-n_test:][per_user["user"]])
     usage = no_code_usage()
     if codec.n_codebooks:
-        blocks = (split.train[start : start + batch_size] for start in range(0, split.train.shape[0], batch_size))
-        usage = code_usage(np.concatenate([np.asarray(codec.encode(model.embed(block))) for block in blocks]))
-    encode_us, decode_us = microseconds(codec, model.embed(split.train[:MOST_VECTORS_TIMED]))
+        blocks = np.split(train_users, range(batch_size, len(train_users), batch_size))
+        codes = [np.asarray(codec.encode(model.embed_users(block, split.train[block]))) for block in blocks]
+        usage = code_usage(np.concatenate(codes))
+    timed = train_users[:MOST_VECTORS_TIMED]
+    encode_us, decode_us = microseconds(codec, model.embed_users(timed, split.train[timed]))
     return Measurements(
         per_user.assign(seed=seed),
         usage.assign(seed=seed),

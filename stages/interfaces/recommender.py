@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
@@ -23,6 +24,16 @@ class Recommender(nn.Module, ABC):
         -------
         (n_users, d) float32; or the interactions themselves where the model has no embeddings
         """
+
+    def embed_users(self, users: np.ndarray, fold_in: csr_array) -> Embeddings:  # noqa: ARG002
+        """Embeddings of users of the split, as in `embed`; only a model of given vectors needs to know who they are.
+
+        Parameters
+        ----------
+        users : int64 (n_users,), their numbers in `Split.users`
+        fold_in : (n_users, n_items) 0/1
+        """
+        return self.embed(fold_in)
 
     @abstractmethod
     def score(self, embeddings: Embeddings) -> Tensor:

@@ -14,6 +14,7 @@ from stages.run.digests import checked, damaged
 
 STAGE = "preprocess"  # writes it
 HELD_OUT_SETS = ("validation", "test")
+ITEMS = "items.parquet"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class HeldOutUsers:
     """(n_users, n_items) float32, 0/1: interactions that the model is shown."""
     held_out: csr_array
     """(n_users, n_items) float32, 0/1: interactions that it has to predict; means leave out users without any."""
+    first: int = 0
+    """Number of the first of them in `Split.users`."""
 
     def scored(self) -> np.ndarray:
         """Rows of the users with held-out interactions, int64, ascending."""
@@ -76,7 +79,7 @@ def save_split(
     if titles:
         item_table["title"] = np.array([titles.get(item, "") for item in split.items.tolist()], dtype=object)
     pq.write_table(pa.table(user_table), folder / "users.parquet")
-    pq.write_table(pa.table(item_table), folder / "items.parquet")
+    pq.write_table(pa.table(item_table), folder / ITEMS)
 
 
 def load_split(folder: Path) -> Split:
@@ -89,12 +92,20 @@ def load_split(folder: Path) -> Split:
     """
     train = _load(folder / "train.npz")
     matrices = [_load(folder / f"{name}_{part}.npz") for name in HELD_OUT_SETS for part in ("fold_in", "held_out")]
-    users, items = _column(folder / "users.parquet", "user"), _column(folder / "items.parquet", "item")
+    users, items = _column(folder / "users.parquet", "user"), load_items(folder / ITEMS)
     rows, columns = zip(*(matrix.shape for matrix in matrices), strict=True)
     rows_fit = rows[::2] == rows[1::2] and train.shape[0] + sum(rows[::2]) == len(users)
     if not rows_fit or {train.shape[1], *columns} != {len(items)}:
         raise damaged(folder, "holds matrices and tables that do not fit together", STAGE)
-    return Split(train, HeldOutUsers(*matrices[:2]), HeldOutUsers(*matrices[2:]), users, items)
+    firsts = train.shape[0], train.shape[0] + rows[0]
+    validation = HeldOutUsers(matrices[0], matrices[1], firsts[0])
+    test = HeldOutUsers(matrices[2], matrices[3], firsts[1])
+    return Split(train, validation, test, users, items)
+
+
+def load_items(path: Path) -> np.ndarray:
+    """Original ids of the items of a split, (n_items,), from its table; UserError where it is missing or damaged."""
+    return _column(path, "item")
 
 
 def _save(path: Path, matrix: csr_array) -> None:

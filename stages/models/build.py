@@ -5,18 +5,21 @@ from pathlib import Path
 
 import torch
 
-from stages.config.model import ModelSettings
+from stages.config.model import ModelSettings, TrainedSettings, VectorsSettings
+from stages.interfaces.split import Split
 from stages.interfaces.weights import load_weights
+from stages.models import vectors
 from stages.models.autoencoder import AutoEncoder
+from stages.models.vectors import Vectors
 
 
-def build_model(settings: ModelSettings, n_items: int) -> AutoEncoder:
+def build_model(settings: TrainedSettings, n_items: int) -> AutoEncoder:
     """A model without weights, for `n_items` items; its kind names its module in this package."""
-    model: AutoEncoder = import_module(f"stages.models.{settings.kind}").build(settings, n_items)
+    model: AutoEncoder = import_module(f".{settings.kind}", __package__).build(settings, n_items)
     return model
 
 
-def load_model(settings: ModelSettings, n_items: int, path: Path, device: torch.device) -> AutoEncoder:
+def load_model(settings: TrainedSettings, n_items: int, path: Path, device: torch.device) -> AutoEncoder:
     """A trained model, ready to embed.
 
     Parameters
@@ -31,3 +34,10 @@ def load_model(settings: ModelSettings, n_items: int, path: Path, device: torch.
         as in `load_weights`.
     """
     return load_weights(build_model(settings, n_items), path, "train").to(device)
+
+
+def load_any(settings: ModelSettings, split: Split, path: Path, device: torch.device) -> AutoEncoder | Vectors:
+    """A trained model, or vectors from elsewhere, ready to embed the users of a split; arguments as in `load_model`."""
+    if not isinstance(settings, VectorsSettings):
+        return load_model(settings, len(split.items), path, device)
+    return load_weights(vectors.build(settings, len(split.users), len(split.items)), path, "train").to(device)

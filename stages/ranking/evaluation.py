@@ -62,7 +62,7 @@ def ndcg_of_users(model: Recommender, codec: Codec, users: HeldOutUsers, batch_s
 
 def _rank(model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray) -> Ranking:
     fold_in, held_out = users.fold_in[rows], users.held_out[rows]
-    embeddings = model.embed(fold_in)
+    embeddings = model.embed_users(users.first + rows, fold_in)
     codes = codec.encode(embeddings)
     decoded = codec.decode(codes)
     scores = model.score(decoded)

@@ -8,5 +8,5 @@ from stages.references.reference import Reference
 
 def build_reference(settings: ReferenceSettings, n_items: int) -> Reference:
     """An unfitted reference for `n_items` items; its kind names its module in this package."""
-    reference: Reference = import_module(f"stages.references.{settings.kind}").build(settings, n_items)
+    reference: Reference = import_module(f".{settings.kind}", __package__).build(settings, n_items)
     return reference

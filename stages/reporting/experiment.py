@@ -17,6 +17,7 @@ RECIPE = {
     "l2": "L2",
     "epochs": "epochs",
     "start": "start of the codebooks",
+    "warm_start": "begun from the weights in",
 }
 """Fields of `ModelOnDataset` → their names in the report."""
 
@@ -48,7 +49,7 @@ class Experiment:
     """Model with quantized item tables → bytes per item of both tables in float32."""
     studies: Mapping[str, str] = field(default_factory=dict)
     """Study → its model."""
-    recipes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     """Model that is trained in a way of its own on this data set → the settings that differ, in words."""
     parameters: str = ""
     """The settings that decide the results, as YAML."""
@@ -89,7 +90,7 @@ def describe(params: Params, dataset: str) -> Experiment:
 
 def bytes_per_item(params: Params, model: str) -> int:
     """Of both item tables in float32: a row of the encoder's first layer, and one of the decoder's last."""
-    hidden = params.model(model).hidden
+    hidden = params.trained(model).hidden
     return 4 * (hidden[0] + hidden[-1])
 
 

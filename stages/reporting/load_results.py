@@ -15,7 +15,7 @@ from stages.config.strict import Strict
 from stages.evaluation.groups import GROUPS, group_column
 from stages.reporting.experiment import bytes_per_item
 from stages.reporting.result_tables import anything, integers, numbers, numbers_or_nan, read_csv, read_parquet
-from stages.reporting.results import NDCG, Results, RowResult, by_seed
+from stages.reporting.results import NDCG, Results, RowResult, Served, by_seed
 from stages.run import paths
 from stages.run.digests import DIGESTS, damaged
 from stages.run.errors import UserError
@@ -76,6 +76,23 @@ class Stored(Strict):
     metrics: dict[str, str]
 
 
+class Way(Strict):
+    """What a way of scoring takes and gives."""
+
+    memory_bytes: int
+    overlap: float
+
+
+class Serving(Strict):
+    """serving.json, as `stages.evaluate_serving` leaves it."""
+
+    seed: int
+    code_bytes: int
+    store_bytes_per_user: float
+    users_without_code: int
+    ways: dict[str, Way]
+
+
 def load_results(params: Params, dataset: str) -> Results:
     """The results of every row in params.yaml.
 
@@ -93,7 +110,11 @@ def load_results(params: Params, dataset: str) -> Results:
     return Results(
         rows=rows,
         item_rows=item_rows,
-        curves={name: read_csv(paths.curves(dataset, name) / "curve.csv", "train", CURVE) for name in params.models},
+        curves={
+            name: read_csv(paths.curves(dataset, name) / "curve.csv", "train", CURVE)
+            for name in params.models
+            if params.is_trained(name)
+        },
         protocol=protocol.model_dump(),
         users=read_parquet(split / "users.parquet", "preprocess", USERS),
         items=read_parquet(split / "items.parquet", "preprocess", ITEMS),
@@ -104,6 +125,7 @@ def load_results(params: Params, dataset: str) -> Results:
             name: read_parquet(paths.evaluation(dataset, "budgets", name) / "test_users.parquet", "budget", BUDGET)
             for name in params.budgets
         },
+        served={row.name: _load_served(params, dataset, row) for row in rows if row.name in params.serving.rows},
     )
 
 
@@ -146,6 +168,28 @@ def _load_refit(folder: Path) -> tuple[pd.DataFrame, dict[str, list[int]]]:
     if epochs.keys() != set(users["row"]):
         raise damaged(folder / "epochs.json", "is of other rows than test_users.parquet", "refit")
     return users, epochs
+
+
+def _load_served(params: Params, dataset: str, row: RowResult) -> Served:
+    folder, stage = paths.served(dataset) / row.name, "evaluate-serving"
+    served = read_json(folder / "serving.json", stage, Serving)
+    per_user = read_parquet(
+        folder / "per_user.parquet", stage, {"user": integers, **dict.fromkeys(served.ways, numbers)}
+    )
+    if served.seed not in params.seeds or len(per_user) != row.ndcg.shape[1]:
+        raise damaged(folder, f"is of other users than {row.name}, or of another training", stage)
+    return Served(
+        seed=served.seed,
+        code_bytes=served.code_bytes,
+        store_bytes_per_user=served.store_bytes_per_user,
+        users_without_code=served.users_without_code,
+        ways=pd.DataFrame(
+            [(name, way.memory_bytes, way.overlap) for name, way in served.ways.items()],
+            columns=["way", "memory_bytes", "overlap"],
+        ),
+        ndcg={way: per_user[way].to_numpy() for way in served.ways},
+        row_ndcg=row.ndcg[sorted(params.seeds).index(served.seed)],
+    )
 
 
 def _load_row(params: Params, dataset: str, row: Row) -> RowResult:

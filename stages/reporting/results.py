@@ -64,6 +64,26 @@ class RowResult:
 
 
 @dataclass(frozen=True)
+class Served:
+    """A row as it is served: from the codes of the store, by every way of scoring."""
+
+    seed: int
+    """Of the training that is handed over."""
+    code_bytes: int
+    """Of a user."""
+    store_bytes_per_user: float
+    """Code and id in the store, with all that it keeps beside them."""
+    users_without_code: int
+    """Of the test users: they have no known item in the fold-in."""
+    ways: pd.DataFrame
+    """Columns way, memory_bytes, overlap (share of the exact top 100)."""
+    ndcg: Mapping[str, np.ndarray]
+    """Way → float64 (n_users), NDCG@100 of the test users."""
+    row_ndcg: np.ndarray
+    """float64 (n_users), of the same users and training, as the row was measured."""
+
+
+@dataclass(frozen=True)
 class Results:
     """What the stages have left of one data set."""
 
@@ -86,6 +106,8 @@ class Results:
     """Row → the epoch that was kept, of each seed."""
     budgets: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Model → columns budget, user, seed, quarter, bytes, ndcg_flat, ndcg."""
+    served: Mapping[str, Served] = field(default_factory=dict)
+    """Row that is handed over → how it is served."""
 
     @property
     def metrics(self) -> Mapping[str, str]:

@@ -19,8 +19,9 @@ from stages.run.watch import described, watched
 Dataset = Annotated[str, typer.Option(help="A name under datasets in params.yaml.")]
 Model = Annotated[str, typer.Option(help="A name under models in params.yaml.")]
 Study = Annotated[str, typer.Option(help="A name under studies in params.yaml.")]
+Row = Annotated[str, typer.Option(help="A row under serving in params.yaml.")]
 
-OF_PARAMS = ["dataset", "model", "study"]
+OF_PARAMS = ["dataset", "model", "study", "row"]
 
 
 def run(stage: Callable[..., None]) -> None:

@@ -90,6 +90,34 @@ def refits(dataset: str, model: str) -> Path:
     return DATA / dataset / "refits" / model
 
 
+def packages(dataset: str) -> Path:
+    """Folder of the packages of all rows that are handed over."""
+    return DATA / dataset / "packages"
+
+
+def package(dataset: str, row: str) -> Path:
+    """The package of one row, a folder that needs nothing else."""
+    return packages(dataset) / row
+
+
+def all_users(dataset: str) -> Path:
+    """Folder of the stored users of all rows."""
+    return DATA / dataset / "users"
+
+
+def users(dataset: str, row: str) -> Path:
+    """Folder of the users stored by one row: codes/part-*.parquet, and store/, which is looked up."""
+    return all_users(dataset) / row
+
+
+def served(dataset: str) -> Path:
+    """Folder of the measurements through the codes of stores, a folder for each row.
+
+    Not below those of `evaluations`, on which packages depend.
+    """
+    return DATA / dataset / "served"
+
+
 def sweep(dataset: str, model: str) -> Path:
     """Folder of the finished trials of a model's sweeps, a folder for each sweep; no DVC output."""
     return DATA / dataset / "sweeps" / model

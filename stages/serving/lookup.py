@@ -13,9 +13,9 @@ from stages.codebooks.residual import ResidualCodec
 from stages.codebooks.transform import Transform
 from stages.codecs.additive import AdditiveCodec
 from stages.codecs.kmeans import KMeansCodec
-from stages.codecs.scalar import ScalarCodec
+from stages.codecs.scalar import ScalarCodec, SignCodec
 from stages.codecs.tree import TreeCodec
-from stages.interfaces.codec import Codec
+from stages.interfaces.codec import Codec, Float16, Float32
 from stages.run.errors import UserError
 
 BLOCK = 2**14  # rows that `dense` decodes at once
@@ -27,13 +27,15 @@ class QuantizedEmbedding(nn.Module):
     A row is the concatenation of `chunks`. Each chunk is the sum of one code from each of its `summands` codebooks.
     `matrix` then maps the row, and `mean` is added. Product codes have many chunks of one summand (Jégou et al. 2011),
     residual and additive codes have one chunk of many summands (Chen et al. 2010, Martinez et al. 2018), k-means and
-    tree codes have one chunk of one summand, and scalar codes have one chunk per byte. The layer has no trainable
-    parameters, and `QuantizedEmbedding(**state_dict)` rebuilds it from its state dict.
+    tree codes have one chunk of one summand, and scalar codes one chunk per byte; with 6 bits, one per three bytes,
+    which are summands. Floats have no codebooks. The layer has no trainable parameters, and
+    `QuantizedEmbedding(**state_dict)` rebuilds it from its state dict.
 
     Parameters
     ----------
-    codes : uint8 (n, bytes per row), the same number of bytes for every codebook, lowest byte first
-    codebooks : float32 (chunks, summands, codes per codebook, width of a chunk)
+    codes : uint8 (n, bytes per row), the same number of bytes for every codebook, lowest byte first; or floats
+        (n, width), without codebooks, which a cast of the layer casts as well
+    codebooks : float32 (chunks, summands, codes per codebook, width of a chunk), or None
     matrix : float32 (chunks · width of a chunk, d), or None
     mean : float32 (d,), or None
 
@@ -50,12 +52,16 @@ class QuantizedEmbedding(nn.Module):
     """
 
     codes: Tensor
-    codebooks: Tensor
+    codebooks: Tensor | None
     matrix: Tensor | None
     mean: Tensor | None
 
     def __init__(
-        self, codes: Tensor, codebooks: Tensor, matrix: Tensor | None = None, mean: Tensor | None = None
+        self,
+        codes: Tensor,
+        codebooks: Tensor | None = None,
+        matrix: Tensor | None = None,
+        mean: Tensor | None = None,
     ) -> None:
         super().__init__()
         for name, tensor in (("codes", codes), ("codebooks", codebooks), ("matrix", matrix), ("mean", mean)):
@@ -67,9 +73,8 @@ class QuantizedEmbedding(nn.Module):
 
         Parameters
         ----------
-        codec : a ProductCodec, ResidualCodec, AdditiveCodec, KMeansCodec or TreeCodec; or a ScalarCodec of 8 bits, or
-            of 4 bits and even width
-        codes : uint8 (n, codec.bytes_per_vector), result of `codec.encode`; it is copied
+        codec : any that stores vectors, but 6bit only of a width that 4 divides: four numbers fill three bytes
+        codes : uint8 (n, bytes of a vector), result of `codec.encode`; it is copied
 
         Raises
         ------
@@ -78,6 +83,7 @@ class QuantizedEmbedding(nn.Module):
         ValueError
             where codes have another dtype or shape.
         """
+        codebooks, floats, spare = None, None, 0
         match codec:
             case ProductCodec():
                 codebooks = codec.codebooks[:, None]
@@ -89,21 +95,37 @@ class QuantizedEmbedding(nn.Module):
                 codebooks = codec.centroids[None, None]
             case TreeCodec():
                 codebooks = codec.leaves[None, None]
-            case ScalarCodec(type="8bit" | "4bit") if codec.width % codec.bytes_per_vector == 0:
-                codebooks = _values_of_bytes(codec)[:, None]
+            case SignCodec():
+                codebooks, spare = _values_of_bytes(codec, 1)
+            case ScalarCodec(type="8bit" | "6bit" | "4bit") if codec.type != "6bit" or codec.width % 4 == 0:
+                untransformed = ScalarCodec(codec.type, codec.ranges, codec.width)
+                codebooks, spare = _values_of_bytes(untransformed, int(codec.type.removesuffix("bit")))
+            case ScalarCodec(type="float16" | "bfloat16"):
+                floats = getattr(torch, codec.type)
+            case Float16() | Float32():
+                floats = getattr(torch, type(codec).__name__.lower())
             case _:
                 kind = f" {codec.type} of width {codec.width}" if isinstance(codec, ScalarCodec) else ""
                 raise UserError(
-                    f"QuantizedEmbedding can't look up codes of {type(codec).__name__}{kind}; take ProductCodec, "
-                    "ResidualCodec, AdditiveCodec, KMeansCodec, TreeCodec, ScalarCodec 8bit, or 4bit of an even width"
+                    f"QuantizedEmbedding can't look up codes of {type(codec).__name__}{kind}; take a codec that stores "
+                    "vectors, and with 6 bits a width that 4 divides"
                 )
-        if codes.dtype != np.uint8 or codes.shape[1:] != (codec.bytes_per_vector,):
-            raise ValueError(f"codes {codes.dtype} {codes.shape}, expected uint8 (n, {codec.bytes_per_vector})")
+        n_bytes = getattr(codec, "bytes_per_vector", *codes.shape[1:2])  # Float16 and Float32 have none: any will do
+        if codes.dtype != np.uint8 or codes.shape[1:] != (n_bytes,):
+            raise ValueError(f"codes {codes.dtype} {codes.shape}, expected uint8 (n, {n_bytes})")
         transform: Transform | None = getattr(codec, "transform", None)
-        matrix = torch.tensor(transform.back) if transform else None
-        mean = torch.tensor(transform.mean) if transform and transform.mean is not None else None
+        back = transform.back if transform else None
+        if spare and codebooks is not None:
+            back = np.eye(codebooks.shape[0] * codebooks.shape[3] - spare, dtype=np.float32) if back is None else back
+            back = np.pad(back, ((0, spare), (0, 0)))
         # All are copied: else load_state_dict would write into the codec.
-        return cls(torch.tensor(codes), torch.tensor(codebooks), matrix, mean)
+        rows = torch.tensor(codes)
+        return cls(
+            rows if floats is None else rows.view(floats),
+            None if codebooks is None else torch.tensor(codebooks),
+            None if back is None else torch.tensor(back),
+            torch.tensor(transform.mean) if transform and transform.mean is not None else None,
+        )
 
     @property
     def num_embeddings(self) -> int:
@@ -113,7 +135,9 @@ class QuantizedEmbedding(nn.Module):
     @property
     def embedding_dim(self) -> int:
         """Width of a row, d."""
-        return self.codebooks.shape[0] * self.codebooks.shape[3] if self.matrix is None else self.matrix.shape[1]
+        if self.matrix is not None:
+            return self.matrix.shape[1]
+        return self.codes.shape[1] if self.codebooks is None else self.codebooks.shape[0] * self.codebooks.shape[3]
 
     @property
     def code_bytes(self) -> int:
@@ -169,17 +193,28 @@ class QuantizedEmbedding(nn.Module):
 
     def dense(self) -> Tensor:
         """The whole table, float32 (n, d), decoded in blocks."""
-        table = self.codebooks.new_empty(self.num_embeddings, self.embedding_dim)
+        table = self._decode(self.codes[:0]).new_empty(self.num_embeddings, self.embedding_dim)
         for rows, codes in zip(table.split(BLOCK), self.codes.split(BLOCK), strict=True):
             rows.copy_(self._decode(codes))
         return table
 
     def extra_repr(self) -> str:
         """The text of `torch.nn.Embedding`, and the bytes per row."""
-        return f"{self.num_embeddings}, {self.embedding_dim}, bytes_per_vector={self.codes.shape[1]}"
+        return (
+            f"{self.num_embeddings}, {self.embedding_dim}, bytes_per_vector={self.codes.shape[1] * self.codes.itemsize}"
+        )
 
     def _decode(self, codes: Tensor) -> Tensor:
-        """Decode codes uint8 (r, bytes per row) to rows float32 (r, d)."""
+        """Decode codes (r, …) to rows float32 (r, d)."""
+        rows = self._look_up(codes)
+        if self.matrix is not None:
+            rows = rows @ self.matrix
+        return rows if self.mean is None else rows + self.mean
+
+    def _look_up(self, codes: Tensor) -> Tensor:
+        """Rows float32 (r, …), before matrix and mean."""
+        if self.codebooks is None:
+            return codes.to(torch.promote_types(codes.dtype, torch.float32))
         chunks, summands, n_codes, width = self.codebooks.shape
         n_books = chunks * summands
         numbers = torch.arange(0, n_books * n_codes, n_codes, device=codes.device)  # first code of each codebook
@@ -187,15 +222,26 @@ class QuantizedEmbedding(nn.Module):
             numbers = numbers.add(column, alpha=CODES**place)  # int64 (r, n_books)
         bags, books = numbers.view(len(codes) * chunks, summands), self.codebooks.view(n_books * n_codes, width)
         # It stores no summands, and adds them in the same order as a codec's `decode`.
-        rows = functional.embedding_bag(bags, books, mode="sum").view(len(codes), chunks * width)
-        if self.matrix is not None:
-            rows = rows @ self.matrix
-        return rows if self.mean is None else rows + self.mean
+        return functional.embedding_bag(bags, books, mode="sum").view(len(codes), chunks * width)
 
 
-def _values_of_bytes(codec: ScalarCodec) -> np.ndarray:
-    """Value of every possible byte, before the transform is undone, float32 (bytes, 256, dimensions per byte)."""
-    n_bytes = codec.bytes_per_vector
-    codes = np.arange(CODES, dtype=np.uint8)[:, None].repeat(n_bytes, axis=1)
-    values = np.asarray(ScalarCodec(codec.type, codec.ranges, codec.width).decode(codes))
-    return values.reshape(CODES, n_bytes, -1).swapaxes(0, 1)
+def _values_of_bytes(codec: ScalarCodec | SignCodec, bits: int) -> tuple[np.ndarray, int]:
+    """Codebooks of a codec without transform, by the bits per dimension.
+
+    Returns
+    -------
+    codebooks : float32 (chunks, summands, 256, dimensions per chunk); numbers of 6 bits lie across bytes, and are the
+        sums of what each byte adds
+    spare : number of dimensions beyond the codec's, which fill the last byte up
+    """
+    summands, n_bytes = 3 if bits == 6 else 1, codec.bytes_per_vector
+    zero = codec.decode(np.zeros((1, n_bytes), np.uint8))
+    values = []
+    for summand in range(summands):
+        codes = np.zeros((CODES, n_bytes), np.uint8)
+        codes[:, summand::summands] = np.arange(CODES)[:, None]
+        values.append(codec.decode(codes) - zero if summand else codec.decode(codes))
+    chunks, width = n_bytes // summands, 8 * summands // bits
+    spare = chunks * width - zero.shape[1]
+    books = np.pad(np.stack(values), ((0, 0), (0, 0), (0, spare))).reshape(summands, CODES, chunks, width)
+    return books.transpose(2, 0, 1, 3), spare

@@ -40,6 +40,10 @@ class Bootstrap:
         self._means: dict[tuple[int, bytes], np.ndarray] = {}
         self._drawn: dict[tuple[int, bool], np.ndarray] = {}
 
+    def mean(self, row: np.ndarray) -> Interval:
+        """Mean of `row`."""
+        return _interval(row, row.mean(), self.means(row))
+
     def difference(self, row: np.ndarray, other: np.ndarray) -> Interval:
         """Mean of `row` minus mean of `other`."""
         return _interval(row, row.mean() - other.mean(), self.means(row) - self.means(other))

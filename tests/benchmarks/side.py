@@ -21,7 +21,7 @@ import stages  # noqa: F401, I001 (before torch: how its threads wait)
 import torch
 from torch import Tensor
 
-from stages.config.model import DaeSettings, ModelSettings, VaeSettings
+from stages.config.model import DaeSettings, TrainedSettings, VaeSettings
 from stages.config.reader import read_params
 from stages.evaluation.measurements import measure_users
 from stages.interfaces.codec import Float32
@@ -147,12 +147,12 @@ def embedded(model: AutoEncoder, split: Split) -> np.ndarray:
     return np.concatenate([model.embed(split.train[start : start + BATCH]) for start in starts])
 
 
-def settings_of(model: str) -> ModelSettings:
-    return read_params().model(model)
+def settings_of(model: str) -> TrainedSettings:
+    return read_params().trained(model)
 
 
 def training_of(
-    settings: ModelSettings, split: Split, precision: str, batch_size: int, epochs: int, device: str
+    settings: TrainedSettings, split: Split, precision: str, batch_size: int, epochs: int, device: str
 ) -> Training[AutoEncoder]:
     network = build_model(settings, split.train.shape[1])
     network.to(device)

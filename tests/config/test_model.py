@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stages.config.model import (
-    MODEL,
+    TRAINED,
     DaeSettings,
     EaseSettings,
     PopularitySettings,
@@ -66,11 +66,11 @@ def test_a_wrong_entry_is_said_by_its_path(
 
 def test_numbers_are_read_as_dvc_reads_them(committed: str, read: Callable[[str], Params]) -> None:
     assert "1.0e-3" in committed
-    assert read(committed.replace("1.0e-3", "1e-3")).model("dae-200").learning_rate == 0.001
+    assert read(committed.replace("1.0e-3", "1e-3")).trained("dae-200").learning_rate == 0.001
 
 
 def test_floats_are_stored_in_a_row_for_each_type() -> None:
-    plain, typed = MODEL.validate_python(DAE), MODEL.validate_python(DAE | {"stored": ["float32", "float16"]})
+    plain, typed = TRAINED.validate_python(DAE), TRAINED.validate_python(DAE | {"stored": ["float32", "float16"]})
     assert plain.variants == [None]
     assert plain.stored(None) == "200 × float32"
     assert typed.variants == ["float32", "float16"]
@@ -80,7 +80,7 @@ def test_floats_are_stored_in_a_row_for_each_type() -> None:
 
 def test_a_dump_is_an_entry_again() -> None:
     entry = DAE | {"stored": ["float16"]}
-    assert MODEL.validate_python(entry).model_dump(exclude_none=True) == entry
+    assert TRAINED.validate_python(entry).model_dump(exclude_none=True) == entry
 
 
 def test_a_bottleneck_stores_its_codes(params: Params) -> None:
@@ -109,7 +109,7 @@ def test_a_bottleneck_matches_the_same_scheme_fitted_after_training(params: Para
 
 
 def test_a_study_changes_what_it_names_and_nothing_else(params: Params) -> None:
-    base, study = params.model("rq-vae-200"), params.studies["ablation"]
+    base, study = params.trained("rq-vae-200"), params.studies["ablation"]
     changed = study.entries(base)["greedy encoder"]
     entry = base.model_dump(exclude_none=True)
     assert changed["bottleneck"] == entry["bottleneck"] | {"beam": 1}

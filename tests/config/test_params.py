@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stages.config.model import MODEL
+from stages.config.model import TRAINED
 from stages.config.params import Params, Recipe
 from stages.config.rows import ItemRow, Row
 from stages.run.errors import UserError
@@ -23,6 +23,12 @@ Read = Callable[[str], Params]
         ("  dae-200: all\n", "  dae-200: some\n", "quantized_models.dae-200: must be all or a list of names under"),
         ("  dae-200: all\n", "  dae-200: [[pq-40x5]]\n", "quantized_models.dae-200.0: Input should be a valid string"),
         ("[pq-20x10, scalar]", "", "quantized_items.dae-200: is empty; write [] for none"),
+        (
+            "  scorer: auto",
+            "  scorer: fast",
+            "serving.scorer: Input should be 'auto', 'dense', 'tables' or 'approximate'",
+        ),
+        ("  memory: 4.0", "  memory: 0.0", "serving.memory: Input should be greater than 0"),
     ],
 )
 def test_a_wrong_entry_is_said_by_its_path(
@@ -83,6 +89,10 @@ def test_there_are_three_seeds(params: Params) -> None:
             lambda params: params.study_variants("e", "ml-20m"),
             "no 'e' under studies; it has ablation, rotation, side-experiments",
         ),
+        (
+            lambda params: params.check_names({"row": "dae-200"}),
+            "no 'dae-200' under serving.rows; it has dae-200-opq-20x10, dae-200-rq-5b, rq-vae-200-20b",
+        ),
     ],
 )
 def test_an_unknown_name_says_the_known_ones(
@@ -91,6 +101,12 @@ def test_an_unknown_name_says_the_known_ones(
     with pytest.raises(UserError) as raised:
         look_up(params)
     assert expected in str(raised.value)
+
+
+def test_rows_are_served_in_the_order_of_the_list(params: Params) -> None:
+    assert params.serving_rows() == [
+        Row("dae-200", "opq-20x10"), Row("dae-200", "rq", 5), Row("rq-vae-200", None, 20),
+    ]  # fmt: skip
 
 
 def test_a_reference_has_the_first_seed_and_a_model_all(params: Params) -> None:
@@ -168,17 +184,17 @@ def test_item_tables_are_stored_by_one_both_or_with_the_users(committed: str, re
 
 
 def test_a_data_set_changes_how_a_model_is_trained_there_and_nothing_else(committed: str, read: Read) -> None:
-    changed = "{ learning_rate: 0.5, l2: 0.25, epochs: 7, start: 0.125 }"
+    changed = "{ learning_rate: 0.5, l2: 0.25, epochs: 7, start: 0.125, warm_start: last-week }"
     line = "    models: # {}: as under models below\n"
     rq = "      rq-vae-200: {}\n"
     start = committed.index(rq, committed.index(line))
     params = read(committed[:start] + rq.replace("{}", changed) + committed[start + len(rq) :])
     here, elsewhere = params.recipe("ml-20m", "rq-vae-200"), params.recipe("ml-1m", "rq-vae-200")
-    assert elsewhere == Recipe(params.model("rq-vae-200"), 50)
-    assert here.epochs == 7
+    assert elsewhere == Recipe(params.trained("rq-vae-200"), 50, "rq-vae-200")
+    assert (here.epochs, here.warm_start) == (7, "last-week")
     assert (
         here.settings.model_dump()
-        == MODEL.validate_python(
+        == TRAINED.validate_python(
             elsewhere.settings.model_dump(exclude_none=True)
             | {"learning_rate": 0.5, "l2": 0.25}
             | {"bottleneck": {**elsewhere.settings.model_dump()["bottleneck"], "start": 0.125}}

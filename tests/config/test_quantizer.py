@@ -61,9 +61,9 @@ def test_an_entry_answers_for_itself(
 
 
 def test_chunks_divide_the_width_and_directions_fit_into_it(params: Params) -> None:
-    with pytest.raises(ValueError, match="20 chunks do not divide the hidden layer's width 30"):
+    with pytest.raises(ValueError, match="20 chunks do not divide the width 30"):
         params.quantizer("pq-20x10").check_width(30)
-    with pytest.raises(ValueError, match="there are no 40 directions in the hidden layer's width 30"):
+    with pytest.raises(ValueError, match="there are no 40 directions in the width 30"):
         params.quantizer("pca").check_width(30)
     for name in ("pq-20x10", "pca", "rq", "kmeans", "scalar"):
         params.quantizer(name).check_width(40)

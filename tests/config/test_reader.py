@@ -120,7 +120,10 @@ def test_a_file_with_nothing_to_run_is_right(content: dict[str, Any]) -> None:
         "refits",
         "budgets",
     )
-    assert check(content | {"run": [], "studies": {}} | {block: {} for block in blocks}).item_rows() == []
+    nothing = {"run": [], "studies": {}, "serving": content["serving"] | {"rows": []}}
+    params = check(content | nothing | {block: {} for block in blocks})
+    assert params.item_rows() == []
+    assert params.serving_rows() == []
 
 
 @pytest.mark.parametrize("value", [None, [], {}, [[1]], {"x": None}, {7: 1}, "x", 7, 1.5, True], ids=str)

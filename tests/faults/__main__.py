@@ -10,6 +10,7 @@ python -m tests.faults weights    # the kinds whose names hold this
 | file that is flipped, cut, edited, swapped, removed or not to be read | one sentence and nothing is lost, or the bytes of an undisturbed run |
 | params.yaml edited while a stage runs | one sentence that names it, if the stage uses the entry |
 | the same command twice at once | one ends in the right bytes; the other too, or in a sentence that names the first |
+| users of one's own: kill of their encoding or upsert, a store that can't be written | the store is as before or as after; the same command again ends in the same users |
 | values and surroundings that nobody means well | one sentence, or the bytes of an undisturbed run |
 
 Never a traceback, a signal, a hang, a pickle that runs, other bytes with status 0, or files that nobody cleans up.
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from tests.faults import artefacts, hostile, interruptions, meanwhile
+from tests.faults import artefacts, hostile, interruptions, meanwhile, users
 from tests.faults.interruptions import WRITERS
 from tests.faults.outcomes import RIGHT, Case, run_all, table
 from tests.faults.workplace import Workplace
@@ -36,6 +37,7 @@ def every(workplace: Workplace) -> Iterator[Case]:
         interruptions.forbidden(WRITERS),
         meanwhile.edits(workplace, list(meanwhile.EDITS), every=4),
         meanwhile.pairs(workplace, WRITERS, every=4),
+        users.cases(moments=20),
         hostile.cases(),
     )
 

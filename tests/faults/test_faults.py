@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.faults import artefacts, hostile, interruptions, meanwhile
+from tests.faults import artefacts, hostile, interruptions, meanwhile, users
 from tests.faults.outcomes import RIGHT, Case, run_all
 from tests.faults.workplace import Workplace
 
@@ -15,7 +15,7 @@ SHORT = ["preprocess@tiny", "train@tiny-dae-8"]
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return Workplace(tmp_path_factory.mktemp("faults"), without=["report@tiny", "draw", "advise"])
+    return Workplace(tmp_path_factory.mktemp("faults"), without=["report@tiny", "recommend", "draw", "advise"])
 
 
 def wrong(workplace: Workplace, cases: Iterable[Case], number: int) -> list[str]:
@@ -43,6 +43,10 @@ def test_a_killed_command_leaves_nothing_half_written_and_goes_on(workplace: Wor
 def test_a_full_disk_or_a_forbidden_folder_is_said_and_the_next_run_recovers(workplace: Workplace) -> None:
     cases = chain(interruptions.full_disks(workplace, SHORT, share=1), interruptions.forbidden(SHORT))
     assert wrong(workplace, cases, 4) == []
+
+
+def test_users_are_all_there_after_a_kill_or_a_full_disk(workplace: Workplace) -> None:
+    assert wrong(workplace, users.cases(moments=2), 4) == []
 
 
 def test_params_yaml_edited_while_a_stage_runs_is_said(workplace: Workplace) -> None:

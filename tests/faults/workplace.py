@@ -12,12 +12,15 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from dvc.repo import Repo
 
 from tests.faults.processes import Ended, at_event, killed, nothing, run
 from tests.pipeline.clone import DAE, PRODUCT, RESIDUAL, Clone
 
-DIFFERS = ("run.md", ".part", ".lock")
+DIFFERS = ("run.md", ".part", ".lock", "lock.mdb")
 """Endings of files that may differ from run to run: run facts, and what a killed process leaves."""
 
 
@@ -44,6 +47,16 @@ COMMANDS = {
     "study": Command(tiny("commands.study", "--study", "ablation"), [
         "reports/tiny/studies/ablation.csv", "reports/tiny/studies/ablation.md",
     ], "studies/*"),
+    "encode_users": Command(tiny(
+        "commands.encode_users", "--row", "rq-vae-1b", "--histories", "data/tiny/mine/all.parquet", "--out",
+        "data/tiny/mine/codes",
+    ), ["data/tiny/mine/codes"]),
+    "store_users": Command([
+        "stages.commands.store_users", "--codes", "data/tiny/mine/codes", "--store", "data/tiny/mine/store",
+    ], []),
+    "recommend": Command(tiny(
+        "commands.recommend", "--row", "rq-vae-1b", "--all", "--out", "data/tiny/mine/top.parquet",
+    ), ["data/tiny/mine/top.parquet"]),
     "draw": Command(tiny("commands.draw"), [f"reports/tiny/{name}" for name in (
         "report.md", "frontier.html", "figures", "plots",
     )]),
@@ -68,6 +81,7 @@ class Workplace:
         clone = Clone(_new(folder / "undisturbed"))
         _reduce(clone)
         self.undisturbed = clone.folder
+        write_histories(clone.folder)
         commands = _stages(clone.folder) | COMMANDS
         self.commands = {name: command for name, command in commands.items() if name not in without}
         self.said: dict[str, str] = {}
@@ -143,6 +157,15 @@ class Workplace:
         return self.counted[name]
 
 
+def write_histories(folder: Path) -> None:
+    """Users of one's own: all of them, and those who did something today."""
+    draws = np.random.default_rng(0)
+    mine = _new_below(folder / "data/tiny/mine")
+    for name, users in (("all", range(5_000)), ("today", range(0, 6_000, 2))):
+        items = [draws.integers(1, 50, 6) for _ in users]
+        pq.write_table(pa.table({"user": list(users), "items": pa.array(items)}), mine / f"{name}.parquet")
+
+
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files where nobody finds them, or under names that are not known as temporary."""
     strange = [path for path in (folder / "tmp").iterdir() if path.name not in ("fontlist.json", "matplotlib")]
@@ -163,6 +186,11 @@ def _digest(path: Path) -> str:
 
 def _new(folder: Path) -> Path:
     folder.mkdir()
+    return folder
+
+
+def _new_below(folder: Path) -> Path:
+    folder.mkdir(parents=True)
     return folder
 
 

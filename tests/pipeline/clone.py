@@ -103,6 +103,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
         },
         "refits": {"dae-8": {"quantizers": ["kmeans"], "epochs": 2, "learning_rate": 0.001}},
         "budgets": {"rq-vae": [2]},
+        "serving": {"rows": ["dae-8-pq-4x2", "rq-vae-1b"], "seed": 0, "scorer": "auto", "memory": 4.0},
         "studies": {
             "ablation": {"model": "rq-vae", "variants": {"learns | *the items*": {"bottleneck": {"target": "items"}}}}
         },

@@ -19,7 +19,12 @@ def files_of(module: str) -> set[Path]:
 
 @cache
 def imported_by(source: Path) -> set[str]:
-    """Modules that a file names in its imports; all of a package's where it finds them by name."""
+    """Modules of this project that a file names in its imports; all of a package's where it finds them by name."""
+    return {module for module in named_by(source) if module.startswith("stages")}
+
+
+def named_by(source: Path) -> set[str]:
+    """Modules that a file names in its imports, whosever; all of a package's where it finds them by name."""
     modules = set()
     for node in ast.walk(ast.parse(source.read_text())):
         match node:
@@ -28,11 +33,11 @@ def imported_by(source: Path) -> set[str]:
             case ast.ImportFrom(module=str(module)):
                 modules |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
             case ast.Call(
-                func=ast.Name(id="import_module"), args=[ast.JoinedStr(values=[ast.Constant(value=str(package)), *_])]
+                func=ast.Name(id="import_module"), args=[ast.JoinedStr(values=[ast.Constant(value="."), *_]), _]
             ):
-                folder = ROOT.joinpath(*package.strip(".").split("."))
-                modules |= {f"{package}{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__"}
-    return {module for module in modules if module.startswith("stages")}
+                package = ".".join(source.relative_to(ROOT).parent.parts)
+                modules |= {f"{package}.{file.stem}" for file in source.parent.glob("*.py") if file.stem != "__init__"}
+    return modules
 
 
 def import_closure(module: str) -> set[Path]:

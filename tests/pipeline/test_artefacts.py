@@ -8,6 +8,7 @@ from tests.pipeline.clone import Clone
 
 DAE, RQ = ("--model", "dae-8"), ("--model", "rq-vae")
 CODEC = "data/tiny/codecs/dae-8/dae-8-kmeans-k4"
+PQ = "data/tiny/codecs/dae-8/dae-8-pq-4x2"
 ROWS = "data/tiny/evaluation/quantized/dae-8"
 READERS = [
     ("data/tiny/split/validation_fold_in.npz", "data/tiny/split/test_fold_in.npz", "preprocess", ["train", *DAE]),
@@ -21,6 +22,9 @@ READERS = [
     ("data/tiny/curves/dae-8/curve.csv", "data/tiny/curves/dae-2/curve.csv", "train", ["report"]),
     (f"{ROWS}/dae-8-rq-3b/stored.json", f"{ROWS}/dae-8-rq-1b/stored.json", "evaluate-quantized", ["report"]),
     (f"{ROWS}/dae-8-rq-3b/per_user.parquet", f"{ROWS}/dae-8-tree/per_user.parquet", "evaluate-quantized", ["report"]),
+    ("data/tiny/models/rq-vae/0.pt", "data/tiny/models/rq-vae/1.pt", "train", ["export"]),
+    (f"{PQ}/0.npz", f"{PQ}/1.npz", "quantize", ["export"]),
+    (f"{ROWS}/dae-8-pq-4x2/per_user.parquet", f"{ROWS}/dae-8-tree/per_user.parquet", "evaluate-quantized", ["export"]),
     ("reports/tiny/plots/by_activity.csv", "reports/tiny/plots/by_popularity.csv", "report@tiny", ["commands.draw"]),
 ]
 """Two files, the stage that writes them, and one that reads the first."""

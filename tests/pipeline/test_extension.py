@@ -97,6 +97,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone.params |= {
         "models": {"dae-8": clone.params["models"]["dae-8"]},
         "quantizers": {"largest": {"kind": "largest", "bytes": [3, 1]}},
+        "serving": {**clone.params["serving"], "rows": []},
         "seeds": [0],
         **{block: {} for block in ("float_twins", "quantized_items", "refits", "budgets", "studies")},
     }

@@ -58,6 +58,9 @@ def test_a_run_goes_through_every_stage_once(clone: Clone) -> None:
             "quantize-items@tiny-dae-8",
             "refit@tiny-dae-8",
             "budget@tiny-rq-vae",
+            "export@tiny",
+            "encode@tiny",
+            "evaluate-serving@tiny",
             "report@tiny",
         ]
     )
@@ -74,8 +77,35 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
     pictures = re.findall(r'src(?:set)?="([^"]*)"', text)
-    assert (len(links), len(pictures)) == (20, 2 * 5)
+    assert (len(links), len(pictures)) == (21, 2 * 5)
     assert [link for link in links + pictures if not (folder / link).is_file()] == []
+
+
+def test_users_are_served_as_the_report_measured_them(clone: Clone) -> None:
+    table = pd.read_csv(clone.folder / "reports/tiny/figures/serving.csv").set_index(["row", "way"])
+    assert set(table.index) == {
+        (row, way)
+        for row in ("dae-8-pq-4x2", "rq-vae-1b")
+        for way in ("dense", "tables, float32", "tables, int8", "approximate")
+    }
+    exact = table.drop("approximate", level="way")
+    assert exact["users_that_differ"].tolist() == [0] * 6
+    np.testing.assert_allclose(exact["ndcg"], exact["row_ndcg"], atol=1e-6)
+    assert exact["overlap"].tolist() == [1] * 6
+
+
+def test_what_the_store_holds_is_recommended_from(clone: Clone) -> None:
+    row = ("--row", "dae-8-pq-4x2", "--top", "3")
+    known = json.loads(clone.stage("commands.recommend", *row, "--user", "5", "--json"))
+    assert known["notes"] == []
+    new = json.loads(clone.stage("commands.recommend", *row, "--items", "2,4,6", "--json"))
+    assert {one["item"] % 2 for one in new["items"]} == {0}  # of the same taste
+    lists = clone.folder / "top.parquet"
+    assert "of 330 users" in clone.stage("commands.recommend", *row, "--all", "--out", "top.parquet")
+    assert pd.read_parquet(lists).set_index("user")["items"][5].tolist() == [one["item"] for one in known["items"]]
+    lists.unlink()
+    row_of_floats = clone.complaint("stages.commands.recommend", "--dataset", "tiny", "--row", "dae-8", "--user", "5")
+    assert "params.yaml has no 'dae-8' under serving.rows; it has dae-8-pq-4x2, rq-vae-1b" in row_of_floats
 
 
 def test_what_a_user_keeps_beside_the_report_stays(clone: Clone) -> None:
@@ -127,11 +157,12 @@ def test_a_changed_parameter_runs_only_what_depends_on_it_and_another_branch_run
     clone.run("git", "checkout", "--quiet", "-b", "other")
     clone.params["models"]["pq-vae-4x2"]["learning_rate"] = 0.02
     clone.write_params()
-    assert clone.repro() == [
+    assert set(clone.repro()) == {
         "train@tiny-pq-vae-4x2",
         "evaluate@tiny",
+        "export@tiny",  # ends in the same packages, so nothing after it runs
         "report@tiny",
-    ]
+    }
     parameters = json.loads(clone.run("dvc", "params", "diff", "--json"))
     assert parameters == {"params.yaml": {"models.pq-vae-4x2.learning_rate": {"old": 0.01, "new": 0.02, "diff": 0.01}}}
     metrics = "reports/tiny/metrics.json"
@@ -148,7 +179,7 @@ def test_what_a_data_set_changes_in_a_model_trains_that_one_alone(clone: Clone) 
     clone.repro()
     clone.params["datasets"]["tiny"]["models"]["dae-2"] = {"learning_rate": 0.02, "epochs": 5}
     clone.write_params()
-    assert clone.repro() == ["train@tiny-dae-2", "evaluate@tiny", "report@tiny"]
+    assert set(clone.repro()) == {"train@tiny-dae-2", "evaluate@tiny", "export@tiny", "report@tiny"}
     assert len(pd.read_csv(clone.folder / "data/tiny/curves/dae-2/curve.csv")) == 2 * 5
     clone.run("git", "checkout", "--quiet", "--force", "HEAD", ".")
     clone.params["datasets"]["tiny"]["models"]["dae-2"] = {}
@@ -176,13 +207,14 @@ def test_a_row_is_added_by_its_entry_alone(clone: Clone) -> None:
     clone.repro()
     clone.params["quantizers"]["pq-2x4"] = {"kind": "product", "chunks": 2, "rotation": False, "seed": 1234}
     clone.write_params()
-    assert clone.repro() == [
+    assert set(clone.repro()) == {
         "quantize@tiny-dae-8",
         "evaluate-quantized@tiny-dae-8",
         "quantize-items@tiny-dae-8",
         "refit@tiny-dae-8",
+        "export@tiny",
         "report@tiny",
-    ]
+    }
     assert clone.metrics()["dae-8-pq-2x4"]["bytes_per_user"] == 2
     del clone.params["quantizers"]["pq-2x4"]
     clone.run("git", "checkout", "--quiet", "HEAD", ".")
@@ -355,10 +387,8 @@ def test_a_checkpoint_cut_short_is_said_and_the_weights_stay(clone: Clone) -> No
 
 def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
     before = (clone.folder / "reports/tiny/report.md").read_bytes()
-    kept = {
-        name: clone.params[name]
-        for name in ("models", "float_twins", "quantized_models", "quantized_items", "refits", "budgets", "studies")
-    }
+    blocks = "models", "float_twins", "quantized_models", "quantized_items", "refits", "budgets", "serving", "studies"
+    kept = {name: clone.params[name] for name in blocks}
     clone.params |= {
         "models": {},
         "float_twins": {},
@@ -366,6 +396,7 @@ def test_no_models_are_said_and_the_old_report_stays(clone: Clone) -> None:
         "quantized_items": {},
         "refits": {},
         "budgets": {},
+        "serving": {**kept["serving"], "rows": []},
         "studies": {},
     }
     clone.write_params()
@@ -540,6 +571,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_old_file_stays(clone: C
             "no 'dae-2' under quantized_models; it has dae-8",
         ),
         (["stages.evaluate_quantized", "--dataset", "tiny", "--model", "dae-2"], "no 'dae-2' under quantized_models"),
+        (["stages.export", "--dataset", "far"], "there is no data/far/split/train.npz; run the stage preprocess first"),
         (
             ["stages.report", "--dataset", "far"],
             "no evaluation of popularity at data/far/evaluation/references/popularity/popularity; run",

@@ -16,7 +16,8 @@ def random_users(n_users: int, n_items: int, seed: int) -> HeldOutUsers:
     seen = generator.random((n_users, n_items)) < 0.1
     is_held_out = generator.random((n_users, n_items)) < 0.3
     is_held_out[::7] = False
-    return HeldOutUsers(*(csr_array((seen & chosen).astype(np.float32)) for chosen in (~is_held_out, is_held_out)))
+    fold_in, held_out = (csr_array((seen & chosen).astype(np.float32)) for chosen in (~is_held_out, is_held_out))
+    return HeldOutUsers(fold_in, held_out)
 
 
 def ease(train: csr_array) -> Recommender:

@@ -25,6 +25,7 @@ PROTOCOL = {
     "items_in_train": 64,
 }
 N_USERS = 10  # of the test
+SERVED = "rq-vae-200-20b"
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def results_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     _write_split(paths.split(DATASET))
     _write_refits(paths.evaluation(DATASET, "refits", "dae-200"), "dae-200-pq-40x5", params.seeds)
     _write_budgets(paths.evaluation(DATASET, "budgets", "rq-vae-200"))
+    _write_served(paths.served(DATASET) / SERVED)
     sealed(paths.DATA / DATASET / "split")  # one digests.json above all
     return DATASET
 
@@ -62,6 +64,7 @@ def _write_short_params(path: Path) -> None:
     content["quantized_items"] = {"dae-200": ["pq-40x5"]}
     content["refits"] = {"dae-200": {"quantizers": ["pq-40x5"], "epochs": 10, "learning_rate": 3.0e-4}}
     content["budgets"] = {"rq-vae-200": [10]}
+    content["serving"]["rows"] = [SERVED]
     content["studies"] = {"ablation": content["studies"]["ablation"]}
     content["report"]["bootstrap_resamples"] = 100
     yaml.dump(content, path)
@@ -129,6 +132,16 @@ def _write_refits(folder: Path, row: str, seeds: list[int]) -> None:
     users = pd.DataFrame({"row": row, "user": range(N_USERS), "before": 0.25, "after": np.linspace(0, 1, N_USERS)})
     users.assign(seed=0).to_parquet(folder / "test_users.parquet")
     (folder / "epochs.json").write_text(json.dumps({row: seeds}))
+
+
+def _write_served(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    served = {
+        "seed": 0, "code_bytes": 20, "store_bytes_per_user": 45.5, "users_without_code": 0,
+        "ways": {"dense": {"memory_bytes": 1000, "overlap": 1.0}, "tables": {"memory_bytes": 5000, "overlap": 0.99}},
+    }  # fmt: skip
+    (folder / "serving.json").write_text(json.dumps(served))
+    pd.DataFrame({"user": range(N_USERS), "dense": 0.5, "tables": 0.25}).to_parquet(folder / "per_user.parquet")
 
 
 def _write_budgets(folder: Path) -> None:

@@ -13,7 +13,7 @@ from stages.evaluation.groups import group_column
 from stages.reporting.csv_files import Tables, read_table, write_table
 from stages.reporting.drawing import table_columns
 from stages.reporting.experiment import Experiment
-from stages.reporting.results import Results, RowResult
+from stages.reporting.results import Results, RowResult, Served
 from stages.reporting.sections import SECTIONS, SectionWithData
 from stages.statistics.bootstrap import Bootstrap
 
@@ -87,6 +87,18 @@ FLOAT = row("dae-200-200-200", [0.3, 0.5, 0.4])
 POST_HOC = replace(row("dae-200-200-200-pq-40x5", [0.29, 0.41, 0.38], 40.0, FLOAT.name), family="product")
 QUANTIZED = row("pq-vae-200-200-40x5", [0.27, 0.45, 0.36], 40.0, FLOAT.name, POST_HOC.name)
 
+SERVED = Served(
+    seed=0,
+    code_bytes=40,
+    store_bytes_per_user=56.0,
+    users_without_code=1,
+    ways=pd.DataFrame(
+        {"way": ["dense", "tables"], "memory_bytes": [16_000_000, 200_000_000], "overlap": [1.0, 0.99998]}
+    ),
+    ndcg={"dense": QUANTIZED.ndcg[0], "tables": QUANTIZED.ndcg[0] + [0, 0.003, 0]},
+    row_ndcg=QUANTIZED.ndcg[0],
+)
+
 
 def results(*rows: RowResult, **more: Any) -> Results:
     """Of these rows and nothing else, unless it is given."""
@@ -131,6 +143,7 @@ def full_results() -> Results:
         refits={"dae-200": users.assign(row=POST_HOC.name)},
         refit_epochs={POST_HOC.name: [3, 0]},
         budgets={"rq-vae": budgets},
+        served={QUANTIZED.name: SERVED},
     )
 
 

@@ -47,6 +47,16 @@ def test_a_row_has_means_of_its_seeds_its_family_and_its_twins(results_on_disk: 
     assert (row.float_twin, row.post_hoc_twin) == ("dae-200", "dae-200-rq-20b")
 
 
+def test_what_is_served_is_beside_the_row_of_the_same_seed(results_on_disk: str) -> None:
+    found = load_results(read_params(), results_on_disk)
+    (row,) = (row for row in found.rows if row.name == "rq-vae-200-20b")
+    assert found.served.keys() == {row.name}
+    served = found.served[row.name]
+    assert served.row_ndcg.tolist() == row.ndcg[0].tolist()
+    assert served.ndcg["tables"].tolist() == [0.25] * 10
+    assert served.ways.to_numpy().tolist() == [["dense", 1000, 1.0], ["tables", 5000, 0.99]]
+
+
 def test_only_k_means_has_centroids(results_on_disk: str) -> None:
     rows = load_results(read_params(), results_on_disk).rows
     assert {row.name: row.centroids for row in rows if row.centroids is not None} == {
@@ -92,6 +102,8 @@ RESULTS = {
     "evaluation/refits/dae-200/test_users.parquet": "refit",
     "evaluation/refits/dae-200/epochs.json": "refit",
     "evaluation/budgets/rq-vae-200/test_users.parquet": "budget",
+    "served/rq-vae-200-20b/serving.json": "evaluate-serving",
+    "served/rq-vae-200-20b/per_user.parquet": "evaluate-serving",
 }
 """Every kind of result → the stage that writes it."""
 
@@ -148,6 +160,10 @@ STORED, PER_USER = (f"evaluation/models/dae-200/dae-200/{name}" for name in ("st
         ("evaluation/refits/dae-200/epochs.json", {"another": [3]}),
         ("evaluation/refits/dae-200/test_users.parquet", {"row": "another"}),
         ("evaluation/budgets/rq-vae-200/test_users.parquet", {"ndcg": math.nan}),
+        ("served/rq-vae-200-20b/serving.json", {"seed": "x"}),
+        ("served/rq-vae-200-20b/serving.json", {"seed": 7}),
+        ("served/rq-vae-200-20b/serving.json", {"ways": {"dense": 3}}),
+        ("served/rq-vae-200-20b/per_user.parquet", {"tables": math.nan}),
     ],
 )
 def test_a_result_of_another_structure_is_said(results_on_disk: str, name: str, values: dict[str, object]) -> None:

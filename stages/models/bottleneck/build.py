@@ -9,7 +9,7 @@ from stages.models.bottleneck.scheme import Scheme
 
 def build_bottleneck(settings: ProductBottleneckSettings | ResidualBottleneckSettings, width: int) -> Bottleneck:
     """A bottleneck without codebooks, for vectors of this width; its kind names its scheme's module in this package."""
-    scheme: Scheme = import_module(f"stages.models.bottleneck.{settings.kind}").build(settings, width)
+    scheme: Scheme = import_module(f".{settings.kind}", __package__).build(settings, width)
     rules = Rules(
         float_share=settings.start,
         ema_decay=settings.ema_decay,

@@ -25,6 +25,7 @@ from stages.reporting.sections import (
     paper_order,
     parameters,
     refits,
+    serving,
     split,
     table_1,
     training,
@@ -61,6 +62,7 @@ class SectionWithPicture(Section, Protocol):
 
 IN_VIEW: list[Section] = [opening, in_brief, frontier_picture, gains, table_1, paper_order]
 FOLDED: list[Section] = [
+    serving,
     accuracy,
     frontier,
     codebook_size,

@@ -9,6 +9,7 @@ from stages.reporting.experiment import Experiment
 from stages.reporting.figures import COLOURS, WIDTH, Theme, name_ends, title
 from stages.reporting.results import Results
 from stages.reporting.wording import paragraphs, picture
+from stages.run.text import literal
 
 PICTURE = "curves"
 TABLES: TableColumns = {"plots/curves": Columns(("row",), ("epoch", "loss", "validation_ndcg"))}
@@ -84,7 +85,7 @@ def _recipes(experiment: Experiment) -> str:
     if not experiment.recipes:
         return ""
     models = "; ".join(
-        f"`{model}` ({', '.join(f'{name} {value:g}' for name, value in settings.items())})"
+        f"`{model}` ({', '.join(f'{name} {_value(value)}' for name, value in settings.items())})"
         for model, settings in experiment.recipes.items()
     )
     return (
@@ -93,3 +94,7 @@ def _recipes(experiment: Experiment) -> str:
         "validation users, and writes what it tried to `sweeps/` beside this report. The start of the codebooks, as a "
         "share of the epochs, is not searched."
     )
+
+
+def _value(value: float | str) -> str:
+    return literal(value) if isinstance(value, str) else f"{value:g}"

@@ -5,13 +5,16 @@ from typing import Literal
 
 import numpy as np
 
+CODES = 256  # of a codebook: one byte numbers them
+
 
 @dataclass(frozen=True)
 class Layer:
     """A layer of the encoder: `tanh(inputs @ weight + bias)`, or without tanh."""
 
     weight: np.ndarray
-    """float32 (width of the inputs, width of the outputs); of the first layer (n_items, …): a history is a sum of rows."""
+    """float32 (width of the inputs, width of the outputs); of the first layer (n_items, …): a history is the sum of its
+    items' rows, divided by the root of their number."""
     bias: np.ndarray
     """float32 (width of the outputs,)."""
     tanh: bool
@@ -40,10 +43,11 @@ class Quantizer:
     @property
     def width(self) -> int:
         """Dimensions of a decoded vector, d."""
-        return self._inner_width if self.back is None else self.back.shape[1]
+        return self.inner_width if self.back is None else self.back.shape[1]
 
     @property
-    def _inner_width(self) -> int:
+    def inner_width(self) -> int:
+        """Dimensions in which the codebooks are, k; d without a transform."""
         n_codebooks, _, width = self.codebooks.shape
         return n_codebooks * width if self.kind == "product" else width
 
@@ -71,7 +75,7 @@ class Quantizer:
             chunks = [codebook[column] for codebook, column in zip(self.codebooks, codes.T, strict=True)]
             inner = np.concatenate(chunks, axis=1)
         else:
-            inner = np.zeros((len(codes), self._inner_width), np.float32)
+            inner = np.zeros((len(codes), self.inner_width), np.float32)
             for codebook, column in zip(self.codebooks, codes.T, strict=False):
                 inner += codebook[column]
         wide = inner if self.back is None else inner @ self.back
@@ -106,3 +110,51 @@ class Package:
     """From histories to vectors; None where the vectors came from elsewhere."""
     quantizer: Quantizer
     items: Items
+
+
+def check_parts(encoder: list[Layer] | None, quantizer: Quantizer, items: Items) -> None:
+    """Check that the parts of a package fit together.
+
+    Raises
+    ------
+    ValueError
+        in words, where shapes or dtypes do not, or an item is there twice.
+    """
+    n_items, books = len(items.ids), quantizer.codebooks
+    for name, array, axes in (("codebooks", books, 3), ("into", quantizer.into, 2), ("back", quantizer.back, 2)):
+        if array is not None and array.ndim != axes:
+            raise ValueError(f"{name} has {array.ndim} axes, expected {axes}")
+    width, inner = quantizer.width, quantizer.inner_width
+    expected: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        ("codebooks", books, (len(books), CODES, books.shape[2])),
+        ("the decoder's weight", items.weight, (n_items, width)),
+        ("the decoder's bias", items.bias, (n_items,)),
+    ]
+    if quantizer.into is not None:
+        expected.append(("into", quantizer.into, (width, inner)))
+    if quantizer.back is not None:
+        expected.append(("back", quantizer.back, (inner, width)))
+    if quantizer.mean is not None:
+        expected.append(("mean", quantizer.mean, (width,)))
+    inputs = n_items
+    for number, layer in enumerate(encoder or []):
+        outputs = layer.bias.size
+        expected.append((f"the weight of layer {number}", layer.weight, (inputs, outputs)))
+        expected.append((f"the bias of layer {number}", layer.bias, (outputs,)))
+        inputs = outputs
+    for name, array, shape in expected:
+        if array.dtype != np.float32 or array.shape != shape:
+            raise ValueError(f"{name} is {array.dtype} {array.shape}, expected float32 {shape}")
+    if (quantizer.into is None) != (quantizer.back is None):
+        raise ValueError("there is a map into the codebooks' space and none back, or the other way round")
+    if encoder is not None and inputs != width:
+        raise ValueError(f"the encoder makes vectors of {inputs} dimensions, and codes are decoded to {width}")
+    least = len(books) if quantizer.kind == "product" else 1
+    if not least <= quantizer.n_bytes <= len(books):
+        raise ValueError(f"{quantizer.n_bytes} bytes of a {quantizer.kind} code of {len(books)}")
+    columns = {"titles": items.titles, "interactions": items.interactions}
+    for name, column in columns.items():
+        if column is not None and len(column) != n_items:
+            raise ValueError(f"{len(column)} {name} of {n_items} items")
+    if len(set(items.ids.tolist())) != n_items:
+        raise ValueError("an item is there twice")

@@ -24,6 +24,7 @@ from stages.reporting.sections import (
     gains,
     items,
     refits,
+    serving,
 )
 from tests.reporting.made_up import EXPERIMENT, FLOAT, full_results, results, tables_of
 from tests.reporting.pictures import texts_of
@@ -31,7 +32,7 @@ from tests.reporting.pictures import texts_of
 SIZES = "plots/codebook_size"
 
 
-@pytest.mark.parametrize("section", [gains, items, refits, budgets, code_usage])
+@pytest.mark.parametrize("section", [gains, items, refits, budgets, serving, code_usage])
 def test_a_section_without_rows_says_none(section: Section, tmp_path: Path) -> None:
     assert "None." in section.words(tables_of(results(FLOAT), tmp_path), EXPERIMENT)
 
@@ -53,6 +54,10 @@ def of_users(n: int) -> Results:
         made_up,
         refits={name: users[users["user"] < n] for name, users in made_up.refits.items()},
         budgets={name: users[users["user"] < n] for name, users in made_up.budgets.items()},
+        served={
+            name: replace(row, ndcg={way: ndcg[:n] for way, ndcg in row.ndcg.items()}, row_ndcg=row.row_ndcg[:n])
+            for name, row in made_up.served.items()
+        },
     )
 
 

@@ -1,0 +1,37 @@
+r"""Encode users of one's own with a package: Parquet of histories in, Parquet parts of codes out.
+
+python -m stages.commands.encode_users --dataset ml-latest-small --row rq-vae-200-20b \
+    --histories today.parquet --out codes
+
+Histories are a file, or a folder of files, with columns `user` and `items` (a list per user), or `user` and `item` (a
+row per pair, all of a user one after the other). Killed and run again, it goes on behind the parts that are finished.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.run import paths
+from stages.run.command_line import Dataset, Row, run
+from stages.serving.encoding.resumable import encode_histories
+from stages.serving.package.files import load_exported
+
+
+def encode_users(
+    dataset: Dataset,
+    row: Row,
+    histories: Annotated[Path, typer.Option(help="A Parquet file of histories, or a folder of such files.")],
+    out: Annotated[Path, typer.Option(help="Folder of the codes; its own, as old parts in it are replaced.")],
+) -> None:
+    """Encode the users of Parquet histories."""
+    n_users = n_popular = 0
+    for part in encode_histories(histories, load_exported(paths.package(dataset, row)), out):
+        done = "kept" if part.kept else "written"
+        print(f"{part.path}: {part.users:,} users, {part.popular:,} without a code; {done}", flush=True)
+        n_users, n_popular = n_users + part.users, n_popular + part.popular
+    print(f"{out}: {n_users:,} users; {n_popular:,} have no item that the package knows, and get the popularity list")
+
+
+if __name__ == "__main__":
+    run(encode_users)

@@ -1,0 +1,217 @@
+"""Users are encoded from a package as the pipeline encodes them."""
+
+import logging
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from stages.codebooks.codebook_codec import CodebookCodec
+from stages.codebooks.product import ProductCodec
+from stages.codebooks.residual import ResidualCodec
+from stages.codebooks.transform import Transform
+from stages.models.autoencoder import AutoEncoder
+from stages.models.vae import VariationalAutoEncoder
+from stages.run.errors import UserError
+from stages.serving.encoding import encoder
+from stages.serving.encoding.encoder import Encoder, embed, encode
+from stages.serving.export.convert import items_of, layers_of, quantizer_of
+from stages.serving.package.package import Package, Quantizer
+
+DRAWS = np.random.default_rng(0)
+
+
+def drawn_codec(kind: str, n_codebooks: int, width: int, beam: int = 1, seed: int = 0, **more: Any) -> CodebookCodec:
+    """With drawn codebooks, `width` dimensions of a chunk or of a vector; residual ones shrink."""
+    draws = np.random.default_rng(seed)
+    codebooks = draws.normal(size=(n_codebooks, 256, width)).astype(np.float32)
+    if kind == "product":
+        return ProductCodec(codebooks, **more)
+    return ResidualCodec(codebooks * np.float32(0.8) ** np.arange(n_codebooks)[:, None, None], beam, **more)
+
+
+def drawn_vectors(n: int, width: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32)
+
+
+def check_as_near(codec: CodebookCodec, codes: np.ndarray, vectors: np.ndarray) -> None:
+    """Whether the codes are the codec's; where two are as near but for rounding, both are right."""
+    expected = codec.encode(vectors)
+    assert codes.dtype == np.uint8
+    assert codes.shape == expected.shape
+    differ = (codes != expected).any(1)
+    assert differ.mean() <= 0.02
+    check_errors(codec, codes[differ], expected[differ], vectors[differ])
+
+
+def check_errors(codec: CodebookCodec, codes: np.ndarray, expected: np.ndarray, vectors: np.ndarray) -> None:
+    """Whether both lose as much of each vector, but for the rounding of float32."""
+    error, other = (np.square(vectors - codec.decode(some)).sum(1) for some in (codes, expected))
+    assert (np.abs(error - other) <= 1e-4 * error + 1e-6 * np.square(vectors).sum(1)).all()
+
+
+def nobody(n: int) -> csr_array:
+    """Histories without any of 10 items."""
+    return csr_array(np.zeros((n, 10), np.float32))
+
+
+def model_of(kind: str, hidden: list[int], n_items: int) -> AutoEncoder:
+    if kind == "vae":
+        model: AutoEncoder = VariationalAutoEncoder(n_items, hidden, 0.5, 0.2, 0.5)
+    else:
+        model = AutoEncoder(n_items, hidden, 0.5)
+    model.initialise(torch.Generator().manual_seed(0))
+    return model.eval()
+
+
+def package_of(model: AutoEncoder, codec: CodebookCodec) -> Package:
+    n_items = len(model.input_weight)
+    items = items_of(model, np.arange(n_items), None, np.zeros(n_items, np.int64))
+    return Package("made-up", "0" * 64, layers_of(model), quantizer_of(codec), items)
+
+
+@pytest.mark.parametrize(("kind", "hidden"), [("dae", [8]), ("dae", [16, 12, 8]), ("vae", [16, 8, 16])])
+def test_histories_become_the_vectors_that_the_model_gives(
+    kind: str, hidden: list[int], checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of(kind, hidden, checkerboard.shape[1])
+    package = package_of(model, drawn_codec("residual", 2, hidden[-1]))
+    expected = model.embed(checkerboard)
+    for dtype in (np.float32, np.int8):
+        vectors = embed(package, checkerboard.astype(dtype))
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    monkeypatch.setattr(encoder, "BLOCK", 100)
+    np.testing.assert_allclose(embed(package, checkerboard), expected, atol=1e-6)
+
+
+def test_an_empty_history_is_what_the_biases_give() -> None:
+    model = model_of("dae", [6, 4], 10)
+    package = package_of(model, drawn_codec("product", 2, 2))
+    first, second = layers_of(model)
+    np.testing.assert_allclose(
+        embed(package, nobody(2)),
+        np.tile(np.tanh(np.tanh(first.bias) @ second.weight + second.bias), (2, 1)),
+        atol=1e-6,
+    )
+    assert embed(package, nobody(0)).shape == (0, 4)
+    assert Encoder(package).encode(nobody(0)).shape == (0, 2)
+
+
+def test_users_are_encoded_from_their_histories(checkerboard: csr_array) -> None:
+    model = model_of("dae", [8], checkerboard.shape[1])
+    package = package_of(model, drawn_codec("residual", 4, 8, beam=3, n_bytes=2))
+    codes = Encoder(package).encode(checkerboard)
+    assert codes.shape == (checkerboard.shape[0], 2)
+    np.testing.assert_array_equal(codes, encode(package.quantizer, embed(package, checkerboard)))
+
+
+@pytest.mark.parametrize(("chunks", "width"), [(1, 1), (4, 5), (20, 10), (2, 40)])
+def test_every_chunk_takes_its_nearest_code(chunks: int, width: int) -> None:
+    codec, vectors = drawn_codec("product", chunks, width), drawn_vectors(2000, chunks * width)
+    check_as_near(codec, encode(quantizer_of(codec), vectors), vectors)
+
+
+# A beam of 1 is greedy; the search works otherwise beyond 16 and beyond 256, as many as the first codebook has codes.
+@pytest.mark.parametrize(("n_codebooks", "width"), [(1, 8), (5, 8), (20, 50), (3, 7)])
+@pytest.mark.parametrize("beam", [1, 2, 5, 16, 17])
+def test_residual_codes_are_those_of_the_beam_search(n_codebooks: int, width: int, beam: int) -> None:
+    codec, vectors = drawn_codec("residual", n_codebooks, width, beam), drawn_vectors(500, width)
+    check_as_near(codec, encode(quantizer_of(codec), vectors), vectors)
+
+
+def test_a_beam_may_be_wider_than_a_codebook() -> None:
+    codec, vectors = drawn_codec("residual", 3, 6, beam=300), drawn_vectors(40, 6)
+    check_as_near(codec, encode(quantizer_of(codec), vectors), vectors)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_whatever_the_codebooks_codes_are_as_near_as_the_codecs(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["product", "residual"]))
+    n_codebooks, width = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 9))
+    beam, n, seed = data.draw(st.integers(1, 8)), data.draw(st.integers(0, 150)), data.draw(st.integers(0, 2**31))
+    codec = drawn_codec(kind, n_codebooks, width, beam, seed)
+    vectors = drawn_vectors(n, width * n_codebooks if kind == "product" else width, seed + 1)
+    check_errors(codec, encode(quantizer_of(codec), vectors), codec.encode(vectors), vectors)
+
+
+@pytest.mark.parametrize("kind", ["product", "residual"])
+def test_vectors_are_transformed_as_the_codec_does(kind: str) -> None:
+    rotation = np.linalg.qr(DRAWS.normal(size=(10, 10)))[0][:, :8].astype(np.float32)
+    transform = Transform(rotation, np.ascontiguousarray(rotation.T), DRAWS.normal(size=10).astype(np.float32))
+    codec = drawn_codec(kind, 4, 2 if kind == "product" else 8, beam=3, transform=transform)
+    vectors = drawn_vectors(500, 10)
+    check_as_near(codec, encode(quantizer_of(codec), vectors), vectors)
+
+
+def test_the_whole_code_is_searched_for_and_a_prefix_stored() -> None:
+    codec, vectors = drawn_codec("residual", 6, 8, beam=4), drawn_vectors(300, 8)
+    assert isinstance(codec, ResidualCodec)
+    whole = encode(quantizer_of(codec), vectors)
+    np.testing.assert_array_equal(encode(quantizer_of(codec.prefix(2)), vectors), whole[:, :2])
+
+
+@pytest.mark.parametrize("kind", ["product", "residual"])
+def test_of_codes_that_are_the_same_the_first_is_taken(kind: str) -> None:
+    codec = drawn_codec(kind, 3, 8, beam=5)
+    doubled = codec.codebooks.copy()
+    doubled[:, 128:] = doubled[:, :128]
+    quantizer = replace(quantizer_of(codec), codebooks=doubled)
+    assert encode(quantizer, drawn_vectors(500, quantizer.width)).max() < 128
+
+
+@pytest.mark.parametrize("kind", ["product", "residual"])
+def test_a_user_has_the_same_code_in_any_company(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quantizer = quantizer_of(drawn_codec(kind, 5, 8, beam=5))
+    vectors = drawn_vectors(203, quantizer.width)
+    codes = encode(quantizer, vectors)
+    for start, end in [(0, 1), (1, 8), (100, 203)]:
+        np.testing.assert_array_equal(encode(quantizer, vectors[start:end]), codes[start:end])
+    monkeypatch.setattr(encoder, "BLOCK", 37)
+    np.testing.assert_array_equal(encode(quantizer, vectors), codes)
+
+
+@pytest.mark.parametrize("kind", ["product", "residual"])
+def test_without_numba_faiss_encodes_and_it_is_said(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    codec = drawn_codec(kind, 4, 8, beam=5)
+    quantizer = quantizer_of(codec)
+    vectors = drawn_vectors(300, quantizer.width)
+    with_numba = encode(quantizer, vectors)
+    monkeypatch.delitem(sys.modules, "stages.serving.encoding.search", raising=False)
+    monkeypatch.delitem(sys.modules, "stages.serving.encoding.kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with caplog.at_level(logging.WARNING):
+        codes = encode(quantizer, vectors)
+    assert "Numba can't be imported" in caplog.text
+    np.testing.assert_array_equal(codes, codec.encode(vectors))
+    assert (codes == with_numba).all(1).mean() > 0.98
+
+
+def test_bad_input_is_said(checkerboard: csr_array) -> None:
+    package = package_of(model_of("dae", [8], 10), drawn_codec("residual", 2, 8))
+    with pytest.raises(UserError, match=r"histories of 40 items, but the package of made-up knows 10: take"):
+        Encoder(package).encode(checkerboard)
+    with pytest.raises(UserError, match=r"vectors of 7 dimensions, but codes of 8"):
+        encode(package.quantizer, drawn_vectors(3, 7))
+    vectors = drawn_vectors(3, 8)
+    for number in (np.nan, np.inf):
+        vectors[1, 2] = number
+        with pytest.raises(UserError, match="not finite"):
+            encode(package.quantizer, vectors)
+    alone = Package("elsewhere", "0" * 64, None, package.quantizer, package.items)
+    with pytest.raises(UserError, match=r"elsewhere has no encoder"):
+        Encoder(alone)
+
+
+def test_numbers_whose_squares_overflow_harm_nothing() -> None:
+    quantizer: Quantizer = quantizer_of(drawn_codec("residual", 3, 8, beam=300))
+    assert encode(quantizer, np.full((50, 8), 3e38, np.float32)).shape == (50, 3)
