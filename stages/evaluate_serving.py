@@ -3,7 +3,7 @@
 python -m stages.evaluate_serving --dataset ml-latest-small
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
 
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
@@ -33,7 +33,7 @@ def evaluate_serving(dataset: Dataset) -> None:
             package = load_exported(paths.package(dataset, row))
             with open_store(paths.users(dataset, row) / "store", package.digest) as store:
                 codes, coded = store.codes(ids)
-            ways = ways_of_scoring(package, params.serving.memory * 1e9)
+            ways = dict(ways_of_scoring(package, params.serving.memory * 1e9))
             per_user, overlap = measure_served(ways, package.items, codes, coded, test)
             (folder / row).mkdir()
             per_user.to_parquet(folder / row / "per_user.parquet", index=False)
@@ -52,15 +52,17 @@ def evaluate_serving(dataset: Dataset) -> None:
             print(f"{row}: " + "  ".join(f"{name} {per_user[name].mean():.4f}" for name in ways), flush=True)
 
 
-def ways_of_scoring(package: Package, memory_bytes: float) -> dict[str, Scorer]:
-    """All that fit into so much memory, the exact one first."""
-    ways: dict[str, Scorer] = {EXACT: Dense(package)}
+def ways_of_scoring(package: Package, memory_bytes: float) -> Iterator[tuple[str, Scorer]]:
+    """All that fit into so much memory by their names, the exact one first; one after the other, as they are large."""
+    yield EXACT, Dense(package)
     if 4 * 256 * package.quantizer.n_bytes * len(package.items.ids) <= memory_bytes:
-        ways["tables, float32"] = FloatTables(package)
+        yield "tables, float32", FloatTables(package)
     for name, way in {"tables, int8": "tables", "approximate": "approximate"}.items():
-        with suppress(UserError):
-            ways[name] = choose(package, way, memory_bytes)[0]
-    return ways
+        try:
+            scorer = choose(package, way, memory_bytes)[0]
+        except UserError:
+            continue
+        yield name, scorer
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Recommend a codec for a number of users and a number of gigabytes, from an existing report.
 
 python -m stages.commands.advise --dataset ml-latest-small --users 50_000_000 --gigabytes 1
+python -m stages.commands.advise --dataset ml-latest-small --users 50_000_000 --gigabytes 1 --milliseconds 1
 """
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 import typer
@@ -20,6 +22,7 @@ from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError, quoted
 from stages.run.text import literal, one_line
+from stages.serving.times import Machine, WayTimes, read_times
 
 GIGABYTE = 1e9
 CHOSEN_BY = "validation_ndcg"
@@ -46,9 +49,17 @@ def _users(text: str) -> int:
 
 
 def _gigabytes(text: str) -> float:
+    return _amount("--gigabytes", text)
+
+
+def _milliseconds(text: str) -> float:
+    return _amount("--milliseconds", text)
+
+
+def _amount(option: str, text: str) -> float:
     number = _number(text)
     if number is None:
-        raise UserError(f"--gigabytes {quoted(text)}: must be a number from 0 to {MOST:,}, such as 0.5, 1,000 or 2e3")
+        raise UserError(f"{option} {quoted(text)}: must be a number from 0 to {MOST:,}, such as 0.5, 1,000 or 2e3")
     return float(number)
 
 
@@ -57,9 +68,17 @@ Gigabytes = Annotated[
     float,
     typer.Option(parser=_gigabytes, metavar="NUMBER", help="Of 10⁹ bytes, for all of them, codebooks included."),
 ]
+Milliseconds = Annotated[
+    float | None,
+    typer.Option(
+        parser=_milliseconds,
+        metavar="NUMBER",
+        help="In which 99 of 100 queries are to be ranked; of rows that measure_serving measured.",
+    ),
+]
 
 
-def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
+def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes, milliseconds: Milliseconds = None) -> None:
     """Print the row that fits and is best on the validation users, without references, and the best in less space.
 
     What is printed of a row is measured on the test users, by whom it was not chosen.
@@ -74,11 +93,18 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
             f"no row fits {users:,} users into {gigabytes:g} GB; the smallest, {smallest['row']}, takes "
             f"{smallest['gigabytes']:.6g} GB: give as much, or add a quantizer of fewer bytes to params.yaml"
         )
+    latency = None
+    if milliseconds is not None:
+        latency = _latency(dataset, fitting, milliseconds)
+        fitting = fitting[fitting["row"].isin(latency.fast)]
     best = fitting.iloc[0]
     print(
         f"{best['row']}: {best['stored']}, {best['bytes_per_user']:g} bytes per user, {_room(best)} for {users:,} users"
     )
     print(f"chosen on the validation users of {title}; on its test users: {_accuracy(best)}")
+    if latency is not None:
+        for line in latency.of(str(best["row"])):
+            print(line)
     # Rows of as many bytes differ in what they share alone: the best of them is enough.
     front = fitting.drop_duplicates("bytes_per_user").sort_values("bytes_per_user")
     front = front[front[CHOSEN_BY] > front[CHOSEN_BY].cummax().shift(fill_value=-1)].iloc[::-1].iloc[1:]
@@ -94,6 +120,58 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes) -> None:
                 "above popularity (95 % CI)": share_cells(front, "above_popularity"),
             }
         )))  # fmt: skip
+
+
+class Latency(NamedTuple):
+    """What is known of the times of rows that fit."""
+
+    fast: dict[str, WayTimes]
+    """Row → the fastest way of scoring it; of those that are fast enough."""
+    machine: Machine
+    unknown: list[str]
+    """Rows without a measurement, best first on the validation users."""
+    rows: list[str]
+    """All of them, in the same order."""
+
+    def of(self, row: str) -> Iterator[str]:
+        """What to say of a row, and of those that may be better."""
+        way = self.fast[row]
+        yield (
+            f"ranked by {way.way}, a query takes {way.p50 / 1000:,.3g} ms at the median and {way.p99 / 1000:,.3g} ms "
+            f"at the 99th percentile, for {way.n_items:,} items on {_in_words(self.machine)}"
+        )
+        better = [other for other in self.unknown if self.rows.index(other) < self.rows.index(row)]
+        if better:
+            yield f"better on the validation users, but never measured: {', '.join(better)}"
+
+
+def _latency(dataset: str, fitting: pd.DataFrame, milliseconds: float) -> Latency:
+    """Of rows, best first; UserError where none is known to be fast enough."""
+    command = f"python -m stages.commands.measure_serving --dataset {dataset}"
+    times = read_times(paths.report(dataset) / "serving.json", command)
+    rows = fitting["row"].tolist()
+    fastest: dict[str, WayTimes] = {}
+    for way in times.ways:
+        if way.row in rows and not way.made_up and (way.row not in fastest or way.p99 < fastest[way.row].p99):
+            fastest[way.row] = way
+    if not fastest:
+        raise UserError(
+            f"of no row that fits are times known; name some, such as {rows[0]}, under serving.rows in params.yaml, "
+            f"run dvc repro, then {command}"
+        )
+    fast = {row: way for row, way in fastest.items() if way.p99 <= 1000 * milliseconds}
+    if not fast:
+        way = min(fastest.values(), key=lambda way: way.p99)
+        raise UserError(
+            f"no row that fits and was measured is ranked within {milliseconds:g} ms; the fastest, {way.row} by "
+            f"{way.way}, takes {way.p99 / 1000:.3g} ms at the 99th percentile on {_in_words(times.machine)}: give as "
+            "much, or take a faster machine and measure there"
+        )
+    return Latency(fast, times.machine, [row for row in rows if row not in fastest], rows)
+
+
+def _in_words(machine: Machine) -> str:
+    return f"{machine.cpu}, {machine.cores} cores ({machine.date})"
 
 
 def _read(dataset: str) -> pd.DataFrame:

@@ -5,8 +5,9 @@ python -m stages.commands.store_users --codes codes-of-today --store store
 
 The codes are those of `stages.commands.encode_users`, or of the stage encode: data/<dataset>/users/<row>/codes. An
 upsert is one transaction: who reads meanwhile sees the store as it was, or as it is then, and a process that is killed
-leaves it as it was. A new package needs a new store; the old one stays for a roll-back. Memory: 16 bytes per user, the
-id, and twice the code; about 4 GB for 50 million users of 20 bytes with integer ids.
+leaves it as it was. A new package needs a new store; the old one stays for a roll-back. Where most users have changed,
+a new store is smaller, too. Memory: 16 bytes per user, and twice the id and the code; about 4 GB for 50 million users
+of 20 bytes with integer ids.
 """
 
 from pathlib import Path

@@ -177,7 +177,7 @@ def _load_served(params: Params, dataset: str, row: RowResult) -> Served:
         folder / "per_user.parquet", stage, {"user": integers, **dict.fromkeys(served.ways, numbers)}
     )
     if served.seed not in params.seeds or len(per_user) != row.ndcg.shape[1]:
-        raise damaged(folder, f"is of another training or other users than {row.name}", stage)
+        raise damaged(folder, f"is of other users than {row.name}, or of another training", stage)
     return Served(
         seed=served.seed,
         code_bytes=served.code_bytes,

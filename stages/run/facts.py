@@ -27,7 +27,7 @@ from stages.run import paths
 from stages.run.files import whole_file
 from stages.run.text import code
 
-PACKAGES = ["torch", "numpy", "scipy", "pandas", "pyarrow", "faiss-cpu"]
+PACKAGES = ["torch", "numpy", "scipy", "pandas", "pyarrow", "faiss-cpu", "numba", "lmdb"]
 Facts = dict[str, dict[str, Any]]
 """Name of a stage → its facts."""
 

@@ -14,6 +14,9 @@ Ids = np.ndarray | Sequence[int] | Sequence[str] | Any
 """Integers or text: NumPy's, Python's or pyarrow's."""
 
 
+WORDS = {"integers": "an integer"}
+
+
 def as_ids(values: Ids, where: str, kind: Kind | None = None) -> pa.Array:
     """Ids as an array of int64 or of text (large_string).
 
@@ -31,13 +34,16 @@ def as_ids(values: Ids, where: str, kind: Kind | None = None) -> pa.Array:
         ids = values if isinstance(values, pa.Array) else pa.array(values)
         if pa.types.is_dictionary(ids.type):
             ids = ids.dictionary_decode()
-        if len(ids) == 0 and pa.types.is_null(ids.type):
-            return ids.cast(pa.large_string() if kind == "text" else pa.int64())
+        if len(ids) == 0:  # of any type: NumPy makes an empty list one of floats
+            is_text = kind == "text" or (kind is None and _is_text(ids.type))
+            return pa.array([], pa.large_string() if is_text else pa.int64())
         if ids.null_count:
             raise UserError(f"{where}: an id is missing (null); remove such rows, or give each an id")
         found = "integers" if pa.types.is_integer(ids.type) else "text" if _is_text(ids.type) else str(ids.type)
         if found not in ("integers", "text") or kind not in (None, found):
-            raise UserError(f"{where}: {quoted(ids[0].as_py())} is {found}; give {kind or 'integers or text'}")
+            raise UserError(
+                f"{where}: {quoted(ids[0].as_py())} is {WORDS.get(found, found)}; give {kind or 'integers or text'}"
+            )
         return ids.cast(pa.int64() if found == "integers" else pa.large_string())
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: {quoted(str(error))}; ids are integers of 64 bits, or text") from error

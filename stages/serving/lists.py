@@ -76,7 +76,7 @@ def write_lists(batches: Iterable[Users], package: Package, scorer: Scorer, n: i
             if not kept:
                 table = _lists(users, package, scorer, popularity, n)
                 with whole_file(part) as temporary:
-                    pq.write_table(table.replace_schema_metadata({INPUTS: inputs}), temporary)
+                    pq.write_table(table.replace_schema_metadata({INPUTS: inputs}), temporary, write_page_checksum=True)
             done.append(part)
             written = Written(
                 written.users + len(users.ids),
@@ -123,9 +123,11 @@ def _digest(users: Users, package: Package, scorer: Scorer, n: int) -> bytes:
 
 
 def _inputs_of(part: Path) -> bytes | None:
-    """The digest in a part; None where there is no part, or what is no part."""
+    """The digest in a part that an earlier run left; None where there is none, or a damaged one."""
     try:
-        return pq.read_schema(part).metadata[INPUTS] if part.exists() else None
+        with pq.ParquetFile(part, page_checksum_verification=True) as file:
+            file.read()
+            return file.schema_arrow.metadata[INPUTS]
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

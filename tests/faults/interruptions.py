@@ -17,7 +17,8 @@ from tests.faults.workplace import Workplace, leftovers
 WRITERS = [
     "download@tiny", "preprocess@tiny", "fit@tiny", "train@tiny-dae-8", "train@tiny-rq-vae", "quantize@tiny-dae-8",
     "evaluate@tiny", "evaluate-quantized@tiny-dae-8", "quantize-items@tiny-dae-8", "refit@tiny-dae-8",
-    "budget@tiny-rq-vae", "encode@tiny", "report@tiny", "sweep", "study", "encode_users", "draw",
+    "budget@tiny-rq-vae", "encode@tiny", "evaluate-serving@tiny", "report@tiny", "sweep", "study", "encode_users",
+    "recommend", "draw",
 ]  # fmt: skip
 LONG = ["train@tiny-rq-vae", "sweep", "study", "refit@tiny-dae-8", "report@tiny"]
 SIZES = [300, 1_000, 3_000, 10_000, 30_000, 100_000]

@@ -15,7 +15,7 @@ SHORT = ["preprocess@tiny", "train@tiny-dae-8"]
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return Workplace(tmp_path_factory.mktemp("faults"), without=["report@tiny", "draw", "advise"])
+    return Workplace(tmp_path_factory.mktemp("faults"), without=["report@tiny", "recommend", "draw", "advise"])
 
 
 def wrong(workplace: Workplace, cases: Iterable[Case], number: int) -> list[str]:

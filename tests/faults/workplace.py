@@ -54,6 +54,9 @@ COMMANDS = {
     "store_users": Command([
         "stages.commands.store_users", "--codes", "data/tiny/mine/codes", "--store", "data/tiny/mine/store",
     ], []),
+    "recommend": Command(tiny(
+        "commands.recommend", "--row", "rq-vae-1b", "--all", "--out", "data/tiny/mine/top.parquet",
+    ), ["data/tiny/mine/top.parquet"]),
     "draw": Command(tiny("commands.draw"), [f"reports/tiny/{name}" for name in (
         "report.md", "frontier.html", "figures", "plots",
     )]),

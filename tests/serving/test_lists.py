@@ -101,7 +101,10 @@ def test_a_part_of_other_inputs_is_made_again(change: str, tmp_path: Path) -> No
     elif change == "seen":
         users[0] = first._replace(seen=[columns + 1 for columns in first.seen])
     else:
-        (tmp_path / "top.parquet.parts/000000.parquet").write_bytes(b"PAR1")
+        part = tmp_path / "top.parquet.parts/000000.parquet"
+        content = bytearray(part.read_bytes())
+        content[100] ^= 1
+        part.write_bytes(content)
     scorer = Dense(package)
     written = write_lists(users, package, scorer, n, tmp_path / "top.parquet")
     expected = scorer.top(users[0].codes[1:2], n, users[0].seen[1:2])

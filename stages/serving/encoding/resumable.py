@@ -13,7 +13,7 @@ from stages.run.files import files
 from stages.run.locks import locked
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.encoding.histories import count_rows, read_histories
-from stages.serving.encoding.parts import PATTERN, Codes, Origin, part, read_codes, read_part, write_part
+from stages.serving.encoding.parts import PATTERN, Codes, Origin, part, read_part, write_part
 from stages.serving.ids import sorted_order
 from stages.serving.package.package import Package
 
@@ -47,9 +47,13 @@ def encode_histories(histories: Path, package: Package, folder: Path) -> Iterato
     Raises
     ------
     UserError
-        where the histories can't be read, hold no user, or hold one at two places; where another process encodes into
-        the folder, or it can't be written.
+        where the histories can't be read, hold no user, or hold one at two places; where the folder holds them, another
+        process encodes into it, or it can't be written.
     """
+    place, source = folder.resolve(), histories.resolve()
+    # Parts would be taken for histories, or replace them.
+    if place.is_relative_to(source) or source.is_relative_to(place):
+        raise UserError(f"the codes of {histories} can't go to {folder}; give a folder of their own, beside it")
     encoder, n_rows = Encoder(package), count_rows(histories)
     if not n_rows:
         raise UserError(f"{histories} holds no users; give histories of at least one")
@@ -72,7 +76,8 @@ def encode_histories(histories: Path, package: Package, folder: Path) -> Iterato
             row, number = origin.stop, number + 1
         for left in set(folder.glob(PATTERN)) - {part(folder, place) for place in range(number)}:
             left.unlink()  # of histories with more users
-        sorted_order(read_codes(folder)[0].users, f"users of {histories}")
+        users = [read_part(part(folder, place))[0].users for place in range(number)]
+        sorted_order(pa.concat_arrays(users), f"users of {histories}")  # each is there once
 
 
 def _encoded(

@@ -5,15 +5,13 @@ cast back to int16, and every loop runs from 0 over a contiguous row.
 """
 
 import numpy as np
-from numba import config, njit, types
+from numba import njit, types
+
+from stages.serving.compiled import N_THREADS as N_THREADS
+from stages.serving.compiled import compiled, read_only
 
 LOWEST = -32768
 FEW = 512  # are put in order sooner by counting than by sorting
-N_THREADS: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # set on import
-
-
-def _read(dtype: types.Type, ndim: int) -> types.Array:
-    return types.Array(dtype, ndim, "C", readonly=True)  # takes writable arrays, too
 
 
 @njit(nogil=True)
@@ -142,28 +140,27 @@ def _rank(shortlist, scores, keys, order, top_items, top_scores):  # type: ignor
         top_items[place], top_scores[place] = -1, -np.inf
 
 
-_SIGNATURE = types.void(
-    _read(types.uint8, 2),
-    _read(types.int64, 1),
-    _read(types.int64, 1),
-    types.int64,
-    types.int64,
-    types.int64,
-    types.int64,
-    _read(types.int8, 3),
-    _read(types.int64, 1),
-    _read(types.int16, 1),
-    _read(types.int16, 1),
-    _read(types.float32, 3),
-    _read(types.float32, 1),
-    _read(types.float32, 2),
-    _read(types.float32, 1),
-    types.Array(types.int64, 2, "C"),
-    types.Array(types.float32, 2, "C"),
+@compiled(
+    types.void(
+        read_only(types.uint8, 2),
+        read_only(types.int64, 1),
+        read_only(types.int64, 1),
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+        read_only(types.int8, 3),
+        read_only(types.int64, 1),
+        read_only(types.int16, 1),
+        read_only(types.int16, 1),
+        read_only(types.float32, 3),
+        read_only(types.float32, 1),
+        read_only(types.float32, 2),
+        read_only(types.float32, 1),
+        types.Array(types.int64, 2, "C"),
+        types.Array(types.float32, 2, "C"),
+    )
 )
-
-
-@njit(_SIGNATURE, nogil=True, cache=True)
 def rank_users(  # type: ignore[no-untyped-def]
     codes,
     seen_items,

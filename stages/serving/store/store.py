@@ -9,7 +9,8 @@ Three named databases: `about` (format, package, kind of ids), `built` (the user
 random places of one tree would write six pages in ten of it again. A value in `changed` ends with the key before it,
 and a last key is always there: so the next key proves that a user has not changed, and a page that is lost is noticed
 where the code of the build would else be taken for the user's. The last key's value is the number of the transaction
-that wrote it, by which a root of an earlier moment is noticed when a store is opened.
+that wrote it, by which a root of an earlier moment is noticed when a store is opened. (Only where the number of a page
+is damaged may a reader be ended by the system, SIGBUS, as that page would lie behind the end of the file.)
 
 The folder holds data.mdb, and lock.mdb once it was opened to be written: by that file readers and writers know each
 other, and it needs write access of both. Without it nobody has written, and readers take no locks; so a store can be
@@ -47,7 +48,7 @@ READERS = 1024
 LONGEST_KEY = 511
 """Bytes of a text id (LMDB's limit)."""
 BLOCK = 2**17
-"""Users that the bulk build writes in one transaction."""
+"""Users whose records are made at once; the bulk build writes as many in one transaction."""
 DAMAGE = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.NotFoundError, lmdb.PageNotFoundError, lmdb.PanicError)
 LAST = b"\xff" * 9
 """Key of `changed` that is above all users."""
@@ -296,17 +297,24 @@ class Store:
         ids = as_ids(users, where, self.kind_of_ids)
         order = sorted_order(ids, where)
         has = np.ones(len(ids), bool) if has_code is None else has_code
-        keys, contents = _keys(ids.take(pa.array(order))), _contents(codes[order], has[order])
         with self._writing() as transaction:
-            cursor, start = transaction.cursor(self._changed), 0
-            while start < len(keys):
-                after, content, before = self._changed_at(cursor, keys[start])
-                stop = start + 1 if after == keys[start] else bisect_left(keys, after, start)
-                new = zip(keys[start:stop], contents[start:stop], [before, *keys[start : stop - 1]], strict=True)
-                cursor.putmulti([(key, _sealed(key, content + key_before)) for key, content, key_before in new])
-                if after != keys[start]:
-                    cursor.put(after, _sealed(after, content + keys[stop - 1]))
-                start = stop
+            cursor = transaction.cursor(self._changed)
+            for start in range(0, len(order), BLOCK):
+                block = order[start : start + BLOCK]
+                self._insert(cursor, _keys(ids.take(pa.array(block))), _contents(codes[block], has[block]))
+
+    def _insert(self, cursor: "lmdb.Cursor[bytes]", keys: list[bytes], contents: list[bytes]) -> None:
+        """Put users into `changed`, in ascending order."""
+        start = 0
+        while start < len(keys):
+            after, content_after, before = self._changed_at(cursor, keys[start])
+            stop = start + 1 if after == keys[start] else bisect_left(keys, after, start)
+            for key, content in zip(keys[start:stop], contents[start:stop], strict=True):
+                cursor.put(key, _sealed(key, content + before))
+                before = key
+            if after != before:
+                cursor.put(after, _sealed(after, content_after + before))
+            start = stop
 
     def delete(self, users: Ids) -> int:
         """Forget users, all at once; returns how many of them were there.
@@ -431,8 +439,8 @@ class Store:
 def _open(path: Path, readonly: bool = False, lock: bool = True, sync: bool = True) -> lmdb.Environment:
     return lmdb.open(
         str(path), MAP_SIZE, readonly=readonly, lock=lock, sync=sync, create=False, max_dbs=3, max_spare_txns=1,
+        max_readers=READERS, mode=0o664, lib_version=0,
         readahead=False,  # a look-up needs one page
-        max_readers=READERS,        mode=0o664, lib_version=0,
     )  # fmt: skip
 
 

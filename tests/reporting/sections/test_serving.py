@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from stages.config.reader import read_params
 from stages.reporting.sections import serving
 from tests.reporting.made_up import EXPERIMENT, QUANTIZED, SERVED, cells, full_results, results, tables_of
 
@@ -25,3 +27,11 @@ def test_codes_that_are_not_those_that_were_measured_are_warned_of(tmp_path: Pat
     flipped = replace(SERVED, ndcg={**SERVED.ndcg, "dense": np.add(SERVED.row_ndcg, [0, 2e-6, 0])})
     text = serving.words(tables_of(results(QUANTIZED, served={QUANTIZED.name: flipped}), tmp_path), EXPERIMENT)
     assert "> **`pq-vae-200-200-40x5`: of 3 test users 1 rank otherwise" in text
+
+
+def test_users_of_the_bundled_set_are_served_as_they_were_measured() -> None:
+    table = pd.read_csv("reports/ml-latest-small/figures/serving.csv")
+    exact = table[table["way"].isin(["dense", "tables, float32"])]
+    assert set(exact["row"]) == set(read_params().serving.rows)
+    assert not exact["users_that_differ"].any()
+    np.testing.assert_allclose(exact["ndcg"], exact["row_ndcg"], atol=1e-6)

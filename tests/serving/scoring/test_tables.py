@@ -1,5 +1,8 @@
 """Tables of int8: sums that never overflow, a shortlist that misses nothing, the same result in any company."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -112,3 +115,16 @@ def test_as_exact_where_all_are_scored() -> None:
     """A shortlist of all items is the dense way."""
     top, dense = Tables(PACKAGE).top(CODES[:5], 5000), Dense(PACKAGE).top(CODES[:5], 5000)
     np.testing.assert_allclose(top.scores, dense.scores, atol=1e-4)
+
+
+def test_where_the_compiled_code_cannot_be_kept() -> None:
+    code = """
+from stages.serving.scoring.tables import Tables
+from tests.serving.scoring.packages import drawn_codes, drawn_package
+package = drawn_package(300)
+print(Tables(package).compiled, Tables(package).top(drawn_codes(package, 1), 1).items.shape)
+"""
+    locator = "numba.core.caching.IPythonCacheLocator"  # finds no place for a module, as where no folder can be written
+    environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": locator}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == "True (1, 1)\n"

@@ -67,6 +67,32 @@ def test_what_was_stored_is_found_for_both_kinds_of_ids(tmp_path: Path, users: o
         assert [store.code(user) for user in list(users)[:20]] == expected()[:20]  # type: ignore[call-overload]
 
 
+def test_upserts_one_after_the_other_are_as_one_build_of_the_last_codes(tmp_path: Path, users: object) -> None:
+    """Whether between those that have changed, before or behind them, or in their places."""
+    store_path, draws = made(tmp_path / "store", users), np.random.default_rng(2)
+    right = dict(zip(pa.array(users).to_pylist(), expected(), strict=True))
+    with open_store(store_path, writable=True) as store:
+        for _ in range(8):
+            places = draws.choice(N_USERS, draws.integers(1, 200), replace=False)
+            codes, chosen = (
+                draws.integers(0, 256, (len(places), N_BYTES), dtype=np.uint8),
+                pa.array(users).take(pa.array(places)),
+            )
+            store.upsert(chosen, codes)
+            right |= zip(chosen.to_pylist(), [code.tobytes() for code in codes], strict=True)
+            gone = chosen.to_pylist()[::7]
+            assert store.delete(gone) == len(gone)
+            right = {user: code for user, code in right.items() if user not in gone}
+            assert held(store, list(right)) == list(right.values())
+            assert len(store) == len(right)
+        found = {
+            user: code.tobytes() if has else None
+            for batch in store.batches(50)
+            for user, code, has in zip(batch[0].to_pylist(), *batch[1:], strict=True)
+        }
+    assert found == right
+
+
 def test_users_without_a_code_are_marked_and_score_nothing(path: Path) -> None:
     with open_store(path) as store:
         codes, has_code = store.codes(INTEGERS)
@@ -175,8 +201,11 @@ def test_text_that_is_no_key_is_said_and_nothing_is_stored(tmp_path: Path, text:
         with pytest.raises(UserError, match=rf"has {len(text)} bytes; an id has 1 to 511 in a store"):
             store.upsert(["new", text], CODES[:2])
         assert len(store) == N_USERS
-        store.upsert(["x" * 511], CODES[:1])
-        assert store.code("x" * 511) == CODES[0].tobytes()
+        longest = "x" * 511
+        store.upsert([longest], CODES[:1])
+        assert store.code(longest) == CODES[0].tobytes()
+        assert [batch[0].to_pylist()[-1] for batch in store.batches(N_USERS + 1)] == [longest]
+        assert store.delete([longest]) == 1
 
 
 @pytest.mark.parametrize(
