@@ -188,11 +188,13 @@ def test_the_example_of_own_vectors_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(commands) == 3
     for command in commands:
         run_as_shown(command)
+    package = load_package(Path("users-20b/package"))
+    with open_store(Path("users-20b/store"), package.digest) as store:
+        codes, coded = store.codes([42, 7])
+    assert coded.all()
     found: dict[str, Any] = {}
-    exec(compile(example("python", "QuantizedEmbedding"), README, "exec"), found)  # noqa: S102
-    assert found["vectors"].shape == (2, 64)
-    with open_store(Path("users-20b/store"), load_package(Path("users-20b/package")).digest) as store:
-        assert store.codes([42, 7])[1].all()
+    exec(compile(example("python", "load_file"), README, "exec"), found)  # noqa: S102
+    np.testing.assert_allclose(found["vectors"], package.quantizer.decode(codes), rtol=1e-5, atol=1e-5)
 
 
 def test_the_example_of_vectors_in_the_report_is_valid(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stages.run.errors import UserError, quoted
 from stages.run.files import whole_file
 from stages.serving.ids import as_ids
 
-PATTERN = "part-*.parquet"
+PATTERN = f"part-{'[0-9]' * 5}.parquet"
 AGAIN = "encode its users again"
 
 
@@ -102,7 +102,7 @@ def read_codes(folder: Path) -> tuple[Codes, str]:
     """
     paths = sorted(folder.glob(PATTERN))
     if not paths:
-        raise UserError(f"there are no codes ({PATTERN}) in {folder}; {AGAIN}")
+        raise UserError(f"there are no codes (part-00000.parquet) in {folder}; {AGAIN}")
     first, package, histories = 0, "", ""
     parts: list[Codes] = []
     for number, path in enumerate(paths):

@@ -47,9 +47,13 @@ def encode_histories(histories: Path, package: Package, folder: Path) -> Iterato
     Raises
     ------
     UserError
-        where the histories can't be read, hold no user, or hold one at two places; where another process encodes into
-        the folder, or it can't be written.
+        where the histories can't be read, hold no user, or hold one at two places; where the folder holds them, another
+        process encodes into it, or it can't be written.
     """
+    place, source = folder.resolve(), histories.resolve()
+    # Parts would be taken for histories, or replace them.
+    if place.is_relative_to(source) or source.is_relative_to(place):
+        raise UserError(f"the codes of {histories} can't go to {folder}; give a folder of their own, beside it")
     encoder, n_rows = Encoder(package), count_rows(histories)
     if not n_rows:
         raise UserError(f"{histories} holds no users; give histories of at least one")

@@ -179,6 +179,8 @@ def _beam_search(graph: _Graph, vectors: str, quantizer: Quantizer) -> str:
             "TopK", candidates, graph.constant(np.array([kept])), outputs=[f"least-{number}", f"best-{number}"],
             axis=1, largest=0, sorted=1,
         )  # fmt: skip
+        # Only what a partial code loses more than the best one is carried on: so no small difference is rounded away.
+        least = graph.op("Sub", least, graph.op("ReduceMin", least, axes=[1], keepdims=1))
         lost = graph.op("Unsqueeze", least, graph.constant(np.array([2])))
         partial, code = graph.op("Div", best, codes_at_once), graph.op("Mod", best, codes_at_once)  # (n_users, kept)
         partial = graph.op("Unsqueeze", partial, graph.constant(np.array([2])))

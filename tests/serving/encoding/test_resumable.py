@@ -138,12 +138,13 @@ def test_parts_of_two_packages_never_mix(histories: Path, tmp_path: Path) -> Non
 
 
 def test_a_part_that_is_damaged_is_said(histories: Path, tmp_path: Path) -> None:
-    encode(histories, tmp_path)
-    content = bytearray(part(tmp_path, 0).read_bytes())
+    path = part(tmp_path / "codes", 0)
+    encode(histories, path.parent)
+    content = bytearray(path.read_bytes())
     content[60] ^= 1  # in the first page
-    part(tmp_path, 0).write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(UserError, match=r"is no part of codes, or damaged .*; encode its users again"):
-        read_part(part(tmp_path, 0))
+        read_part(path)
 
 
 def test_a_user_at_two_places_is_said(tmp_path: Path) -> None:
@@ -157,6 +158,16 @@ def test_histories_of_nobody_are_said(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user": pa.array([], pa.int64()), "item": pa.array([], pa.int64())}), tmp_path / "none")
     with pytest.raises(UserError, match="holds no users"):
         encode(tmp_path / "none", tmp_path / "codes")
+
+
+def test_codes_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "histories"
+    folder.mkdir()
+    histories = written(part(folder, 0), list(range(9)))
+    for source, out in ((folder, folder), (folder, folder / "codes"), (histories, folder)):
+        with pytest.raises(UserError, match=r"can't go to .*; give a folder of their own"):
+            encode(source, out)
+    assert [path.name for path in folder.iterdir()] == [histories.name]
 
 
 def test_only_one_process_encodes_into_a_folder(histories: Path, tmp_path: Path) -> None:
