@@ -151,11 +151,12 @@ def _rank(shortlist, scores, top_items, top_scores):  # type: ignore[no-untyped-
         types.int64,
         types.int64,
         types.int64,
-        types.int64,
+        types.float64,
         read_only(types.int8, 3),
         read_only(types.int64, 1),
         read_only(types.int16, 1),
         read_only(types.int16, 1),
+        read_only(types.float32, 2),
         read_only(types.float32, 3),
         read_only(types.float32, 1),
         read_only(types.float32, 2),
@@ -170,12 +171,13 @@ def rank_users(  # type: ignore[no-untyped-def]
     seen_starts,
     first,
     end,
-    n_shortlist,
     per_group,
+    margin,
     tables,
     levels,
     factors,
     base,
+    errors,
     vectors,
     offset,
     weight,
@@ -190,12 +192,9 @@ def rank_users(  # type: ignore[no-untyped-def]
     codes : uint8 (n_users, n_bytes)
     seen_items, seen_starts : as `Seen`
     first, end : the users that are ranked: one up to, but without, the other
-    n_shortlist : items whose scores are worked out exactly, or a few more
     per_group : items of which one maximum is taken; divides the number of padded items
-    tables : int8 (n_levels, 256, n_padded)
-    levels : int64 (n_levels,), the byte of the code that each table is for
-    factors : int16 (n_levels,), of the tables
-    base : int16 (n_padded,), what is added for every user; LOWEST for what is no item
+    margin : standard deviations of a sum's error by which an item may miss the n-th best sum and still be scored
+    tables, levels, factors, base, errors : as in `Int8Tables`
     vectors, offset : as in `Quantizer`
     weight, bias : as in `Items`
     top_items : int64 (n_users, n), written
@@ -211,7 +210,11 @@ def rank_users(  # type: ignore[no-untyped-def]
         for place in range(seen_starts[user], seen_starts[user + 1]):
             sums[seen_items[place]] = LOWEST
         _maxima(sums, maxima)
-        shortlist = _reaching(sums, maxima, _nth_largest(maxima, n_shortlist, counts))
+        variance = np.float32(0)
+        for level in range(len(code)):
+            variance += errors[level, code[level]]
+        bound = _nth_largest(maxima, top_items.shape[1], counts) - np.int64(np.ceil(margin * np.sqrt(variance)))
+        shortlist = _reaching(sums, maxima, bound)
         _decode(vectors, offset, code, vector)
         scores = np.empty(len(shortlist), np.float32)
         for k in range(len(shortlist)):

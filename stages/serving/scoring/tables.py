@@ -19,7 +19,10 @@ PADDING = 64  # items: rows start with a cache line
 LOWEST = -32768  # of what is left out
 HIGHEST = 32767
 # Levels that together add less than this to the spread of the scores are left to the exact scores of the shortlist.
-NEGLIGIBLE = 0.02
+NEGLIGIBLE = 0.01
+# How far an item of the shortlist may be below the n-th best sum, in standard deviations of the error of a sum: fewer
+# than one place in 10,000 is then wrong on any model that was tried, well trained or hardly.
+MARGIN = 6.0
 SAMPLED_ITEMS = 65_536  # of which that spread is taken
 LARGEST_GROUP = 16
 USERS_PER_THREAD = 8  # fewer are ranked sooner by one thread
@@ -36,6 +39,8 @@ class Int8Tables(NamedTuple):
     """int16 (n_levels,), of the tables: what they add, in units of the sum."""
     base: np.ndarray
     """int16 (n_padded,), what is the same for every user; -32,768 beyond the last item."""
+    errors: np.ndarray
+    """float32 (n_bytes, 256), the variance over items of what rounding, or the lack of a table, costs each code."""
 
 
 class Tables:
@@ -69,23 +74,22 @@ class Tables:
         check_codes(codes, self._quantizer.n_bytes)
         check_n(n, len(self._bias))
         left_out = check_seen(seen, len(codes), len(self._bias))
-        n_shortlist = min(shortlist_for(n), len(self._bias))
         if self._kernels is not None:
-            return self._top_compiled(self._kernels, np.ascontiguousarray(codes), n, left_out, n_shortlist)
+            return self._top_compiled(self._kernels, np.ascontiguousarray(codes), n, left_out)
         top = Top(np.full((len(codes), n), NO_ITEM), np.full((len(codes), n), -np.inf, np.float32))
         for user, (start, end) in enumerate(zip(left_out.starts, left_out.starts[1:], strict=False)):
-            items, scores = self._rank(codes[user], left_out.items[start:end], n, n_shortlist)
+            items, scores = self._rank(codes[user], left_out.items[start:end], n)
             top.items[user, : len(items)], top.scores[user, : len(items)] = items, scores
         return top
 
-    def _top_compiled(self, kernels: ModuleType, codes: np.ndarray, n: int, seen: Seen, n_shortlist: int) -> Top:
+    def _top_compiled(self, kernels: ModuleType, codes: np.ndarray, n: int, seen: Seen) -> Top:
         top = Top(np.empty((len(codes), n), np.int64), np.empty((len(codes), n), np.float32))
         per_group = LARGEST_GROUP
-        while per_group > 1 and len(self._tables.base) // per_group < 4 * n_shortlist:
-            per_group //= 2  # or the best items would share groups, and far more than the shortlist would be scored
+        while per_group > 1 and len(self._tables.base) // per_group < 4 * n:
+            per_group //= 2  # or the best items would share groups, and many more would be scored
 
         def rank(first: int, end: int) -> None:
-            kernels.rank_users(codes, *seen, first, end, n_shortlist, per_group, *self._arrays, *top)
+            kernels.rank_users(codes, *seen, first, end, per_group, MARGIN, *self._arrays, *top)
 
         n_threads = min(kernels.N_THREADS, len(codes) // USERS_PER_THREAD)
         if n_threads <= 1:
@@ -97,14 +101,15 @@ class Tables:
                 list(threads.map(rank, borders, borders[1:]))
         return top
 
-    def _rank(self, code: np.ndarray, seen: np.ndarray, n: int, n_shortlist: int) -> tuple[np.ndarray, np.ndarray]:
+    def _rank(self, code: np.ndarray, seen: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Items and scores of one user, by NumPy alone."""
-        tables, levels, factors, base = self._tables
+        tables, levels, factors, base, errors = self._tables
         sums = base.copy()
         for table, level, factor in zip(tables, levels, factors, strict=True):
             sums += table[code[level]] * factor
         sums[seen] = LOWEST
-        bound = max(bounds(sums[None], n_shortlist)[0], LOWEST + 1)
+        margin = MARGIN * np.sqrt(errors[np.arange(len(code)), code].sum())
+        bound = max(int(bounds(sums[None], n)[0]) - margin, LOWEST + 1)
         shortlist = np.flatnonzero(sums >= bound)
         vector = self._offset + self._vectors[np.arange(len(code)), code].sum(0)
         scores = self._weight[shortlist] @ vector + self._bias[shortlist]
@@ -143,30 +148,32 @@ class FloatTables:
         return top
 
 
-def shortlist_for(n: int) -> int:
-    """Items that are scored exactly for a list of n: with these, 99.999 % of its places are right."""
-    return n + n // 2 + 50
-
-
 def levels_that_count(package: Package) -> np.ndarray:
     """The bytes of a code that have tables, int64 (n_levels,): the other ones add next to nothing to any score."""
+    of_codes, of_base = variances(package)
+    of_levels = of_codes.mean(1)
+    order = np.argsort(-of_levels, kind="stable")
+    left_out = np.cumsum(of_levels[order[::-1]])[::-1]  # by the levels from here on
+    return np.sort(order[: max(1, np.count_nonzero(left_out > NEGLIGIBLE**2 * (left_out[0] + of_base)))])
+
+
+def variances(package: Package) -> tuple[np.ndarray, float]:
+    """Over items, of what each code adds to a score, float64 (n_bytes, 256), and of what is the same for all users."""
     every = max(1, len(package.items.bias) // SAMPLED_ITEMS)
     weight, bias = package.items.weight[::every].astype(np.float64), package.items.bias[::every]
     vectors = package.quantizer.vectors()
     centred = vectors - vectors.mean(1, keepdims=True, dtype=np.float64)
     covariance = np.cov(weight, rowvar=False, bias=True).reshape(weight.shape[1], -1)
-    variances = ((centred @ covariance) * centred).sum(2).mean(1)  # of what a level adds, over its codes and the items
-    order = np.argsort(-variances, kind="stable")
-    left_out = np.cumsum(variances[order[::-1]])[::-1]  # by the levels from here on
     base = weight @ (package.quantizer.offset + vectors.mean(1).sum(0)) + bias
-    return np.sort(order[: max(1, np.count_nonzero(left_out > NEGLIGIBLE**2 * (left_out[0] + base.var())))])
+    return ((centred @ covariance) * centred).sum(2), float(base.var())
 
 
 def tables_bytes(package: Package, n_levels: int) -> int:
     """What `Tables` takes beyond the package, with tables for `n_levels` bytes of a code."""
     n_items, width = package.items.weight.shape
     vectors = 4 * 256 * package.quantizer.n_bytes * width
-    return vectors + 256 * n_levels * _padded(n_items) + 2 * _padded(n_items) + (8 + 2) * n_levels
+    errors = 4 * 256 * package.quantizer.n_bytes
+    return vectors + errors + (256 * n_levels + 2) * _padded(n_items) + (8 + 2) * n_levels
 
 
 def int8_tables(package: Package) -> Int8Tables:
@@ -209,7 +216,10 @@ def int8_tables(package: Package) -> Int8Tables:
         tables[:, :, :n_items][:, :, block] = np.rint(added, out=added)
     padded = np.full(_padded(n_items), LOWEST, np.int16)
     padded[:n_items] = np.rint(base / unit)
-    return Int8Tables(tables, levels, factors.astype(np.int16), padded)
+    errors = variances(package)[0] / unit / unit  # of a code without a table, or whose numbers are all rounded to 0
+    errors[levels] = np.minimum(errors[levels], np.square(factors)[:, None] / 12)  # or of numbers rounded to whole ones
+    errors += 1 / 12 / len(errors)  # of the base
+    return Int8Tables(tables, levels, factors.astype(np.int16), padded, errors.astype(np.float32))
 
 
 def _padded(n_items: int) -> int:

@@ -28,7 +28,7 @@ def test_dense_where_tables_do_not_fit() -> None:
 def test_dense_where_codes_are_as_long_as_vectors() -> None:
     scorer, why = choose(drawn_package(300, n_bytes=20, kind="product"))
     assert scorer.name == "dense"
-    assert why.startswith("dense: tables of 2.0 MB would be read no faster than item vectors of 20 dimensions")
+    assert why.startswith("dense: tables of 2.1 MB would be read no faster than item vectors of 20 dimensions")
 
 
 def test_approximate_where_items_are_too_many_for_tables() -> None:
