@@ -9,12 +9,13 @@ from stages.serving.timing import Users, overlap, seconds_of, with_more_items
 from tests.serving.scoring.packages import drawn_codes, drawn_package
 
 
-def test_the_first_call_does_not_count_and_one_does_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_call_does_not_count_unless_it_takes_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     assert len(seconds_of(calls.append, most=4)) == 4
     assert calls == [0, 0, 1, 2, 3]
     monkeypatch.setattr(timing, "SECONDS", 0.0)
     assert len(seconds_of(calls.append, most=4)) == 1
+    assert calls == [0, 0, 1, 2, 3, 0]
 
 
 def test_more_items_keep_those_there_are_and_are_spread_alike() -> None:
