@@ -15,7 +15,9 @@ import stages
 from tests.pipeline.imports import ROOT, files_of, import_closure, named_by
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-COMMANDS = [f"stages.commands.{name}" for name in ("compress", "encode_users", "forget_users", "store_users")]
+COMMANDS = [
+    f"stages.commands.{name}" for name in ("compress", "encode_users", "forget_users", "recommend", "store_users")
+]
 """Run by whoever has installed the wheel."""
 USE = """
 import runpy

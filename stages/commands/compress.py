@@ -10,6 +10,7 @@ the ones are written that keep the most: of the exact top 100 where items are gi
 import hashlib
 import json
 import os
+from math import isnan
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -224,7 +225,9 @@ def _table(found: list[tuple[Candidate, Measured]], whole: Measured, width: int)
             return bootstrap.difference(measured.ndcg[None], other[None])
 
         means = [against(measured, np.zeros_like(whole.ndcg)) for *_, measured in rows]
-        cells["NDCG@100 (95 % CI)"] = [f"{score(mean)} ({score(low)}–{score(high)})" for mean, low, high in means]
+        cells["NDCG@100 (95 % CI)"] = [
+            f"{score(mean)} ({UNKNOWN if isnan(low) else f'{score(low)}–{score(high)}'})" for mean, low, high in means
+        ]
         cells["against float32 (95 % CI)"] = [UNKNOWN] + [
             difference(*against(measured, whole.ndcg)) for *_, measured in rows[1:]
         ]

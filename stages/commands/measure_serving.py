@@ -21,18 +21,18 @@ from stages.interfaces.split import Split, load_split
 from stages.reporting.drawing import new_report
 from stages.reporting.figures import write_picture
 from stages.reporting.result_tables import integers, read_parquet
-from stages.reporting.serving_page import PICTURE, draw, words_of
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError
 from stages.run.facts import machine
 from stages.run.json_files import write_json
 from stages.serving.evaluation import EXACT
-from stages.serving.package.files import load_package
+from stages.serving.package.files import load_exported
 from stages.serving.package.package import Package
 from stages.serving.scoring.dense import Dense
 from stages.serving.store.store import open_store
 from stages.serving.times import Machine, ServingTimes, UserTimes, WayTimes
+from stages.serving.times_page import PICTURE, draw, words_of
 from stages.serving.timing import Users, overlap, time_encoding, time_looking_up, time_ranking, with_more_items
 
 MILLION = 1_000_000
@@ -48,7 +48,7 @@ def measure_serving(dataset: Dataset) -> None:
     ways: list[WayTimes] = []
     of_users: list[UserTimes] = []
     for row in params.serving.rows:
-        package = load_package(paths.package(dataset, row))
+        package = load_exported(paths.package(dataset, row))
         users, times = _users(dataset, row, package, split, histories)
         of_users.append(times)
         for way in _ways(dataset, row, package, users, params.serving.memory * 1e9):

@@ -44,6 +44,7 @@ N = 100
 ROUNDS = 7
 QUERIES = 300  # a side and round
 USERS = 3000
+VECTORS = 30_000  # that codebooks are fitted on
 PLAIN = "decode, product, argpartition and sort in NumPy"
 MORE_ITEMS, MILLION = 41_000, 1_000_000
 
@@ -69,7 +70,7 @@ def trained() -> Trained:
     training = training_of(settings_of("dae-200"), split, "float32", BATCH, 2, "cpu")
     list(training.run(iter))
     model = training.model.eval()
-    vectors = model.embed_parts(split.train, torch.Generator().manual_seed(0))[:50_000]
+    vectors = model.embed_parts(split.train, torch.Generator().manual_seed(0))[:VECTORS]
     rows = split.test.scored()[:USERS]
     users = HeldOutUsers(split.test.fold_in[rows], split.test.held_out[rows])
     embeddings = model.embed(users.fold_in)

@@ -8,7 +8,9 @@ import pytest
 
 from stages.commands.advise import advise
 from stages.run.errors import UserError
+from stages.serving.times import ServingTimes
 from tests.damage import sealed
+from tests.serving.made_up_times import made_up_times
 
 ROWS = pd.DataFrame(
     {
@@ -97,6 +99,52 @@ def test_a_code_that_repeats_a_shorter_one_is_not_advised(report: Path, capsys: 
 def test_nothing_that_fits_is_said_with_what_would() -> None:
     with pytest.raises(UserError, match=r"the smallest, coarse, takes 0\.250001 GB: give as much"):
         advise("ml-latest-small", 50_000_000, 0.1)
+
+
+@pytest.fixture
+def measured(report: Path) -> Path:
+    path = report.parents[1] / "serving.json"
+    path.write_text(made_up_times().model_dump_json())
+    return path
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize(("milliseconds", "row"), [(1.0, "fine"), (0.3, "fine"), (0.29, "coarse"), (0.03, "coarse")])
+def test_of_the_rows_that_fit_the_best_that_is_fast_enough_is_named(
+    milliseconds: float, row: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advise("ml-latest-small", 50_000_000, 2, milliseconds)
+    assert capsys.readouterr().out.startswith(f"{row}: codes, ")
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_fastest_way_of_scoring_is_named_with_its_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    advise("ml-latest-small", 50_000_000, 40, 1)
+    told = capsys.readouterr().out
+    assert told.splitlines()[2:4] == [
+        "ranked by tables, int8, a query takes 0.02 ms at the median and 0.3 ms at the 99th percentile, for 5,000 "
+        "items on Fast, 2 cores (2030-01-02)",
+        "better on the validation users, but never measured: float",
+    ]
+    assert "| coarse" in told
+    advise("ml-latest-small", 50_000_000, 0.3, 1)
+    assert "never measured" not in capsys.readouterr().out
+
+
+def test_rows_that_are_too_slow_or_not_measured_are_said(measured: Path) -> None:
+    with pytest.raises(
+        UserError,
+        match=r"ranked within 0\.01 ms; the fastest, coarse by tables, int8, takes 0\.03 ms at .* on Fast, 2 cores",
+    ):
+        advise("ml-latest-small", 50_000_000, 2, 0.01)
+    times = made_up_times()
+    measured.write_text(ServingTimes(machine=times.machine, ways=[], users=[]).model_dump_json())
+    with pytest.raises(UserError, match=r"of no row that fits are times known; name some, such as fine, under serving"):
+        advise("ml-latest-small", 50_000_000, 2, 1)
+    measured.unlink()
+    command = r"python -m stages\.commands\.measure_serving --dataset ml-latest-small"
+    with pytest.raises(UserError, match=rf"nothing is known of times; run: {command}"):
+        advise("ml-latest-small", 50_000_000, 2, 1)
 
 
 def test_no_report_is_said_with_the_command_that_makes_it(report: Path) -> None:

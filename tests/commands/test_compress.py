@@ -89,6 +89,14 @@ def test_with_items_and_pairs_overlap_and_ndcg_are_printed(files: Path, capsys: 
     assert re.fullmatch(r"-0\.\d{4} \(-0\.\d{4} to -0\.\d{4}\)", table["rq-3b"][5])
 
 
+def test_a_single_user_has_no_interval(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pa.table({"user": [5], "item": [LIKED[5, 0]]}), files / "held_out.parquet")
+    compress(files / "users.npy", 3, items=files / "items.npy", held_out=files / "held_out.parquet")
+    printed = capsys.readouterr().out
+    assert "fitted on 699 of them; the table is of 1 others" in printed
+    assert cells(printed)["float32"][2:5] == ["0.0 %", "100.0 %", "1.0000 (–)"]
+
+
 def test_all_that_is_written_is_of_the_same_codes(
     files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from tests.faults.workplace import Workplace, tiny
 
 MINE = Path("data/tiny/mine")
 UPSERT = ["stages.commands.store_users", "--codes", f"{MINE}/today", "--store", f"{MINE}/store"]
-LONGEST = {"encode_users": 0.4, "upsert": 0.15}
+LONGEST = {"encode_users": 0.4, "upsert": 0.02}
 """Seconds within which it is killed, after it has its lock."""
 Users = dict[int, bytes | None]
 

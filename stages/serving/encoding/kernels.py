@@ -4,15 +4,13 @@ The distances to the 256 codes of a codebook lie side by side, so that the compi
 """
 
 import numpy as np
-from numba import config, njit, types
+from numba import njit, types
+
+from stages.serving.compiled import N_THREADS as N_THREADS
+from stages.serving.compiled import compiled, read_only
 
 CODES = 256
 LANES = 16
-N_THREADS: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # set on import
-
-
-def _read(dtype: types.Type, ndim: int) -> types.Array:
-    return types.Array(dtype, ndim, "C", readonly=True)  # takes writable arrays, too
 
 
 @njit(nogil=True)
@@ -74,16 +72,14 @@ def _best(distances, lowest, n_rows, n, bound, best, places):  # type: ignore[no
                         best[i], places[i] = distance, place
 
 
-@njit(
+@compiled(
     types.void(
-        _read(types.float32, 3),
-        _read(types.float32, 3),
+        read_only(types.float32, 3),
+        read_only(types.float32, 3),
         types.int64,
         types.int64,
         types.Array(types.uint8, 2, "C"),
-    ),
-    nogil=True,
-    cache=True,
+    )
 )
 def nearest_codes(chunks, codes, start, end, nearest):  # type: ignore[no-untyped-def]
     """The nearest code of each chunk, for the users from `start` to `end`; of those as near, the first.
@@ -145,20 +141,18 @@ def _products(rest, first, last, codes, products):  # type: ignore[no-untyped-de
         i += 1
 
 
-@njit(
+@compiled(
     types.void(
         types.Array(types.float32, 2, "C"),
-        _read(types.float32, 3),
-        _read(types.float32, 3),
-        _read(types.float32, 2),
-        _read(types.float32, 3),
+        read_only(types.float32, 3),
+        read_only(types.float32, 3),
+        read_only(types.float32, 2),
+        read_only(types.float32, 3),
         types.int64,
         types.int64,
         types.int64,
         types.Array(types.uint8, 2, "C"),
-    ),
-    nogil=True,
-    cache=True,
+    )
 )
 def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found):  # type: ignore[no-untyped-def]
     """Codes by a beam search over the codebooks in turn, for the users from `start` to `end`.

@@ -83,21 +83,23 @@ def _nth_largest(values, n, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _collect(sums, maxima, bound, groups, shortlist):  # type: ignore[no-untyped-def]
-    """Items that reach the bound, into `shortlist`; their number. No branch depends on a score, which is faster."""
-    n_groups, n_reached, found = len(maxima), 0, 0
+def _reaching(sums, maxima, bound):  # type: ignore[no-untyped-def]
+    """Items that reach the bound, int64. No branch depends on a score, which is faster."""
+    n_groups, n_reached = len(maxima), 0
     per_group = len(sums) // n_groups
     bound = max(bound, LOWEST + 1)  # at LOWEST are those that are left out
+    groups = np.empty(n_groups + 1, np.int64)
     for g in range(n_groups):
         groups[n_reached] = g
         n_reached += maxima[g] >= bound
+    items, found = np.empty(n_reached * per_group + 1, np.int64), 0
     for k in range(n_reached):
-        i = groups[k]
+        item = groups[k]
         for _ in range(per_group):
-            shortlist[found] = i
-            found += sums[i] >= bound
-            i += n_groups
-    return found
+            items[found] = item
+            found += sums[item] >= bound
+            item += n_groups
+    return items[:found]
 
 
 @njit(nogil=True)
@@ -119,14 +121,15 @@ def _product(row, vector):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _rank(shortlist, scores, keys, order, top_items, top_scores):  # type: ignore[no-untyped-def]
+def _rank(shortlist, scores, top_items, top_scores):  # type: ignore[no-untyped-def]
     """Best first, ties by column: the place of an item is the number of those before it, or for many it is sorted."""
-    bits = scores.view(np.uint32)
+    bits, keys = scores.view(np.uint32), np.empty(len(shortlist), np.int64)
     for k in range(len(shortlist)):
         value = np.int64(bits[k])
         rising = value ^ 0xFFFFFFFF if value >> 31 else value | 0x80000000
         keys[k] = (0xFFFFFFFF - rising) << 31 | shortlist[k]
     if len(shortlist) <= FEW:
+        order = np.empty(len(shortlist), np.int64)
         for k in range(len(shortlist)):
             key, place = keys[k], 0
             for other in range(len(shortlist)):
@@ -198,15 +201,9 @@ def rank_users(  # type: ignore[no-untyped-def]
     top_items : int64 (n_users, n), written
     top_scores : float32 (n_users, n), written
     """
-    n_padded = len(base)
-    sums = np.empty(n_padded, np.int16)
-    maxima = np.empty(n_padded // per_group, np.int16)
+    sums = np.empty(len(base), np.int16)
+    maxima = np.empty(len(base) // per_group, np.int16)
     counts = np.empty(256, np.int64)
-    groups = np.empty(n_padded // per_group + 1, np.int64)
-    shortlist = np.empty(n_padded + 1, np.int64)
-    order = np.empty(FEW, np.int64)
-    scores = np.empty(n_padded, np.float32)
-    keys = np.empty(n_padded, np.int64)
     vector = np.empty(len(offset), np.float32)
     for user in range(first, end):
         code = codes[user]
@@ -214,10 +211,10 @@ def rank_users(  # type: ignore[no-untyped-def]
         for place in range(seen_starts[user], seen_starts[user + 1]):
             sums[seen_items[place]] = LOWEST
         _maxima(sums, maxima)
-        bound = _nth_largest(maxima, n_shortlist, counts)
-        found = _collect(sums, maxima, bound, groups, shortlist)
+        shortlist = _reaching(sums, maxima, _nth_largest(maxima, n_shortlist, counts))
         _decode(vectors, offset, code, vector)
-        for k in range(found):
+        scores = np.empty(len(shortlist), np.float32)
+        for k in range(len(shortlist)):
             item = shortlist[k]
             scores[k] = _product(weight[item], vector) + bias[item] + np.float32(0)  # of the two zeros, one
-        _rank(shortlist[:found], scores[:found], keys[:found], order, top_items[user], top_scores[user])
+        _rank(shortlist, scores, top_items[user], top_scores[user])

@@ -18,7 +18,7 @@ from stages.serving.times import ServingTimes, WayTimes
 PICTURE = "serving"
 OF_STORES = "store_"
 """Names of the entries of reports/performance.json that are of a store of 50 million users begin so."""
-APART = 5
+APART = 3
 """Points from the mark of one way of scoring to that of the next, as most have the same NDCG@100."""
 MARKS = ["o", "s", "^", "D"]
 
