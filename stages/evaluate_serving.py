@@ -41,7 +41,7 @@ def evaluate_serving(dataset: Dataset) -> None:
             served = {
                 "seed": params.serving.seed,
                 "code_bytes": package.quantizer.n_bytes,
-                "store_bytes_per_user": store_bytes_per_user(package.quantizer.n_bytes),
+                "store_bytes_per_user": store_bytes_per_user(package.quantizer.n_bytes, folder / row / "store"),
                 "users_without_code": int((~coded).sum()),
                 "ways": {
                     name: {"memory_bytes": item_bytes + way.memory_bytes, "overlap": overlap[name]}

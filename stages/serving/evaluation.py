@@ -1,8 +1,8 @@
 """Test users as they are served: ranked from the codes of a store, by every way of scoring."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -60,12 +60,18 @@ def measure_served(
     }
 
 
-def store_bytes_per_user(n_bytes: int) -> float:
-    """Bytes on disk of a user with an integer id and a code of so many bytes, in a large store."""
-    with TemporaryDirectory() as folder:
-        codes = np.zeros((MADE_UP, n_bytes), np.uint8)
-        write_store(Path(folder), np.arange(MADE_UP), codes, np.ones(MADE_UP, bool), "")
-        return sum(path.stat().st_size for path in Path(folder).iterdir()) / MADE_UP
+def store_bytes_per_user(n_bytes: int, folder: Path) -> float:
+    """Bytes on disk of a user with an integer id and a code of so many bytes, in a large store.
+
+    Parameters
+    ----------
+    folder : not there; made for a store, and removed
+    """
+    folder.mkdir()
+    write_store(folder, np.arange(MADE_UP), np.zeros((MADE_UP, n_bytes), np.uint8), np.ones(MADE_UP, bool), "")
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    shutil.rmtree(folder)
+    return size / MADE_UP
 
 
 def _keys(users: np.ndarray, items: np.ndarray, n_items: int) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Test users ranked from codes, measured as the report measures its rows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from stages.serving.evaluation import measure_served
+from stages.serving.evaluation import measure_served, store_bytes_per_user
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.popularity import Popularity
 from stages.serving.scoring.scorer import Top
@@ -53,3 +55,10 @@ def test_of_few_items_all_are_ranked_but_those_that_were_shown() -> None:
     )
     assert overlap == {"dense": 1}
     assert ((per_user["dense"] > 0) & (per_user["dense"] <= 1)).all()
+
+
+def test_a_user_takes_the_code_the_id_and_little_more_in_a_store(tmp_path: Path) -> None:
+    by_bytes = [store_bytes_per_user(n_bytes, tmp_path / "store") for n_bytes in (5, 20)]
+    assert by_bytes[1] - by_bytes[0] == pytest.approx(15, abs=2)
+    assert 5 + 8 < by_bytes[0] < 5 + 8 + 20
+    assert list(tmp_path.iterdir()) == []
