@@ -13,6 +13,8 @@ from stages.run.errors import UserError, cannot_write
 
 PATIENCE = 0.5
 """Seconds; as long as it takes to give a lock back."""
+LONGEST_COMMAND = 300
+"""Characters of the owner's command that are shown."""
 
 
 @contextmanager
@@ -33,7 +35,9 @@ def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=patience)
-        file.write_text(f"{os.getpid()} ({shlex.join(sys.orig_argv)})", encoding="utf-8", errors="surrogateescape")
+        command = shlex.join(sys.orig_argv)
+        shown = command if len(command) <= LONGEST_COMMAND else f"{command[:LONGEST_COMMAND]}…"
+        file.write_text(f"{os.getpid()} ({shown})", encoding="utf-8", errors="surrogateescape")
     except Timeout as error:
         raise UserError(
             f"{path} is being written by process {_owner(file)}; wait until that ends, or end it"

@@ -149,7 +149,7 @@ def test_vectors_are_put_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
     ("wanted", "width", "expected"),
     [
         ([3, 99, 98], 6, r"2 of 3 ids of the split have no vector in .*, such as 99; add them"),
-        (["3"], 6, "0 is integers; give text"),
+        (["3"], 6, "0 is an integer; give text"),
         ([3], 7, "has vectors of 6 dimensions; params.yaml says 7"),
     ],
 )
