@@ -11,7 +11,6 @@ python tests/benchmarks/serving.py queries batches     only these
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -38,6 +37,7 @@ from stages.serving.scoring.approximate import Approximate
 from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.scorer import Scorer, Top
 from stages.serving.scoring.tables import Tables
+from stages.serving.timing import with_more_items
 from tests.benchmarks.performance import record
 from tests.benchmarks.side import BATCH, DATASET, settings_of, training_of
 from tests.benchmarks.training import compare
@@ -62,8 +62,8 @@ class Trained(NamedTuple):
     users: HeldOutUsers
 
     def package(self, codec: str, n_items: int | None = None) -> Package:
-        items = self.items if n_items is None else drawn_again(self.items, n_items)
-        return Package(codec, "0" * 64, None, self.quantizers[codec], items)
+        package = Package(codec, "0" * 64, None, self.quantizers[codec], self.items)
+        return package if n_items is None else with_more_items(package, n_items, np.random.default_rng(0))
 
 
 @cache
@@ -92,21 +92,6 @@ def trained() -> Trained:
         np.bincount(split.train.indices, minlength=split.train.shape[1]),
     )
     return Trained(items, quantizers, codes, users)
-
-
-def drawn_again(items: Items, n_items: int) -> Items:
-    """As many items as wished: those there are, and others like them."""
-    draws = np.random.default_rng(0)
-    old = draws.integers(0, len(items.bias), n_items - len(items.bias))
-    noise = draws.normal(size=(len(old), items.weight.shape[1])).astype(np.float32) * (items.weight.std(0) / 10)
-    new = replace(items, weight=items.weight[old] + noise, bias=items.bias[old], interactions=items.interactions[old])
-    return Items(
-        np.arange(n_items),
-        None,
-        np.concatenate([items.weight, new.weight]),
-        np.concatenate([items.bias, new.bias]),
-        np.concatenate([items.interactions, new.interactions]),
-    )
 
 
 class Plain:
