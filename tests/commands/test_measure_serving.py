@@ -74,7 +74,7 @@ def test_what_the_benchmark_of_stores_measured_is_told_with_its_machine() -> Non
     (paths.REPORTS / "performance.json").write_text(json.dumps(others))
     measure_serving(DATASET)
     text = (paths.report(DATASET) / "serving.md").read_text(encoding="utf-8")
-    assert text.count("of 20 bytes: on disk") == 1
+    assert text.count("| on disk ") == 1
     assert "2.35 GB" in text or "2.34 GB" in text
     assert "(Fast, 2 cores, 2030-01-02)" in text
     assert "one query |" not in text.split("## 50 million users")[1]
