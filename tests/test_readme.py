@@ -131,8 +131,9 @@ def test_the_example_of_recommendations_runs_on_what_a_run_leaves(served: Served
     exec(compile(example("python", "open_store"), README, "exec"), found)  # noqa: S102
     assert found["codes"].tolist() == served.codes[:2].tolist()
     assert found["coded"].all()
-    assert found["items"].tolist() == Dense(served.package).top(served.codes[:2], 10).items.tolist()
-    found["store"].close()
+    seen = [np.array([0, 49, 259]), np.zeros(0, int)]  # the ids of the items are 1, 2, 3, …
+    assert found["items"].tolist() == Dense(served.package).top(served.codes[:2], 10, seen).items.tolist()
+    assert found["ids"].tolist() == (found["items"] + 1).tolist()
 
 
 def test_the_commands_that_serve_users_run_on_what_a_run_leaves(served: Served) -> None:

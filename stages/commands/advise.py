@@ -27,6 +27,8 @@ from stages.serving.times import Machine, WayTimes, read_times
 GIGABYTE = 1e9
 CHOSEN_BY = "validation_ndcg"
 MOST = 10**12
+SERVED = ("trained", "product", "additive")
+"""Families whose rows can be handed over, and so be measured."""
 NUMBER = re.compile(r"([0-9]{1,3}(,[0-9]{3})+|[0-9]+(_[0-9]+)*)?(\.[0-9]+)?(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
 
@@ -63,17 +65,19 @@ def _amount(option: str, text: str) -> float:
     return float(number)
 
 
-Users = Annotated[int, typer.Option(parser=_users, metavar="NUMBER", help="To be stored.")]
+Users = Annotated[int, typer.Option(parser=_users, metavar="NUMBER", help="Users to be stored.")]
 Gigabytes = Annotated[
     float,
-    typer.Option(parser=_gigabytes, metavar="NUMBER", help="Of 10⁹ bytes, for all of them, codebooks included."),
+    typer.Option(
+        parser=_gigabytes, metavar="NUMBER", help="Room for all of them in GB (10⁹ bytes), codebooks included."
+    ),
 ]
 Milliseconds = Annotated[
     float | None,
     typer.Option(
         parser=_milliseconds,
         metavar="NUMBER",
-        help="In which 99 of 100 queries are to be ranked; of rows that measure_serving measured.",
+        help="Time in which 99 of 100 queries are answered; only rows under serving.rows were measured.",
     ),
 ]
 
@@ -156,8 +160,8 @@ def _latency(dataset: str, fitting: pd.DataFrame, milliseconds: float) -> Latenc
             fastest[way.row] = way
     if not fastest:
         raise UserError(
-            f"of no row that fits are times known; name some, such as {rows[0]}, under serving.rows in params.yaml, "
-            f"run dvc repro, then {command}"
+            f"no times are known for any row that fits; name rows of product or residual codes under serving.rows in "
+            f"params.yaml, run dvc repro, then {command}"
         )
     fast = {row: way for row, way in fastest.items() if way.p99 <= 1000 * milliseconds}
     if not fast:
@@ -167,7 +171,8 @@ def _latency(dataset: str, fitting: pd.DataFrame, milliseconds: float) -> Latenc
             f"{way.way}, takes {way.p99 / 1000:.3g} ms at the 99th percentile on {_in_words(times.machine)}: give as "
             "much, or take a faster machine and measure there"
         )
-    return Latency(fast, times.machine, [row for row in rows if row not in fastest], rows)
+    served = fitting.loc[fitting["family"].isin(SERVED), "row"]
+    return Latency(fast, times.machine, [row for row in served if row not in fastest], rows)
 
 
 def _in_words(machine: Machine) -> str:

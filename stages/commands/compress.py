@@ -118,7 +118,7 @@ def compress(
     print(f"fitted on {len(fitted):,} of them; the table is of {len(unseen):,} others\n")
     print(_table(found, yardstick.measure(Float32()), table.width))
     best = _best(found, bytes)
-    by = "shares most of the exact top 100" if catalogue else "loses the least variance"
+    by = "shares the most of the exact top 100" if catalogue else "loses the least variance"
     print(f"\n{best.name} {by} of the codes of up to {bytes:,} bytes, on vectors that the fit did not see")
     if out is None:
         print("nothing is written; to have its codes, add --out with a new folder")
@@ -199,8 +199,8 @@ def _held_out_users(wanted: Pairs, seen: Pairs, rows: np.ndarray, n_items: int) 
 def _best(found: list[tuple[Candidate, Measured]], n_bytes: int) -> Candidate:
     """The codes of up to so many bytes that keep the most, by the top 100 or the variance."""
 
-    def kept(of: tuple[Candidate, Measured]) -> float:
-        return of[1].overlap if of[1].overlap is not None else -(of[1].variance_lost or 0.0)
+    def kept(of: tuple[Candidate, Measured]) -> tuple[float, float]:
+        return of[1].overlap or 0.0, -(of[1].variance_lost or 0.0)  # few items: all share the whole top 100
 
     return max((of for of in found if of[0].codec.bytes_per_vector <= n_bytes), key=kept)[0]
 

@@ -12,21 +12,21 @@ from typing import Annotated
 
 import typer
 
-from stages.run import paths
+from stages.commands.served import PackageFolder, package_of
 from stages.run.command_line import Dataset, Row, run
 from stages.serving.encoding.resumable import encode_histories
-from stages.serving.package.files import load_exported
 
 
 def encode_users(
     dataset: Dataset,
     row: Row,
     histories: Annotated[Path, typer.Option(help="A Parquet file of histories, or a folder of such files.")],
-    out: Annotated[Path, typer.Option(help="Folder of the codes; its own, as old parts in it are replaced.")],
+    out: Annotated[Path, typer.Option(help="Folder for the codes; older codes in it are replaced.")],
+    package: PackageFolder = None,
 ) -> None:
     """Encode the users of Parquet histories."""
     n_users = n_popular = 0
-    for part in encode_histories(histories, load_exported(paths.package(dataset, row)), out):
+    for part in encode_histories(histories, package_of(dataset, row, package), out):
         done = "kept" if part.kept else "written"
         print(f"{part.path}: {part.users:,} users, {part.popular:,} without a code; {done}", flush=True)
         n_users, n_popular = n_users + part.users, n_popular + part.popular

@@ -17,17 +17,18 @@ import typer
 from scipy.sparse import csr_array
 from tabulate import tabulate
 
+from stages.commands.served import PackageFolder, StoreFolder, package_of, store_of
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.run import paths
 from stages.run.command_line import Dataset, Row, run
 from stages.run.errors import UserError, printable, quoted
+from stages.run.files import files
 from stages.run.text import one_line
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.ids import Kind
 from stages.serving.known import USERS_AT_ONCE, Known, OfFile, OfSplit
 from stages.serving.lists import write_lists
-from stages.serving.package.files import load_exported
 from stages.serving.package.package import Package
 from stages.serving.recommending import Person, Recommended, recommended
 from stages.serving.scoring.planner import choose
@@ -38,7 +39,7 @@ MOST_NAMED = 5
 
 User = Annotated[str | None, typer.Option(metavar="ID", help="A user of the store.")]
 Items = Annotated[str | None, typer.Option(metavar="ID,ID,…", help="What somebody new likes.")]
-All = Annotated[bool, typer.Option("--all", help="Everybody in the store, into the file --out.")]
+All = Annotated[bool, typer.Option("--all", help="For everybody in the store; needs --out.")]
 Out = Annotated[Path | None, typer.Option(help="Parquet: columns user, items, scores and popular.")]
 Top = Annotated[int, typer.Option(metavar="N", help="Items for each.")]
 Histories = Annotated[
@@ -65,47 +66,55 @@ def recommend(
     out: Out = None,
     top: Top = 10,
     histories: Histories = None,
+    package: PackageFolder = None,
+    store: StoreFolder = None,
     json: Json = False,
 ) -> None:
-    """Print the best items and why they are, or write those of everybody; users are scored by their codes alone.
+    """Print the best items for a user and the reasons, or write those for everybody; users are scored by codes alone.
 
-    What a user is known to have is left out.
+    The interactions of a user that are known are left out.
     """
     if [user is not None, items is not None, all].count(True) != 1:
         raise UserError("for whom? Give --user ID, --items ID,ID or --all, and one of them alone")
     if all != (out is not None) or (all and json):
         raise UserError("--all and --out FILE go together, without --json: lists of everybody are a file")
+    if out is not None and histories is not None and out.resolve() in (histories.resolve(), *_files_of(histories)):
+        raise UserError(f"--out {out} would replace the histories; give another name")
     if items is not None and histories is not None:
         raise UserError("--items is a history itself, so leave out --histories")
     settings = read_params().serving
-    package = load_exported(paths.package(dataset, row))
-    scorer, why = choose(package, settings.scorer, settings.memory * 1e9, USERS_AT_ONCE if all else 1)
+    loaded = package_of(dataset, row, package)
+    scorer, why = choose(loaded, settings.scorer, settings.memory * 1e9, USERS_AT_ONCE if all else 1)
     reason = f"scored by {why}"
     if items is not None:
-        asked = _somebody_new(package, items)
+        asked = _somebody_new(loaded, items)
     else:
-        with open_store(paths.users(dataset, row) / "store", package.digest) as store:
+        with open_store(store_of(dataset, row, store), loaded.digest) as opened:
             known: Known = (
-                OfSplit(load_split(paths.split(dataset)), package.items.ids, store)
+                OfSplit(load_split(paths.split(dataset)), loaded.items.ids, opened)
                 if histories is None
-                else OfFile(histories, package.items.ids, store)
+                else OfFile(histories, loaded.items.ids, opened)
             )
             if out is not None:
                 print(reason, file=sys.stderr)
-                written = write_lists(known.everybody(), package, scorer, top, out)
+                written = write_lists(known.everybody(), loaded, scorer, top, out)
                 print(
                     f"{out}: the best {top:,} items of {written.users:,} users; {written.popular:,} of them have no "
                     f"code and get the most popular items, {written.kept:,} were done by an earlier run"
                 )
                 return
-            asked = _stored(store, known, _id(str(user), store.kind_of_ids, "--user"))
-    found = recommended(asked.person, package, scorer, top)
+            asked = _stored(opened, known, _id(str(user), opened.kind_of_ids, "--user"))
+    found = recommended(asked.person, loaded, scorer, top)
     if json:
         print(dumps(_as_dict(row, scorer.name, why, asked, found), ensure_ascii=False))
         return
     for note in [reason, *asked.notes]:
         print(printable(note), file=sys.stderr)
     print(_table(found))
+
+
+def _files_of(histories: Path) -> list[Path]:
+    return [file.resolve() for file in files(histories)] if histories.is_dir() else []
 
 
 def _stored(store: Store, known: Known, user: int | str) -> Asked:

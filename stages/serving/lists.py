@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ from stages.serving.package.package import Package
 from stages.serving.scoring.popularity import Popularity
 from stages.serving.scoring.scorer import Scorer, check_n
 
+OWN = re.compile(r"[0-9]{6}\.parquet|\..*")
+"""Names of parts, and of what a killed process left of one."""
 INPUTS = b"inputs"
 """Key of a part's metadata: the digest of all that it was made from."""
 
@@ -60,9 +63,12 @@ def write_lists(batches: Iterable[Users], package: Package, scorer: Scorer, n: i
     Raises
     ------
     UserError
-        where a file can't be written, another process writes it, or as in `Scorer.top`.
+        where a file can't be written, another process writes it, or the folder of parts holds something else; or as in
+        `Scorer.top`.
     """
     check_n(n, len(package.items.ids))
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the name of a file")
     parts, written = path.with_name(f"{path.name}.parts"), Written(0, 0, 0)
     popularity, done = Popularity(package.items), []
     with locked(parts):
@@ -70,6 +76,10 @@ def write_lists(batches: Iterable[Users], package: Package, scorer: Scorer, n: i
             parts.mkdir(exist_ok=True)
         except OSError as error:
             raise cannot_write(parts, error) from error
+        if others := [entry.name for entry in parts.iterdir() if not OWN.fullmatch(entry.name)]:
+            raise UserError(
+                f"{parts} is for parts of these lists, and holds {others[0]}; move that, or give another name"
+            )
         for number, users in enumerate(batches):
             part, inputs = parts / f"{number:06}.parquet", _digest(users, package, scorer, n)
             kept = _inputs_of(part) == inputs

@@ -109,7 +109,7 @@ def test_all_that_is_written_is_of_the_same_codes(
     assert len(list((out / CODES).iterdir())) == 3
     assert digest == package.digest
     assert package.encoder is None
-    assert f"{package.row} shares most of the exact top 100 of the codes of up to 3 bytes" in printed
+    assert f"{package.row} shares the most of the exact top 100 of the codes of up to 3 bytes" in printed
     assert found.has_code.all()
     np.testing.assert_array_equal(found.users.to_numpy(), np.arange(N_USERS))
     np.testing.assert_array_equal(found.codes, codec.encode(USERS))
@@ -213,3 +213,14 @@ def test_pairs_need_items(files: Path, option: str) -> None:
 def test_as_many_bytes_as_the_vectors_take_are_refused(files: Path) -> None:
     with pytest.raises(UserError, match="--bytes 48: 12 dimensions take 48 bytes as they are; give fewer"):
         compress(files / "users.npy", 48)
+
+
+def test_where_few_items_tell_codes_apart_the_variance_decides(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(files / "few.npy", ITEMS[:50])
+    compress(files / "users.npy", 3)
+    by_variance = re.search(r"\n(\S+) loses the least variance", capsys.readouterr().out)
+    compress(files / "users.npy", 3, items=files / "few.npy")
+    by_items = re.search(r"\n(\S+) shares the most", capsys.readouterr().out)
+    assert by_variance is not None
+    assert by_items is not None
+    assert by_items[1] == by_variance[1]

@@ -214,6 +214,27 @@ def test_a_package_and_a_store_of_different_digests_are_not_mixed(served: Served
         recommend(DATASET, ROW, user="101")
 
 
+def test_a_copied_package_and_store_take_the_place_of_the_last_runs(served: Served, answer: Answer) -> None:
+    shutil.copytree(paths.package(DATASET, ROW), "package")
+    shutil.copytree(paths.users(DATASET, ROW) / "store", "store")
+    shutil.rmtree(paths.package(DATASET, ROW))
+    with open_store(paths.users(DATASET, ROW) / "store", writable=True) as store:
+        store.delete([108])
+    pq.write_table(pa.table({"user": [108], "items": [[0, 3, 1]]}), "mine.parquet")
+    copies: dict[str, Any] = {"package": Path("package"), "store": Path("store"), "histories": Path("mine.parquet")}
+    assert items(answer(user="108", top=5, **copies)) == best(served, served.codes[8], 5, [0, 1])
+    with pytest.raises(UserError, match=f"package is a package of {ROW}, not of other"):
+        recommend(DATASET, "other", user="108", **copies)
+
+
+def test_histories_are_not_replaced_by_the_lists() -> None:
+    pq.write_table(pa.table({"user": [108], "items": [[0, 3, 1]]}), "mine.parquet")
+    before = Path("mine.parquet").read_bytes()
+    with pytest.raises(UserError, match=r"--out mine\.parquet would replace the histories"):
+        recommend(DATASET, ROW, all=True, out=Path("mine.parquet"), histories=Path("mine.parquet"))
+    assert Path("mine.parquet").read_bytes() == before
+
+
 @pytest.mark.usefixtures("served")
 def test_a_user_who_was_deleted_is_not_known_any_more() -> None:
     with open_store(paths.users(DATASET, ROW) / "store", writable=True) as store:

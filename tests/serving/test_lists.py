@@ -115,3 +115,13 @@ def test_a_part_of_other_inputs_is_made_again(change: str, tmp_path: Path) -> No
 def test_nobody_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is nobody to recommend to, so .*top\.parquet was not written"):
         write_lists([], PACKAGE, SCORER, 5, tmp_path / "top.parquet")
+
+
+def test_what_is_not_of_these_lists_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "top.parquet.parts").mkdir()
+    (tmp_path / "top.parquet.parts/mine.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"parts is for parts of these lists, and holds mine\.txt; move that"):
+        write_lists(batches(), PACKAGE, SCORER, 5, tmp_path / "top.parquet")
+    with pytest.raises(UserError, match=r"parts is a folder; give the name of a file"):
+        write_lists(batches(), PACKAGE, SCORER, 5, tmp_path / "top.parquet.parts")
+    assert (tmp_path / "top.parquet.parts/mine.txt").read_text() == "mine"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stages.run.errors import UserError, cannot_write
 from stages.run.files import files
@@ -47,8 +48,8 @@ def encode_histories(histories: Path, package: Package, folder: Path) -> Iterato
     Raises
     ------
     UserError
-        where the histories can't be read, hold no user, or hold one at two places; where the folder holds them, another
-        process encodes into it, or it can't be written.
+        where the histories can't be read, hold no user, or hold one at two places; where the folder holds them or parts
+        of something else, another process encodes into it, or it can't be written.
     """
     place, source = folder.resolve(), histories.resolve()
     # Parts would be taken for histories, or replace them.
@@ -63,6 +64,8 @@ def encode_histories(histories: Path, package: Package, folder: Path) -> Iterato
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise cannot_write(folder, error) from error
+        if foreign := next((path for path in sorted(folder.glob(PATTERN)) if _is_foreign(path)), None):
+            raise UserError(f"{foreign} is no part of codes, and would be replaced; give an empty or a new folder")
         while row < n_rows:
             path = part(folder, number)
             kept = _finished(path, package.digest, digest, row)
@@ -103,6 +106,14 @@ def _finished(path: Path, package: str, histories: str, row: int) -> tuple[Codes
     except UserError:  # there is none, or it is damaged
         return None
     return (codes, origin) if origin[:3] == (package, histories, row) else None
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether it is Parquet of something else; a damaged part of codes is not."""
+    try:
+        return b"package" not in (pq.read_schema(path).metadata or {})
+    except (OSError, ValueError):
+        return False
 
 
 def _digest(histories: Path) -> str:

@@ -173,3 +173,14 @@ def test_codes_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
 def test_only_one_process_encodes_into_a_folder(histories: Path, tmp_path: Path) -> None:
     with locked(tmp_path / "codes"), pytest.raises(UserError, match="is being written by process"):
         encode(histories, tmp_path / "codes")
+
+
+def test_parts_of_something_else_are_not_replaced(histories: Path, tmp_path: Path) -> None:
+    (tmp_path / "codes").mkdir()
+    mine = written(part(tmp_path / "codes", 0), [1, 2])
+    before = mine.read_bytes()
+    with pytest.raises(
+        UserError, match=r"part-00000\.parquet is no part of codes, and would be replaced; give an empty"
+    ):
+        encode(histories, tmp_path / "codes")
+    assert mine.read_bytes() == before
