@@ -11,7 +11,7 @@ from stages.serving.scoring.scorer import NO_ITEM, Top, check_codes, check_n, ch
 
 # faiss's IVF-flat: of its kinds of index that were measured, the fastest at a recall of 95 %, and built within seconds.
 FEWEST_PROBES = 32
-SHARE_PROBED = 1 / 20  # of the lists; a million items: 96–100 % of the top 100
+SHARE_PROBED = 1 / 20  # of the lists; a million items: 95–100 % of the top 100
 VECTORS_PER_LIST = 64  # that k-means is fitted on
 ITEMS_AT_ONCE = 65_536
 
