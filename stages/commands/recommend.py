@@ -17,7 +17,7 @@ import typer
 from scipy.sparse import csr_array
 from tabulate import tabulate
 
-from stages.commands.served import PackageFolder, StoreFolder, package_of, store_of
+from stages.commands.served import PackageFolder, package_of
 from stages.config.reader import read_params
 from stages.interfaces.split import load_split
 from stages.run import paths
@@ -45,6 +45,7 @@ Top = Annotated[int, typer.Option(metavar="N", help="Items for each.")]
 Histories = Annotated[
     Path | None, typer.Option(help="Parquet of users and their items, in place of the split; --all is all of these.")
 ]
+StoreFolder = Annotated[Path | None, typer.Option(help="A copy of a store, in place of the last run's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -89,7 +90,7 @@ def recommend(
     if items is not None:
         asked = _somebody_new(loaded, items)
     else:
-        with open_store(store_of(dataset, row, store), loaded.digest) as opened:
+        with open_store(store or paths.users(dataset, row) / "store", loaded.digest) as opened:
             known: Known = (
                 OfSplit(load_split(paths.split(dataset)), loaded.items.ids, opened)
                 if histories is None

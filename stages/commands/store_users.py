@@ -37,9 +37,8 @@ def store_users(
         return
     with whole_folder(store, with_digests=False) as folder:
         write_store(folder, *users, package)
-        open_store(
-            folder, writable=True
-        ).close()  # leaves lock.mdb: readers are to take notice of writers from the start
+        # This leaves lock.mdb: readers are to take notice of writers from the start.
+        open_store(folder, writable=True).close()
     print(f"{store}: {len(users.users):,} users, {(store / DATA).stat().st_size / 1e9:.3g} GB")
 
 

@@ -241,3 +241,11 @@ def test_a_user_who_was_deleted_is_not_known_any_more() -> None:
         store.delete([101])
     with pytest.raises(UserError, match="does not know user 101"):
         recommend(DATASET, ROW, user="101")
+
+
+@pytest.mark.usefixtures("served")
+def test_a_package_of_another_seed_than_params_yaml_says_does_not_serve() -> None:
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace("  seed: 0 # of the training that ships", "  seed: 1 #"))
+    with pytest.raises(UserError, match=r"is of seed 0, and serving\.seed in params\.yaml is 1; run dvc repro"):
+        recommend(DATASET, ROW, user="101")

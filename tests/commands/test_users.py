@@ -1,5 +1,6 @@
 """A practitioner's users: encoded, stored, changed, forgotten, each by its command."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ DATASET, ROW = "films", "dae-6-pq-3x2"
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder in which the package of a row is, as the stage export leaves it."""
+    shutil.copyfile("params.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     packed(ROW)
 
