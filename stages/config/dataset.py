@@ -235,8 +235,19 @@ class NpzFormat(Strict):
     has_timestamps: ClassVar = False
 
 
+class LightGcnFormat(Strict):
+    """Text as LightGCN and NGCF publish it, `train.txt` and `test.txt`: on a line a user and their items."""
+
+    kind: Literal["lightgcn"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
+
+    has_ratings: ClassVar = False
+    has_timestamps: ClassVar = False
+
+
 Format = Annotated[
-    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat,
+    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat | LightGcnFormat,
     Field(discriminator="kind"),
 ]
 
@@ -357,7 +368,7 @@ class DatasetSettings(Strict):
             if layout.has_ratings and split.threshold is None:
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
             if not layout.has_ratings and split.threshold is not None:
-                raise ValueError("threshold is given, but format.columns names no rating to compare with it")
+                raise ValueError("threshold is given, but format names no column with a rating to compare with it")
             if split.kind == "time" and not layout.has_timestamps:
                 raise ValueError("kind is time, but format names no column with a timestamp")
         return split

@@ -60,11 +60,21 @@ def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Pa
         (
             "split: {",
             "split: {threshold: 3.0, ",
-            "datasets.mine.split: threshold is given, but format.columns names no",
+            "datasets.mine.split: threshold is given, but format names no column with a rating",
         ),
         ("user: u,", "user: 1,", "datasets.mine.format.columns: give names for all columns, or positions for all"),
         ("user: u,", "user: i,", "datasets.mine.format.columns: a column is named twice"),
         ("user: u,", "", "datasets.mine.format.columns.user: is missing"),
+        (
+            "kind: csv, ids: string, columns: {user: u, item: i}}\n    split: {",
+            "kind: lightgcn}\n    split: {threshold: 3.0, ",
+            "datasets.mine.split: threshold is given, but format names no column with a rating",
+        ),
+        (
+            "kind: csv, ids: string, columns: {user: u, item: i}}\n    split: {",
+            "kind: lightgcn}\n    split: {kind: time, ",
+            "datasets.mine.split: kind is time, but format names no column with a time",
+        ),
         ("user: u,", "user: u, when: t,", "datasets.mine.format.columns.when: unknown key"),
         ("kind: csv, ids: string,", "kind: parquet, ids: string,", "datasets.mine.format.ids: does not belong here"),
         (

@@ -162,6 +162,17 @@ def test_text_ids_without_ratings_map_back(clone: Clone) -> None:
     assert items["mine"].tolist() == items["tiny"].map("ä{:02}".format).tolist()
 
 
+def test_users_with_their_items_give_the_same_split_whatever_the_order_and_the_files(clone: Clone) -> None:
+    ratings = tiny_ratings().sample(frac=1, random_state=0)
+    (clone.folder / "public").mkdir()
+    for name, some in (("train.txt", ratings[1000:]), ("test.txt", ratings[:1001])):  # one pair is in both
+        lines = [f"{user} {' '.join(map(str, items))}\n" for user, items in some.groupby("userId")["movieId"]]
+        (clone.folder / "public" / name).write_text("".join(lines))
+    add(clone, "public", {"kind": "lightgcn"}, threshold=None)
+    assert "note: 1 ratings were left out" in preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+
+
 def test_doubled_rows_are_said(clone: Clone) -> None:
     ratings = tiny_ratings()
     earlier = ratings.head(7).assign(rating=1.0, timestamp=-1)
