@@ -314,6 +314,8 @@ class DatasetTraining(Strict):
 class Published(Strict):
     """What a split has to be, where that is known: counts and digests by their names in protocol.json."""
 
+    by: Annotated[str, Field(min_length=1)]
+    """Whose split it is, as the report names it."""
     ratings: int
     interactions: int
     users: int
@@ -326,9 +328,13 @@ class Published(Strict):
     validation_held_out_pairs_sha256: Digest
     test_held_out_pairs_sha256: Digest
 
+    def values(self) -> dict[str, int | str]:
+        """The counts and digests."""
+        return self.model_dump(exclude={"by"})
+
     def differences(self, counts: Mapping[str, int | str]) -> list[str]:
         """A line for every count or digest of a split that is not as published."""
-        published = self.model_dump()
+        published = self.values()
         return [
             f"{name} is {counts[name]}, published {published[name]}"
             for name in published

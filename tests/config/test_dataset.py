@@ -1,9 +1,12 @@
 """Entries under datasets: a wrong one is said by its path."""
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from stages.config.dataset import FileSource
 from stages.config.params import Params
 
 OWN = """
@@ -47,6 +50,15 @@ def test_a_wrong_entry_is_said_by_its_path(
     complaint_after: Callable[[str, str], str], old: str, new: str, expected: str
 ) -> None:
     assert expected in complaint_after(old, new)
+
+
+def test_git_leaves_alone_what_the_catalogue_reads_from_here_but_for_the_bundled_archive(params: Params) -> None:
+    sources = [entry.source for entry in params.datasets.values() if isinstance(entry.source, FileSource)]
+    not_ours = [f"{source.path}/train.txt" for source in sources if not source.path.startswith("data/sample/")]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *not_ours], cwd=Path(__file__).parent / "../..", capture_output=True, text=True
+    )
+    assert ignored.stdout.split() == not_ours != []
 
 
 def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Params]) -> None:
@@ -131,6 +143,6 @@ def with_own_data(committed: str, entry: str = OWN) -> str:
 def test_a_split_that_is_not_as_published_differs_by_name(params: Params) -> None:
     published = params.dataset("ml-20m").published
     assert published is not None
-    counts = published.model_dump()
+    counts = published.values()
     assert published.differences(counts) == []
     assert published.differences(counts | {"items": 5}) == [f"items is 5, published {published.items}"]

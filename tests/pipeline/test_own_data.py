@@ -254,7 +254,7 @@ def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_th
     held_out = ["validation_held_out_pairs", "test_held_out_pairs"]
     digests = [f"{name}_sha256" for name in ("items_in_train", *held_out)]
     clone.params["datasets"]["mine"]["published"] = {
-        "users": 330, **dict.fromkeys([*counts, *held_out], 1), **dict.fromkeys(digests, "0" * 64),
+        "by": "somebody", "users": 330, **dict.fromkeys([*counts, *held_out], 1), **dict.fromkeys(digests, "0" * 64),
     }  # fmt: skip
     clone.write_params()
     for stage in ("preprocess", "report"):
@@ -263,7 +263,7 @@ def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_th
         assert "WARNING: this is not the published split: train_users is 290, published 1" in ended.errors
         assert "users is 330" not in ended.errors
     text = (clone.folder / "reports/mine/report.md").read_text()
-    assert "> **WARNING: the split is not the published one" in text
+    assert "> **WARNING: the split is not that of somebody, so no row can be compared with published values.**" in text
     assert "> - train_users is 290, published 1" in text
     lines = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
     same = {cells[1]: cells[4] for cells in lines if len(cells) == 6}
