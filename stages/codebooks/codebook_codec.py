@@ -39,6 +39,15 @@ class CodebookCodec(FittedCodec):
     def _sum(self, codes: np.ndarray) -> np.ndarray:
         """Decoded vectors float32 (n, d) of codes uint8 (n, M), before the transform is undone."""
 
+    @abstractmethod
+    def _spread(self) -> np.ndarray:
+        """What each stored code adds to the sum, float32 (bytes_per_vector, 256, d), before the transform is undone."""
+
+    def added(self) -> np.ndarray:
+        """What each stored code adds to a decoded vector, float32 (bytes_per_vector, 256, d); a mean comes on top."""
+        spread = self._spread()
+        return spread @ self.transform.back if self.transform else spread
+
     @property
     def bytes_per_vector(self) -> int:
         """One byte per codebook."""

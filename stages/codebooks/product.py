@@ -29,6 +29,12 @@ class ProductCodec(CodebookCodec):
     def _sum(self, codes: np.ndarray) -> np.ndarray:
         return self._quantizer.decode(np.ascontiguousarray(codes))
 
+    def _spread(self) -> np.ndarray:
+        chunks, n_codes, width = self.codebooks.shape
+        spread = np.zeros((chunks, n_codes, chunks, width), np.float32)
+        spread[np.arange(chunks), :, np.arange(chunks)] = self.codebooks
+        return spread.reshape(chunks, n_codes, -1)
+
 
 def fit_product(vectors: np.ndarray, chunks: int, seed: int) -> np.ndarray:
     """Fit codebooks by k-means in every chunk, on all vectors.

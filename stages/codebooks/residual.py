@@ -60,6 +60,9 @@ class ResidualCodec(CodebookCodec):
     def _sum(self, codes: np.ndarray) -> np.ndarray:
         return sum_of_codes(self.codebooks, codes)
 
+    def _spread(self) -> np.ndarray:
+        return self.codebooks[: self.n_bytes]
+
     def _arguments(self) -> dict[str, Any]:
         return {**super()._arguments(), "beam": self.beam, "n_bytes": self.n_bytes}
 

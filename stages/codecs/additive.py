@@ -41,6 +41,9 @@ class AdditiveCodec(CodebookCodec):
     def _sum(self, codes: np.ndarray) -> np.ndarray:
         return sum_of_codes(self.codebooks, codes)
 
+    def _spread(self) -> np.ndarray:
+        return self.codebooks
+
     def _arguments(self) -> dict[str, Any]:
         return {"codebooks": self.codebooks, "beam": self.beam}
 
