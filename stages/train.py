@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end, threads_of
+from stages.assembly.sessions import fingerprint_of, float_phases, new_training, run_to_the_end, threads_of
 from stages.config.checks import check_split
 from stages.config.model import VectorsSettings
 from stages.config.reader import read_params
@@ -51,7 +51,8 @@ def train(dataset: Dataset, model: Model) -> None:
         training = new_training(params, dataset, recipe, seed, split, device)
         fingerprint = fingerprint_of(params, dataset, recipe, seed, device)
         checkpoint = paths.checkpoint(dataset, model, seed)
-        return training, run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
+        phases = float_phases(params, dataset, recipe, seed, device)
+        return training, run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs, phases)
 
     with (
         recorded(dataset, f"train-{model}") as facts,

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
 from stages.assembly.warm_start import begin_from, earlier_files
 from stages.codebooks.codebook_codec import CodebookCodec
+from stages.config.model import DaeSettings
 from stages.config.params import Params, Recipe
 from stages.config.strict import Variant
 from stages.interfaces.split import Split
@@ -24,7 +26,8 @@ from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.errors import UserError
 from stages.run.files import whole_file
-from stages.training.loop import Training
+from stages.run.locks import PATIENCE as LOCK_PATIENCE
+from stages.training.loop import Training, float_epochs
 
 DECISIVE_CODE = (
     "assembly/sessions.py",
@@ -38,6 +41,18 @@ DECISIVE_CODE = (
 """Code under stages/ that decides the weights. The DVC stage train depends on it and on its own module only."""
 DECISIVE_PACKAGES = ("torch", "numpy", "scipy", "faiss-cpu")
 SECONDS_BETWEEN_LINES = 1.0  # lines of progress; small data sets have many short epochs
+PATIENCE = 600.0  # seconds; another training that writes the same float phase soon has it
+
+
+class FloatPhase(NamedTuple):
+    """The first epochs of a training, which others begin with too."""
+
+    epochs: int
+    """How many."""
+    checkpoint: Path
+    """File of the state after them."""
+    fingerprint: str
+    """Digest of everything that decides that state."""
 
 
 def new_training(
@@ -89,9 +104,13 @@ def validation_ndcg(network: AutoEncoder, variants: list[Variant], split: Split,
 
 
 def run_to_the_end(
-    training: Training[AutoEncoder], checkpoint: Path, fingerprint: str, checkpoint_epochs: int
+    training: Training[AutoEncoder],
+    checkpoint: Path,
+    fingerprint: str,
+    checkpoint_epochs: int,
+    phases: Sequence[FloatPhase] = (),
 ) -> dict[str, Any]:
-    """Train from the checkpoint, if there is one, to the last epoch; print progress, and write checkpoints.
+    """Train from a checkpoint, if there is one, to the last epoch; print progress, and write checkpoints.
 
     The last checkpoint is of the finished training and stays on disk. So nothing is trained twice when a seed is added,
     or when a stage was killed while it trained another seed.
@@ -100,11 +119,13 @@ def run_to_the_end(
     ----------
     fingerprint : digest from `fingerprint_of`; a checkpoint with another fingerprint is ignored
     checkpoint_epochs : number of epochs from one checkpoint to the next
+    phases : result of `float_phases`; the training goes on from the longest that is on disk, and writes the others
 
     Returns
     -------
     run facts: seed, seconds, users_per_second (median of the epochs), and resumed_after_epoch if the training was
-    resumed; for a training that was finished before, the facts of the run that finished it
+    resumed; for a training that was finished before, the facts of the run that finished it. A float phase from disk
+    counts with what it took when it was trained
 
     Raises
     ------
@@ -121,7 +142,9 @@ def run_to_the_end(
     if state:
         print(f"going on after epoch {len(training.curve)}, from {checkpoint}")
         facts["resumed_after_epoch"] = len(training.curve)
-    speeds = []
+    seconds_before, speeds = 0.0, []
+    if begun := _begin_with(training, phases):
+        facts, seconds_before, speeds = begun["facts"], begun["seconds"], begun["speeds"]
     for epoch in training.run(lambda batches: tqdm(batches, leave=False, disable=None, unit="batch")):
         now = perf_counter()
         speeds.append(n_users / training.epoch_seconds)
@@ -135,12 +158,50 @@ def run_to_the_end(
             printed = now
         is_last = epoch.epoch == training.epochs
         if is_last:
-            facts |= {"seconds": round(now - started, 1), "users_per_second": round(median(speeds))}
+            facts |= {
+                "seconds": round(seconds_before + now - started, 1),
+                "users_per_second": round(median(speeds)),
+            }
         if epoch.epoch % checkpoint_epochs == 0 or is_last:
-            with whole_file(checkpoint) as temporary:
-                state = {"fingerprint": fingerprint, "training": training.state_dict(), "facts": is_last and facts}
-                save_state(state | {"digest": digest_of(state)}, temporary)
+            content = training.state_dict()
+            _write(checkpoint, {"fingerprint": fingerprint, "training": content, "facts": is_last and facts})
+        for phase in phases:
+            if epoch.epoch == phase.epochs and not phase.checkpoint.exists():
+                state = {"fingerprint": phase.fingerprint, "training": training.float_state_dict(), "facts": facts}
+                state |= {"seconds": seconds_before + perf_counter() - started, "speeds": speeds}
+                _write(phase.checkpoint, state, PATIENCE)
     return facts
+
+
+def float_phases(params: Params, dataset: str, recipe: Recipe, seed: int, device: torch.device) -> list[FloatPhase]:
+    """The float epochs that a training has in common with models in params.yaml that are quantized in training.
+
+    Until codebooks start, such a model is trained as its float twin is, epoch by epoch and bit by bit, if all settings
+    but those of the bottleneck are the same. So the epochs are trained once, by whichever comes first.
+
+    Parameters
+    ----------
+    dataset : data set that is trained on
+    recipe : how the model is trained
+    seed : seed of the training
+
+    Returns
+    -------
+    the longest first; empty for models that are never quantized in training, and for those with a warm start
+    """
+    float_twin = _without_codes(recipe)
+    if float_twin is None:
+        return []
+    models = [name for name, entry in params.models.items() if isinstance(entry, DaeSettings)]
+    others = [params.recipe(dataset, name) for name in models]
+    lengths = {_float_epochs(other) for other in [recipe, *others] if _without_codes(other) == float_twin}
+    common = fingerprint_of(params, dataset, float_twin, seed, device)
+    phases = []
+    for length in sorted(lengths, reverse=True):
+        if 0 < length <= _float_epochs(recipe) and length < recipe.epochs:
+            fingerprint = hashlib.sha256(f"{common} {length}".encode()).hexdigest()
+            phases.append(FloatPhase(length, paths.float_phase(dataset, fingerprint), fingerprint))
+    return phases
 
 
 def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, device: torch.device) -> str:
@@ -163,8 +224,46 @@ def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, devi
     return digest.hexdigest()
 
 
+def _without_codes(recipe: Recipe) -> Recipe | None:
+    """The recipe as that of a float model without a name; None where it can't be another's too."""
+    if recipe.warm_start or not isinstance(recipe.settings, DaeSettings):
+        return None
+    settings = recipe.settings.model_copy(update={"bottleneck": None, "float_types": None})
+    return recipe._replace(settings=settings, model="")
+
+
+def _float_epochs(recipe: Recipe) -> int:
+    """Epochs before codebooks start, or all."""
+    assert isinstance(recipe.settings, DaeSettings), "other models have no codebooks"
+    bottleneck = recipe.settings.bottleneck
+    return recipe.epochs if bottleneck is None else float_epochs(bottleneck.start, recipe.epochs)
+
+
 def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str) -> dict[str, Any] | None:
     """Load the checkpoint into the training and return it; None if it is missing or has another fingerprint."""
+    state = _read(checkpoint, fingerprint)
+    if state:
+        training.load_state_dict(state["training"])
+    return state
+
+
+def _begin_with(training: Training[AutoEncoder], phases: Sequence[FloatPhase]) -> dict[str, Any] | None:
+    """Load the longest float phase on disk that leads further than the training is, and return it; None without."""
+    for phase in phases:
+        if len(training.curve) < phase.epochs and (state := _read(phase.checkpoint, phase.fingerprint)):
+            training.load_float_state_dict(state["training"])
+            print(f"going on after epoch {phase.epochs}, from {phase.checkpoint}")
+            return state
+    return None
+
+
+def _write(checkpoint: Path, state: dict[str, Any], patience: float = LOCK_PATIENCE) -> None:
+    with whole_file(checkpoint, patience) as temporary:
+        save_state(state | {"digest": digest_of(state)}, temporary)
+
+
+def _read(checkpoint: Path, fingerprint: str) -> dict[str, Any] | None:
+    """What a checkpoint holds; None if it is missing or has another fingerprint."""
     if not checkpoint.exists():
         return None
     try:
@@ -179,7 +278,6 @@ def _resume(training: Training[AutoEncoder], checkpoint: Path, fingerprint: str)
     except Exception as error:  # unpickling damaged bytes can raise anything
         raise UserError(f"{checkpoint} is damaged or no checkpoint; remove it to train from the start") from error
     if not is_of_this_training:
-        print(f"{checkpoint} belongs to other parameters, data or code: training from the start")
+        print(f"{checkpoint} belongs to other parameters, data or code: not going on from it")
         return None
-    training.load_state_dict(state["training"])
     return state

@@ -1,16 +1,17 @@
-"""Residual quantization with faiss: each codebook encodes the residual of those before it (Chen et al. 2010)."""
+"""Residual quantization: each codebook encodes the residual of those before it (Chen et al. 2010)."""
 
 from typing import Any, Self
 
 import faiss
 import numpy as np
+import torch
 
-from stages.codebooks.clustering import CODES, check_vectors, quiet_clustering
+from stages.codebooks.clustering import CODES, check_vectors, nearest_codes, wide_k_means
 from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.transform import Transform
 from stages.interfaces.codec import Embeddings
 
-# Of k-means, in each codebook. After 25, faiss's default, unseen users lose 0–4 % less variance at the same NDCG@100.
+# Of k-means, in each codebook; more give the same NDCG@100.
 ITERATIONS = 10
 
 
@@ -67,15 +68,17 @@ class ResidualCodec(CodebookCodec):
         return {**super()._arguments(), "beam": self.beam, "n_bytes": self.n_bytes}
 
 
-def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) -> np.ndarray:
-    """Fit one codebook after the other, by k-means of the residuals of a beam search.
+def fit_residual(vectors: np.ndarray, n_codebooks: int, seed: int) -> np.ndarray:
+    """Fit one codebook after the other, by k-means of what the nearest codes of those before have left.
+
+    Codes may well be searched by a beam afterwards. A fit that keeps a beam too takes 12 times as long, for codebooks
+    that rank as well.
 
     Parameters
     ----------
     vectors : float32 (n, d)
     n_codebooks : number of codebooks, which is the bytes per code
-    beam : number of partial codes per vector in the beam search
-    seed : seed of the first centroids
+    seed : seed of the first centroids, and of a sample where there are more than 65,536 vectors
 
     Returns
     -------
@@ -87,15 +90,13 @@ def fit_residual(vectors: np.ndarray, n_codebooks: int, beam: int, seed: int) ->
         where there are fewer vectors than codes, all are the same, or one is not finite.
     """
     check_vectors(vectors, CODES)
-    n, width = vectors.shape
-    quantizer = faiss.ResidualQuantizer(width, n_codebooks, 8)
-    quantizer.max_beam_size = beam
-    # Plain k-means: faiss's default, in ever more dimensions, takes up to five times as long for about the same error.
-    quantizer.train_type = faiss.ResidualQuantizer.Train_default
-    quantizer.cp.niter = ITERATIONS
-    quiet_clustering(quantizer.cp, n * beam, seed)
-    quantizer.train(np.ascontiguousarray(vectors, dtype=np.float32))
-    return faiss.vector_to_array(quantizer.codebooks).reshape(n_codebooks, CODES, width)
+    rest = torch.from_numpy(np.array(vectors, dtype=np.float32))
+    generator = np.random.default_rng(seed)
+    codebooks = torch.empty(n_codebooks, CODES, rest.shape[1])
+    for codebook in codebooks:
+        codebook.copy_(wide_k_means(rest, ITERATIONS, generator))
+        rest -= codebook[nearest_codes(rest, codebook)[0]]
+    return codebooks.numpy()
 
 
 def beam_search(codebooks: np.ndarray, beam: int) -> faiss.ResidualQuantizer:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.assembly.sessions import fingerprint_of, new_training, run_to_the_end
+from stages.assembly.sessions import fingerprint_of, float_phases, new_training, run_to_the_end
 from stages.config.checks import check_split
 from stages.config.params import Params, Recipe
 from stages.config.reader import read_params
@@ -100,7 +100,8 @@ def _studied_rows(
             print(f"{one_line(name)}, seed {seed}", flush=True)
             training = new_training(params, dataset, recipe, seed, split, device)
             checkpoint = result.with_suffix(".checkpoint")
-            facts = run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
+            phases = float_phases(params, dataset, recipe, seed, device)
+            facts = run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs, phases)
             network = training.model
             network.load_state_dict(training.best_weights)
             codec = network.codec()

@@ -49,6 +49,11 @@ def checkpoint(dataset: str, name: str, seed: int) -> Path:
     return DATA / dataset / "checkpoints" / f"{name}-{seed}.pt"
 
 
+def float_phase(dataset: str, fingerprint: str) -> Path:
+    """Checkpoint of the float epochs that trainings have in common; no DVC output, for the same reason."""
+    return DATA / dataset / "checkpoints" / f"float-{fingerprint[:16]}.pt"
+
+
 def curves(dataset: str, name: str) -> Path:
     """Folder of a model's curve.csv: loss and validation NDCG@100 per seed and epoch."""
     return DATA / dataset / "curves" / name

@@ -17,6 +17,13 @@ from stages.training.trainable import Trainable
 
 Model = TypeVar("Model", bound=Trainable)
 
+WEIGHTS = ("model", "best_weights")  # where a training's state has all weights of its model
+
+
+def float_epochs(share: float, epochs: int) -> int:
+    """Epochs before codebooks start; share : `start` in params.yaml."""
+    return int(share * epochs)
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -80,7 +87,7 @@ class Training(Generic[Model]):
         self.cooldown = cooldown
         self.l2 = l2
         self.optimizer = self._new_optimizer()
-        self.float_epochs = epochs if model.float_share is None else int(model.float_share * epochs)
+        self.float_epochs = epochs if model.float_share is None else float_epochs(model.float_share, epochs)
         self.curve: list[Epoch] = []
         self.epoch_seconds = math.nan
         """Seconds that the last epoch's steps took, without the start of codebooks and validation."""
@@ -136,6 +143,19 @@ class Training(Generic[Model]):
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
+
+    def float_state_dict(self) -> dict[str, Any]:
+        """State of an unfinished training before codebooks start; the same for a model with them and without."""
+        names = [name for name, _ in self.model.named_parameters()]  # a buffer belongs to codebooks
+        state = self.state_dict()
+        return state | {key: {name: state[key][name] for name in names} for key in WEIGHTS}
+
+    def load_float_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from the `float_state_dict` of a training that differs in nothing but its codebooks."""
+        own = {key: copy.deepcopy(self.model.state_dict()) for key in WEIGHTS}
+        for key, weights in own.items():
+            weights.update(state[key])
+        self.load_state_dict(state | own)
 
     def _new_optimizer(self) -> torch.optim.Adam:
         weights = [parameter for parameter in self.model.parameters() if parameter.ndim == 2]

@@ -22,8 +22,7 @@ from stages.run.errors import UserError
 
 SEED = 1234
 BEAM = 5
-"""Partial codes that the encoder of residual codes keeps. Fits are greedy: a beam takes eight times as long there, and
-as many more vectors in its place lose less."""
+"""Partial codes that the encoder of residual codes keeps."""
 MOST_FITTED = 256 * CODES
 """Vectors that codes are fitted on, faiss's own limit for k-means."""
 MOST_UNSEEN = 10_000
@@ -98,7 +97,7 @@ def candidates(vectors: np.ndarray, n_bytes: int) -> Iterator[Candidate]:
     if (vectors == vectors[0]).all():
         raise UserError("all vectors are the same, and need no codes; give vectors that differ")
     width, half = vectors.shape[1], max(1, n_bytes // 2)
-    codebooks = fit_residual(vectors, n_bytes, 1, SEED)
+    codebooks = fit_residual(vectors, n_bytes, SEED)
     product = {chunks(width, size) for size in (half, n_bytes, 2 * n_bytes)}
     residual = {half, n_bytes}
     for size in sorted(product | residual):

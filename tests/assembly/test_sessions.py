@@ -1,4 +1,4 @@
-"""A training goes on from its checkpoint with the same results, or says that the checkpoint is damaged."""
+"""A training goes on from its checkpoint, or from another's float epochs, with the same results; damage is said."""
 
 import copy
 import itertools
@@ -13,11 +13,15 @@ import torch
 from hypothesis import given, settings
 from scipy.sparse import csr_array
 
-from stages.assembly.sessions import run_to_the_end
+from stages.assembly.sessions import FloatPhase, float_phases, run_to_the_end
+from stages.config.model import ProductBottleneckSettings
+from stages.config.params import Params
+from stages.config.reader import read_params
 from stages.interfaces.weights import digest_of, save_state
 from stages.models.autoencoder import AutoEncoder
+from stages.models.build import build_model
 from stages.run.errors import UserError
-from stages.training.loop import Training
+from stages.training.loop import Epoch, Training
 from tests.damage import DAMAGES, Damage
 
 EPOCHS, STOPPED_AFTER = 4, 2
@@ -106,7 +110,7 @@ def test_one_of_other_parameters_is_left(
 ) -> None:
     save_state({**state, "fingerprint": "of another seed"}, path)
     assert equal(resumed(checkerboard, path), unbroken)
-    assert "belongs to other parameters, data or code: training from the start" in capsys.readouterr().out
+    assert "belongs to other parameters, data or code: not going on from it" in capsys.readouterr().out
 
 
 def without(*keys: str) -> Callable[[State], None]:
@@ -168,3 +172,87 @@ def test_what_is_no_checkpoint_is_said(checkerboard: csr_array, tmp_path: Path, 
     make(tmp_path / "0.pt")
     with pytest.raises(UserError, match=DAMAGED):
         resumed(checkerboard, tmp_path / "0.pt")
+
+
+CPU = torch.device("cpu")
+PHASE_OF = 2  # epochs, of 4
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    """A float model of four epochs, its residual and its product codes after two, and one of another learning rate."""
+    params = read_params()
+    dae = params.trained("dae-200").model_copy(update={"hidden": [8]})
+    codes = {"start": PHASE_OF / EPOCHS, "chunks": 4, "rotation": False}
+    bottleneck = params.trained("opq-vae-200-40x5").model_dump()["bottleneck"] | codes
+    product = ProductBottleneckSettings.model_validate(bottleneck)
+    quantized = dae.model_copy(update={"bottleneck": product})
+    models = {"dae": dae, "pq": quantized, "faster": quantized.model_copy(update={"learning_rate": 0.02})}
+    models["vae"] = params.trained("vae-600-200-600")
+    models["half"] = dae.model_copy(update={"float_types": ["float16"]})
+    models["late"] = quantized.model_copy(
+        update={"bottleneck": product.model_copy(update={"start": 3 / EPOCHS, "target": "items"})}
+    )
+    dataset = params.dataset("ml-latest-small")
+    training = dataset.training.model_copy(update={"epochs": EPOCHS})
+    datasets = {"tiny": dataset.model_copy(update={"models": {}, "training": training})}
+    return params.model_copy(update={"models": models, "datasets": datasets})
+
+
+def phases_of(params: Params, model: str, seed: int = 0) -> list[FloatPhase]:
+    return float_phases(params, "tiny", params.recipe("tiny", model), seed, CPU)
+
+
+def test_models_share_the_float_epochs_of_equal_settings(params: Params) -> None:
+    lengths = {model: [phase.epochs for phase in phases_of(params, model)] for model in params.models}
+    assert lengths == {"dae": [3, 2], "half": [3, 2], "late": [3, 2], "pq": [2], "faster": [2], "vae": []}
+    dae, faster = phases_of(params, "dae"), phases_of(params, "faster")
+    assert phases_of(params, "late") == phases_of(params, "half") == dae
+    assert phases_of(params, "pq") == dae[1:]
+    assert faster[0].checkpoint != dae[1].checkpoint
+    assert phases_of(params, "pq", seed=1)[0].checkpoint != dae[1].checkpoint
+
+
+def test_a_warm_start_shares_nothing(params: Params) -> None:
+    warm = params.recipe("tiny", "pq")._replace(warm_start="data/before")
+    assert float_phases(params, "tiny", warm, 0, CPU) == []
+
+
+def run_of(params: Params, train: csr_array, model: str, folder: Path, phases: bool) -> tuple[bytes, list[Epoch]]:
+    """The bytes of the weights, and the curve, of a training without a checkpoint of its own."""
+    entry = params.trained(model)
+    network = build_model(entry, train.shape[1])
+    training = Training(
+        network, train, lambda: float(network.output.bias.detach().norm()), epochs=EPOCHS, batch_size=100,
+        learning_rate=entry.learning_rate, cooldown=0.25, l2=0.01, precision=torch.float32, seed=0,
+    )  # fmt: skip
+    of_model = phases_of(params, model) if phases else []
+    facts = run_to_the_end(training, folder / f"{model}-{phases}.pt", FINGERPRINT, EPOCHS, of_model)
+    assert set(facts) == {"seed", "seconds", "users_per_second"}
+    save_state(training.best_weights, folder / "weights.pt")
+    return (folder / "weights.pt").read_bytes(), training.curve
+
+
+@pytest.mark.parametrize("order", [["dae", "pq", "late"], ["late", "pq", "dae"], ["pq", "dae", "late"]])
+def test_a_shared_float_phase_changes_no_byte(
+    params: Params, checkerboard: csr_array, in_folder: Path, order: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = {model: run_of(params, checkerboard, model, in_folder, phases=False) for model in order}
+    capsys.readouterr()
+    for model in order:
+        assert run_of(params, checkerboard, model, in_folder, phases=True) == alone[model]
+    assert capsys.readouterr().out.count("going on after epoch") == 2
+
+
+def test_a_damaged_float_phase_is_said(params: Params, checkerboard: csr_array, in_folder: Path) -> None:
+    run_of(params, checkerboard, "dae", in_folder, phases=True)
+    path = phases_of(params, "pq")[0].checkpoint
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=rf"{path.name} is damaged or no checkpoint; remove it"):
+        run_of(params, checkerboard, "pq", in_folder, phases=True)

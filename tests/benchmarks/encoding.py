@@ -40,7 +40,7 @@ def main() -> None:
     fitted, users = vectors[:FITTED], vectors[FITTED:]
     print(HEAD)
 
-    codebooks = fit_residual(fitted, N_BYTES, 1, seed=0)
+    codebooks = fit_residual(fitted, N_BYTES, seed=0)
     ours, default = BeamSearch(codebooks, BEAM), beam_search(codebooks, BEAM)
     what = f"encoding users: RQ of {N_BYTES} bytes, a beam of {BEAM}, {WIDTH} dimensions"
     against("encode_rq_20", what, ours, default.compute_codes, users, than="faiss's default encoder", at_least=4)

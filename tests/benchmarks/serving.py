@@ -78,7 +78,7 @@ def trained() -> Trained:
     rows = split.test.scored()[:USERS]
     users = HeldOutUsers(split.test.fold_in[rows], split.test.held_out[rows])
     embeddings = model.embed(users.fold_in)
-    residual = ResidualCodec(fit_residual(vectors, 20, 5, 1234), 5)
+    residual = ResidualCodec(fit_residual(vectors, 20, 1234), 5)
     product = ProductCodec(fit_product(vectors, 40, 1234))
     prefixes = {f"{n_bytes} bytes": n_bytes for n_bytes in (20, 10, 5)}
     quantizers = {name: Quantizer("residual", residual.codebooks, n_bytes, 5) for name, n_bytes in prefixes.items()}

@@ -65,13 +65,13 @@ def make(name: str) -> Codec:
             rotation = fit_rotation(VECTORS, 3, seed=0)
             return ProductCodec(fit_product(rotation.apply(VECTORS), 3, seed=0), rotation)
         case "residual-8, first 3":
-            return ResidualCodec(fit_residual(VECTORS, 8, beam=1, seed=0), beam=1).prefix(3)
+            return ResidualCodec(fit_residual(VECTORS, 8, seed=0), beam=1).prefix(3)
         case "residual-4":
-            return ResidualCodec(fit_residual(VECTORS, 4, beam=5, seed=0), beam=5)
+            return ResidualCodec(fit_residual(VECTORS, 4, seed=0), beam=5)
         case "residual-4 in the decoder's metric":
             draws = np.random.default_rng(1)
             metric = decoder_metric(draws.normal(size=(30, WIDTH)).astype(np.float32), np.full(30, 1 / 30, np.float32))
-            return ResidualCodec(fit_residual(metric.apply(VECTORS), 4, beam=5, seed=0), 5, metric)
+            return ResidualCodec(fit_residual(metric.apply(VECTORS), 4, seed=0), 5, metric)
         case "signs":
             return fit_signs(VECTORS)
     match family:
@@ -207,7 +207,7 @@ def test_fewer_bits_lose_more(family: list[str]) -> None:
 FITS = {
     "product": lambda vectors: fit_product(vectors, 3, seed=0),
     "rotation": lambda vectors: fit_rotation(vectors, 3, seed=0),
-    "residual": lambda vectors: fit_residual(vectors, 2, beam=1, seed=0),
+    "residual": lambda vectors: fit_residual(vectors, 2, seed=0),
     "additive": lambda vectors: fit_additive(vectors, 2, beam=1, seed=0),
     "kmeans": lambda vectors: fit_kmeans(vectors, 256, seed=0),
     "tree": lambda vectors: fit_tree(vectors, 16, 2, seed=0),
@@ -292,7 +292,7 @@ def test_distances_in_the_decoders_metric_are_the_second_order_change_of_the_sof
 
 
 def test_a_prefix_of_a_residual_code_decodes_alone() -> None:
-    codec = ResidualCodec(fit_residual(VECTORS, 8, beam=5, seed=0), beam=5)
+    codec = ResidualCodec(fit_residual(VECTORS, 8, seed=0), beam=5)
     codes = codec.encode(VECTORS)
     errors = []
     for length in range(1, 9):

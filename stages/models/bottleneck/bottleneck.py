@@ -97,10 +97,11 @@ class Bottleneck(nn.Module):
         if not self.started:
             return vectors, vectors.new_zeros(())
         with torch.no_grad():
-            quantized = self._quantized(vectors, generator)
+            if self.training:
+                quantized = self._quantized_and_followed(vectors.detach().float(), ema_targets.float(), generator)
+            else:
+                quantized = self.decode(self.encode(vectors))
         loss = self.rules.commitment * (vectors - quantized).square().sum(1).mean()
-        if self.training:
-            self._follow(self._transformed(ema_targets.detach().float()), generator)
         return vectors + (quantized - vectors).detach(), loss
 
     @torch.no_grad()
@@ -118,17 +119,15 @@ class Bottleneck(nn.Module):
         transform = None if self.transform is None else self.transform.export()
         return self.scheme.codec(self.moving.codebooks.cpu().numpy(), transform)
 
-    def _quantized(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
-        codes = self.encode(vectors)
-        if not self.training:
-            return self.decode(codes)
-        return self._undone(self.scheme.decode_for_training(self.moving.codebooks, codes, generator))
-
-    def _follow(self, vectors: Tensor, generator: torch.Generator) -> None:
-        """Move the codebooks towards vectors, which are already transformed."""
+    def _quantized_and_followed(self, vectors: Tensor, ema_targets: Tensor, generator: torch.Generator) -> Tensor:
+        """Quantize vectors, then move the codebooks towards the targets; arguments as in `forward`."""
         codebooks = self.moving.codebooks
-        codes = self.scheme.encode(codebooks, vectors, training=True)
-        self.moving.update(self.scheme.targets(codebooks, vectors, codes), codes, generator)
+        both = self._transformed(torch.cat([vectors, ema_targets]))  # encoded at once: a step is made of small products
+        codes = self.scheme.encode(codebooks, both, training=True)
+        n = len(vectors)
+        quantized = self._undone(self.scheme.decode_for_training(codebooks, codes[:n], generator))
+        self.moving.update(self.scheme.targets(codebooks, both[n:], codes[n:]), codes[n:], generator)
+        return quantized
 
     def _transformed(self, vectors: Tensor) -> Tensor:
         return vectors if self.transform is None else self.transform(vectors)

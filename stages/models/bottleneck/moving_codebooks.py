@@ -55,17 +55,13 @@ class MovingCodebooks(nn.Module):
         n_codes = self.ema_count.shape[1]
         weight = 1 - self.decay
         self.ema_count.lerp_(self.count(codes), weight)
-        self.ema_sum.lerp_(self._sum(targets, codes), weight)
+        width = targets.shape[2]
+        self.ema_sum.mul_(self.decay)
+        self.ema_sum.view(-1, width).index_add_(0, self._numbers(codes), targets.reshape(-1, width), alpha=weight)
         per_codebook = self.ema_count.sum(1, keepdim=True)  # (M, 1)
         smoothed = (self.ema_count + SMOOTHING) / (per_codebook + n_codes * SMOOTHING) * per_codebook
-        self.codebooks.copy_(self.ema_sum / smoothed[..., None])
+        torch.div(self.ema_sum, smoothed[..., None], out=self.codebooks)
         self._replace_dead_codes(targets, per_codebook / n_codes, generator)
-
-    def _sum(self, targets: Tensor, codes: Tensor) -> Tensor:
-        """Sum of each code's targets, float32 (M, K, d)."""
-        n_codebooks, n_codes, width = self.codebooks.shape
-        total = targets.new_zeros(n_codebooks * n_codes, width)
-        return total.index_add_(0, self._numbers(codes), targets.reshape(-1, width)).view_as(self.codebooks)
 
     def _numbers(self, codes: Tensor) -> Tensor:
         """Codes (n, M) numbered through all codebooks, int64 (n · M,)."""
@@ -77,8 +73,9 @@ class MovingCodebooks(nn.Module):
         n_codebooks, n_codes = self.ema_count.shape
         dead = self.ema_count < self.dead_code_share * average  # (M, K)
         users = torch.randint(len(targets), (n_codebooks, n_codes), generator=generator, device=targets.device)
-        drawn = targets[users, torch.arange(n_codebooks, device=targets.device)[:, None]]  # (M, K, d)
+        codebook, code = dead.nonzero(as_tuple=True)
+        drawn, uses = targets[users[codebook, code], codebook], average[codebook, 0]
         # The averages are set too: else the next step would undo the replacement.
-        self.codebooks.copy_(torch.where(dead[..., None], drawn, self.codebooks))
-        self.ema_count.copy_(torch.where(dead, average, self.ema_count))
-        self.ema_sum.copy_(torch.where(dead[..., None], drawn * average[..., None], self.ema_sum))
+        self.codebooks[codebook, code] = drawn
+        self.ema_count[codebook, code] = uses
+        self.ema_sum[codebook, code] = drawn * uses[:, None]

@@ -53,14 +53,16 @@ class ResidualScheme:
 
     def fit(self, vectors: np.ndarray, seed: int) -> np.ndarray:
         """Fit initial codebooks by k-means of the residuals, one after the other."""
-        return fit_residual(vectors, self.n_codebooks, self.beam, seed)
+        return fit_residual(vectors, self.n_codebooks, seed)
 
     @torch.no_grad()
     def encode(self, codebooks: Tensor, vectors: Tensor, *, training: bool = False) -> Tensor:
         """Codes with a small distance to the vectors, by beam search."""
         beam = self.training_beam if training else self.beam
-        block = users_at_once(4 * beam * CODES, vectors.device)
-        return torch.cat([_beam_search(codebooks, rows, beam) for rows in vectors.float().split(block)])
+        blocks = vectors.float().split(users_at_once(4 * beam * CODES, vectors.device))
+        if beam == 1:
+            return torch.cat([_greedy(codebooks, rows) for rows in blocks])
+        return torch.cat([_beam_search(codebooks, rows, beam) for rows in blocks])
 
     def decode(self, codebooks: Tensor, codes: Tensor) -> Tensor:
         """The sum of the codes."""
@@ -91,6 +93,16 @@ def build(settings: ResidualBottleneckSettings, width: int) -> ResidualScheme:
     return ResidualScheme(width, settings.bytes[0], settings.beam, settings.training_beam, settings.metric)
 
 
+def _greedy(codebooks: Tensor, vectors: Tensor) -> Tensor:
+    """The nearest code of each codebook in turn, int64 (n, M): what `_beam_search` with one partial code finds."""
+    rest, codes = vectors, []
+    for codebook in codebooks:
+        distances = torch.addmm(codebook.square().sum(1), rest, codebook.T, alpha=-2)  # lacks ‖rest‖²
+        codes.append(distances.min(1).indices)  # argmin would take longer
+        rest = rest - codebook[codes[-1]]
+    return torch.stack(codes, 1)
+
+
 def _beam_search(codebooks: Tensor, vectors: Tensor, beam: int) -> Tensor:
     """Best codes by a beam search over the codebooks in turn, with `beam` partial codes, int64 (n, M)."""
     n, width = vectors.shape
@@ -100,10 +112,7 @@ def _beam_search(codebooks: Tensor, vectors: Tensor, beam: int) -> Tensor:
     for codebook in codebooks:
         after = torch.addmm(codebook.square().sum(1), rest.reshape(-1, width), codebook.T, alpha=-2)
         candidates = (lost[..., None] + after.view(n, -1, CODES)).flatten(1)  # (n, beam · K)
-        if beam == 1:
-            lost, best = candidates.min(1, keepdim=True)
-        else:
-            lost, best = candidates.topk(min(beam, candidates.shape[1]), 1, largest=False)
+        lost, best = candidates.topk(min(beam, candidates.shape[1]), 1, largest=False)
         partial, code = best // CODES, best % CODES
         rest = rest.gather(1, partial[..., None].expand(-1, -1, width)) - codebook[code]
         codes = torch.cat([codes.gather(1, partial[..., None].expand(-1, -1, codes.shape[2])), code[..., None]], 2)
