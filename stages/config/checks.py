@@ -10,6 +10,7 @@ from stages.config.messages import describe
 from stages.config.model import TRAINED, DaeSettings, ResidualBottleneckSettings, VectorsSettings
 from stages.config.params import Params
 from stages.config.quantizer import CODES, QuantizerSettings
+from stages.config.study import FitStudySettings
 from stages.run.errors import UserError
 
 Value = TypeVar("Value", int, str)
@@ -247,6 +248,13 @@ def _studies(params: Params, wrong: Set[str]) -> Iterator[str]:
     for study, settings in params.studies.items():
         if _is_missing(settings.model, "models", params.models, wrong):
             yield f"studies.{study}.model: '{settings.model}' is not under models"
+        if isinstance(settings, FitStudySettings):
+            for name in settings.quantizers:
+                if _is_missing(name, "quantizers", params.quantizers, wrong):
+                    yield f"studies.{study}.quantizers: '{name}' is not under quantizers"
+            if _is_missing(settings.yardstick, "models", params.models, wrong):
+                yield f"studies.{study}.yardstick: '{settings.yardstick}' is not under models"
+            yield from (f"studies.{study}.{fault}" for fault in settings.faults(params.models, params.quantizers))
         base = params.models.get(settings.model)
         if isinstance(base, VectorsSettings):
             yield f"studies.{study}.model: '{settings.model}' is of vectors from elsewhere, which no training makes"

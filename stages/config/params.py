@@ -15,7 +15,6 @@ from stages.config.model import (
     ReferenceSettings,
     RefitSettings,
     Search,
-    StudySettings,
     SweepSettings,
     TrainedSettings,
     VectorsSettings,
@@ -24,6 +23,7 @@ from stages.config.quantizer import ProductSettings, QuantizerSettings, Residual
 from stages.config.rows import TABLES, ItemRow, Row
 from stages.config.serving import ServingSettings
 from stages.config.strict import Family, Name, Names, Sizes, Strict
+from stages.config.study import AnyStudy, FitSettings, FitStudySettings
 from stages.run.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,6 +100,23 @@ class Recipe(NamedTuple):
     """Copy of `data/<dataset>/` of an earlier run, where the training begins; None for weights that are drawn."""
 
 
+class FittedVariant(NamedTuple):
+    """A line of a study of fits."""
+
+    model: str
+    """Under models."""
+    name: str
+    """Of the variant; AS_IS for none."""
+    recipe: Recipe
+    """Of its training."""
+    fit: FitSettings
+    """Of its codes, after training."""
+
+
+AS_IS = "as it is"
+"""A model of a study without changes."""
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -131,8 +148,8 @@ class Params(Strict):
     """Model with a residual bottleneck → average bytes of codes that are longer for users with longer histories."""
     serving: ServingSettings
     """What is handed over to serve users."""
-    studies: Entries[StudySettings]
-    """By hand: variants of a model, compared on the validation users."""
+    studies: Entries[AnyStudy]
+    """By hand: variants of a model, or of how its codes are fitted, compared on the validation users."""
     sweep: SweepSettings
     """By hand: the search for a model's learning rate and L2."""
     report: ReportSettings
@@ -273,7 +290,23 @@ class Params(Strict):
             name: base._replace(settings=TRAINED.validate_python(entry))
             for name, entry in settings.entries(base.settings).items()
         }
-        return {f"{settings.model}, as it is": base, **changed}
+        return {f"{settings.model}, {AS_IS}": base, **changed}
+
+    def fit_variants(self, study: str, dataset: str) -> list[FittedVariant]:
+        """The yardstick and the model of a study of fits as on this data set, then each of its variants."""
+        settings = _entry("studies", self.studies, study)
+        assert isinstance(settings, FitStudySettings), f"{study} is no study of fits"
+        _, *recipes = self.study_variants(study, dataset).values()
+        return [
+            *(
+                FittedVariant(model, AS_IS, self.recipe(dataset, model), FitSettings())
+                for model in dict.fromkeys([settings.yardstick, settings.model])
+            ),
+            *(
+                FittedVariant(settings.model, name, recipe._replace(epochs=change.epochs or recipe.epochs), change.fit)
+                for (name, change), recipe in zip(settings.variants.items(), recipes, strict=True)
+            ),
+        ]
 
     def dataset(self, name: str) -> DatasetSettings:
         """The data set's entry; UserError where there is none."""
