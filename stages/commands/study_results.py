@@ -58,8 +58,8 @@ def write_fits(params: Params, dataset: str, study: str, rows: list[FittedRow]) 
         f"what {params.studies[study].model} loses by codes that are fitted after training",
         paper_gap.shown(table),
         f"{_measured(params, rows[0].ndcg)}. Losses are relative, with 95 % confidence intervals from a bootstrap over "
-        "users and seeds, paired by both; where a loss is negative, the codes rank better. The test users were not "
-        "looked at.",
+        "users and seeds, paired by both, and not corrected for their number; where a loss is negative, the line ranks "
+        "better. The test users were not looked at.",
         paper_gap.explained(table, title, on_paper),
     )
     print(f"to show it in the report: python -m stages.commands.draw --dataset {dataset}")

@@ -260,11 +260,12 @@ def _studies(params: Params, wrong: Set[str]) -> Iterator[str]:
             yield f"studies.{study}.model: '{settings.model}' is of vectors from elsewhere, which no training makes"
         if base is None or isinstance(base, VectorsSettings):
             continue
+        within = ".model" if isinstance(settings, FitStudySettings) else ""
         for name, entry in settings.entries(base).items():
             try:
                 TRAINED.validate_python(entry)
             except ValidationError as error:
-                yield from describe(error, entry, f"studies.{study}.variants.{name}")
+                yield from describe(error, entry, f"studies.{study}.variants.{name}{within}")
 
 
 def _is_missing(name: str, block: str, entries: Collection[str], wrong: Set[str]) -> bool:

@@ -58,7 +58,7 @@ def read_studies(report: Path, studies: Iterable[str]) -> Tables:
         if path.exists():
             try:
                 tables[name] = read_table(path, paper_gap.COLUMNS.all_text)
-                paper_gap.COLUMNS.check(tables[name])
+                paper_gap.check(tables[name])
             except (OSError, ValueError) as error:
                 raise UserError(f"{path} is no table of a study of fits; remove it, or run the study again") from error
     return tables

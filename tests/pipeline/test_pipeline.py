@@ -422,6 +422,30 @@ def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Cl
     assert "epoch" not in clone.stage("commands.study", "--study", "ablation")
 
 
+def test_variants_of_a_fit_share_a_training_and_none_is_repeated(clone: Clone) -> None:
+    variants = {"few | *vectors*": {"fit": {"points": 256}}, "2 epochs": {"epochs": 2, "fit": {"layer": "linear"}}}
+    gap = {"model": "dae-8", "yardstick": "dae-8", "quantizers": ["pq-4x2"], "variants": variants}
+    clone.params["studies"] = {**(studies := clone.params["studies"]), "gap": gap}
+    clone.write_params()
+    first = clone.stage("commands.study", "--study", "gap")
+    folder = clone.folder / "reports/tiny/studies"
+    written = [(folder / name).read_bytes() for name in ("gap.csv", "gap.md")]
+    assert first.count("epoch 10/10") == first.count("epoch 2/2") == 2  # seeds
+    assert r"| few \| \*vectors\* |" in written[1].decode()
+    table = pd.read_csv(folder / "gap.csv").set_index(["variant", "stored"])
+    assert table.index.tolist() == [(name, how) for name in ("as it is", *variants) for how in ("float", "pq-4x2")]
+    assert table.loc[("few | *vectors*", "float"), "ndcg"] == table.loc[("as it is", "float"), "ndcg"]
+    before = {path: path.stat().st_mtime_ns for path in clone.folder.glob("data/tiny/studies/*/*")}
+    variants["one codebook"] = {"fit": {"shared": True}}
+    clone.write_params()
+    assert "epoch" not in clone.stage("commands.study", "--study", "gap").partition("|")[0]
+    after = {path: path.stat().st_mtime_ns for path in clone.folder.glob("data/tiny/studies/*/*")}
+    assert before.items() < after.items()
+    assert len({path.parent for path in after.keys() - before.keys()}) == 2  # a fit for each seed
+    clone.params["studies"] = studies
+    clone.write_params()
+
+
 def test_a_damaged_result_of_a_study_is_said(clone: Clone) -> None:
     clone.stage("commands.study", "--study", "ablation")
     result = next((clone.folder / "data/tiny/studies").glob("*/result.npz"))

@@ -71,16 +71,25 @@ def _loss(bootstrap: Bootstrap, row: np.ndarray, base: np.ndarray, whole: np.nda
     return Interval(float((base.mean() - row.mean()) / whole.mean()), float(low), float(high))
 
 
+def check(table: pd.DataFrame) -> None:
+    """ValueError where a table is not one of `losses`."""
+    COLUMNS.check(table)
+    lines = table[["model", "variant", "stored"]]
+    first, last = lines["model"].iloc[0], lines["model"].iloc[-1]
+    stored = dict.fromkeys(lines["stored"])
+    variants = dict.fromkeys([(first, AS_IS), (last, AS_IS), *zip(lines["model"], lines["variant"], strict=True)])
+    if FLOAT not in stored or lines.to_numpy().tolist() != [[*names, name] for names in variants for name in stored]:
+        raise ValueError("lines are missing")
+
+
 def words(tables: Tables, experiment: Experiment) -> str:
     """What the study explains, with a link to its table; empty where it was not run, or is of no row of the paper."""
-    blocks = [
-        paragraphs(
-            explained(tables[f"studies/{study}"], experiment.title, experiment.compare_with_paper),
-            f"The table, and how it was measured: [studies/{study}.md](studies/{study}.md).",
-        )
-        for study in experiment.fit_studies
-        if f"studies/{study}" in tables and _printed(tables[f"studies/{study}"])
-    ]
+    blocks = []
+    for study in experiment.fit_studies:
+        table = tables.get(f"studies/{study}")
+        said = "" if table is None else explained(table, experiment.title, experiment.compare_with_paper)
+        if said:
+            blocks += [said, f"The table, and how it was measured: [studies/{study}.md](studies/{study}.md)."]
     return paragraphs("## What the paper's loss after training is made of", *blocks) if blocks else ""
 
 
@@ -101,6 +110,8 @@ def shown(table: pd.DataFrame) -> str:
 def explained(table: pd.DataFrame, title: str, is_the_papers: bool) -> str:
     """In words: what depth, the codes as they are, and each candidate lose, and which of them as much as in the paper.
 
+    Empty where the paper has no such rows, or where no interval is known.
+
     Parameters
     ----------
     table : of `losses`, as read from its file
@@ -108,7 +119,7 @@ def explained(table: pd.DataFrame, title: str, is_the_papers: bool) -> str:
     is_the_papers : whether the paper's Table 1 was measured on it
     """
     printed = _printed(table)
-    if not printed:
+    if not printed or table["loss_low"].isna().all():
         return ""
     yardstick, model = table["model"].iloc[0], table["model"].iloc[-1]
     of_model = table[table["model"] == model]
@@ -130,8 +141,9 @@ def explained(table: pd.DataFrame, title: str, is_the_papers: bool) -> str:
     return paragraphs(
         f"The paper's `{model}`, quantized after training, loses {in_paper}, of its `{yardstick}`. The paper does not "
         f"print `{model}` in float, nor how it fitted the codes. On the validation users of {literal(title)}:",
-        "\n".join(f"- {line}" for line in lines),
-        "What loses as much here may be what happened there; it need not be. "
+        "\n".join(f"- {line}" for line in lines if line),
+        "What loses as much here may be what happened there, but need not be: a training that is stopped early enough "
+        "loses any amount. "
         + (
             "This is the paper's data set, but the split's users and the recipe are this project's."
             if is_the_papers
@@ -165,10 +177,10 @@ def _candidates(lines: pd.DataFrame, name: str) -> str:
     unclear = ordered.drop([*more.index, *less.index])
     said = [
         f"{word}: {_listed(group, 'added')}"
-        for word, group in (("more lost", more), ("less lost", less), ("not significant", unclear))
+        for word, group in (("lose more", more), ("lose less", less), ("not significant", unclear))
         if len(group)
     ]
-    return f"**Each candidate with `{name}`**, in % of the yardstick beyond the model as it is. {'; '.join(said)}."
+    return f"**Candidates with `{name}`**, against the model as it is: {'; '.join(said)}." if said else ""
 
 
 def _reached(lines: pd.DataFrame, name: str, lost: float) -> str:
@@ -182,8 +194,9 @@ def _reached(lines: pd.DataFrame, name: str, lost: float) -> str:
         for word, group in (("within the interval of", within), ("exceeded by", beyond))
         if len(group)
     ]
-    others = len(lines) - len(beyond) - len(within)
-    return f"**The paper's {share(lost)} with `{name}`** is {', and '.join(said)}; {others} other lines lose less."
+    less = len(lines) - len(beyond) - len(within)
+    others = f"{less} of {len(lines)} lines {'loses' if less == 1 else 'lose'} less"
+    return f"**The paper's {share(lost)} with `{name}`** is {', and '.join(said)}; {others}."
 
 
 def _by_bytes(lines: pd.DataFrame, printed: dict[str, float]) -> str:
@@ -194,8 +207,8 @@ def _by_bytes(lines: pd.DataFrame, printed: dict[str, float]) -> str:
     extremes = ", ".join(f"{literal(name)} {more[name] * 100:+.1f}" for name in (more.index[0], more.index[-1]))
     in_paper = f"{(printed[last] - printed[first]) * 100:+.1f}"
     return (
-        f"**`{last}` against `{first}`** loses {in_paper} points more in the paper, and {more[AS_IS] * 100:+.1f} here as "
-        f"it is; of all lines, from the most to the least: {extremes}."
+        f"**`{last}` against `{first}`.** The fewer bytes lose {in_paper} points in the paper, and "
+        f"{more[AS_IS] * 100:+.1f} here as it is; of all lines, from the most to the least: {extremes}."
     )
 
 
@@ -208,7 +221,12 @@ def _percent(line: "pd.Series[Any]", kind: str) -> str:
     value, low, high = (line[f"{kind}{end}"] for end in ("", "_low", "_high"))
     if pd.isna(value):
         return UNKNOWN
-    return f"{share(value)} ({UNKNOWN if pd.isna(low) else f'{low * 100:.1f} to {high * 100:.1f}'})"
+    ends = UNKNOWN if pd.isna(low) else f"{_rounded(low)} to {_rounded(high)}"
+    return f"{'+' if kind == 'added' and value > 0 else ''}{_rounded(value)} % ({ends})"
+
+
+def _rounded(value: float) -> str:
+    return f"{round(value * 100, 1) + 0.0:.1f}"  # without the sign of -0.0
 
 
 def _significance(line: "pd.Series[Any]", kind: str) -> str:
