@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,8 @@ class Bench:
     def training(self, name: str, recipe: Recipe, seed: int) -> StudiedTraining:
         """Train a variant and measure it on the validation users, unless that is done.
 
+        A model as it is goes on from the checkpoint of the stage train, which has finished it as a rule.
+
         Parameters
         ----------
         name : of the variant, for progress
@@ -73,10 +76,10 @@ class Bench:
         params, split, variants = self.params, self.split, recipe.settings.variants
         fingerprint = fingerprint_of(params, self.dataset, recipe, seed, self.device)
         folder = paths.study_result(self.dataset, fingerprint)
-        if not (folder / WEIGHTS).exists():
+        if not ((folder / WEIGHTS).exists() and (folder / RESULT).exists()):
             print(f"{one_line(name)}, seed {seed}", flush=True)
             training = new_training(params, self.dataset, recipe, seed, split, self.device)
-            checkpoint = folder.with_suffix(".checkpoint")
+            checkpoint = self._checkpoint_of_the_stage(recipe, seed, fingerprint) or folder.with_suffix(".checkpoint")
             facts = run_to_the_end(training, checkpoint, fingerprint, params.training.checkpoint_epochs)
             training.model.load_state_dict(training.best_weights)
             codec = training.model.codec()
@@ -84,7 +87,7 @@ class Bench:
             with whole_folder(folder) as temporary:
                 save_state(training.best_weights, temporary / WEIGHTS)
                 _write(temporary, {name: np.asarray(facts[name]) for name in FACTS} | ndcg)
-            checkpoint.unlink(missing_ok=True)
+            folder.with_suffix(".checkpoint").unlink(missing_ok=True)
         names = [str(variant) for variant in variants]
         arrays = _read(folder, dict.fromkeys(FACTS, ()) | dict.fromkeys(names, (self.n_users,)))
         ndcg = {name: arrays[name] for name in names}
@@ -119,6 +122,14 @@ class Bench:
             with whole_folder(folder) as temporary:
                 _write(temporary, {"ndcg": ndcg})
         return _read(folder, {"ndcg": (self.n_users,)})["ndcg"]
+
+    def _checkpoint_of_the_stage(self, recipe: Recipe, seed: int, fingerprint: str) -> Path | None:
+        """The checkpoint of the stage train, if it is of the same training."""
+        path = paths.checkpoint(self.dataset, recipe.model, seed)
+        with suppress(Exception):  # unpickling damaged bytes can raise anything; the stage says what is wrong
+            if path.is_file() and torch.load(path, "cpu", mmap=True, weights_only=True)["fingerprint"] == fingerprint:
+                return path
+        return None
 
     def _ndcg(self, network: AutoEncoder, codec: Codec) -> np.ndarray:
         return ndcg_of_users(network, codec, self.split.validation, self.params.evaluation.batch_size)

@@ -163,10 +163,14 @@ def _printed(table: pd.DataFrame) -> dict[str, float]:
 
 def _codes_as_they_are(line: "pd.Series[Any]", name: str, yardstick: str, lost: float) -> str:
     left = lost - line["loss"]
+    in_paper = (
+        f"{left * 100:.1f} of the paper's {lost * 100:.1f} points are not explained by depth and these codes"
+        if left > 0
+        else f"{-left * 100:.1f} points more than in the paper"
+    )
     return (
         f"**`{name}` as it is** loses {_percent(line, 'own_loss')} of its own float model"
-        f"{_significance(line, 'own_loss')}, and {_percent(line, 'loss')} of `{yardstick}`: "
-        f"{abs(left) * 100:.1f} points {'less' if left > 0 else 'more'} than in the paper."
+        f"{_significance(line, 'own_loss')}, and {_percent(line, 'loss')} of `{yardstick}`: {in_paper}."
     )
 
 
@@ -195,7 +199,7 @@ def _reached(lines: pd.DataFrame, name: str, lost: float) -> str:
         if len(group)
     ]
     less = len(lines) - len(beyond) - len(within)
-    others = f"{less} of {len(lines)} lines {'loses' if less == 1 else 'lose'} less"
+    others = f"of {less} of the {len(lines)} lines the interval ends below it"
     return f"**The paper's {share(lost)} with `{name}`** is {', and '.join(said)}; {others}."
 
 
