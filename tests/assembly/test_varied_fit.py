@@ -10,6 +10,7 @@ from stages.codebooks.product import ProductCodec
 from stages.codecs import fit as fit_as_the_stage_does
 from stages.config.quantizer import ProductSettings
 from stages.config.study import FitSettings
+from stages.interfaces.codec import Codec
 from stages.models.autoencoder import AutoEncoder
 from stages.run.errors import UserError
 
@@ -34,8 +35,8 @@ def codebooks(network: AutoEncoder, train: csr_array, **varied: object) -> np.nd
     return codec.codebooks
 
 
-def error(codec: ProductCodec | BeforeTanh, vectors: np.ndarray) -> float:
-    return float(np.square(codec.decode(codec.encode(vectors)) - vectors).sum())
+def error(codec: Codec, vectors: np.ndarray) -> float:
+    return float(np.square(np.asarray(codec.decode(codec.encode(vectors))) - vectors).sum())
 
 
 def test_without_changes_codebooks_are_those_of_the_stage_quantize(
