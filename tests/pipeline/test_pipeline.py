@@ -434,9 +434,11 @@ def test_variants_of_a_fit_share_a_training_and_none_is_repeated(clone: Clone) -
     assert first.count("epoch 10/10") == 0  # the stage train has done it
     assert first.count("epoch 2/2") == 2  # seeds
     assert r"| few \| \*vectors\* |" in written[1].decode()
-    table = pd.read_csv(folder / "gap.csv").set_index(["variant", "stored"])
-    assert table.index.tolist() == [(name, how) for name in ("as it is", *variants) for how in ("float", "pq-4x2")]
-    assert table.loc[("few | *vectors*", "float"), "ndcg"] == table.loc[("as it is", "float"), "ndcg"]
+    table = pd.read_csv(folder / "gap.csv")
+    names = [[name, how] for name in ("as it is", *variants) for how in ("float", "pq-4x2")]
+    assert table[["variant", "stored"]].to_numpy().tolist() == names
+    of_floats = table.loc[table["stored"] == "float", "ndcg"].tolist()
+    assert of_floats[0] == of_floats[1] != of_floats[2]
     before = {path: path.stat().st_mtime_ns for path in clone.folder.glob("data/tiny/studies/*/*")}
     variants["one codebook"] = {"fit": {"shared": True}}
     clone.write_params()
