@@ -446,6 +446,7 @@ def test_variants_of_a_fit_share_a_training_and_none_is_repeated(clone: Clone) -
     after = {path: path.stat().st_mtime_ns for path in clone.folder.glob("data/tiny/studies/*/*")}
     assert before.items() < after.items()
     assert len({path.parent for path in after.keys() - before.keys()}) == 2  # a fit for each seed
+    shutil.rmtree(clone.folder / "data/tiny/studies")
     clone.params["studies"] = studies
     clone.write_params()
 
