@@ -235,8 +235,19 @@ class NpzFormat(Strict):
     has_timestamps: ClassVar = False
 
 
+class LightGcnFormat(Strict):
+    """Text as LightGCN and NGCF publish it, `train.txt` and `test.txt`: on a line a user and their items."""
+
+    kind: Literal["lightgcn"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
+
+    has_ratings: ClassVar = False
+    has_timestamps: ClassVar = False
+
+
 Format = Annotated[
-    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat,
+    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat | LightGcnFormat,
     Field(discriminator="kind"),
 ]
 
@@ -303,6 +314,8 @@ class DatasetTraining(Strict):
 class Published(Strict):
     """What a split has to be, where that is known: counts and digests by their names in protocol.json."""
 
+    by: Annotated[str, Field(min_length=1)]
+    """Whose split it is, as the report names it."""
     ratings: int
     interactions: int
     users: int
@@ -315,9 +328,13 @@ class Published(Strict):
     validation_held_out_pairs_sha256: Digest
     test_held_out_pairs_sha256: Digest
 
+    def values(self) -> dict[str, int | str]:
+        """The counts and digests."""
+        return self.model_dump(exclude={"by"})
+
     def differences(self, counts: Mapping[str, int | str]) -> list[str]:
         """A line for every count or digest of a split that is not as published."""
-        published = self.model_dump()
+        published = self.values()
         return [
             f"{name} is {counts[name]}, published {published[name]}"
             for name in published
@@ -357,7 +374,7 @@ class DatasetSettings(Strict):
             if layout.has_ratings and split.threshold is None:
                 raise ValueError("threshold is missing, and there are ratings to compare with it")
             if not layout.has_ratings and split.threshold is not None:
-                raise ValueError("threshold is given, but format.columns names no rating to compare with it")
+                raise ValueError("threshold is given, but format names no column with a rating to compare with it")
             if split.kind == "time" and not layout.has_timestamps:
                 raise ValueError("kind is time, but format names no column with a timestamp")
         return split

@@ -8,6 +8,8 @@ import pandas as pd
 from stages.run import text
 
 UNKNOWN = "–"
+UNCORRECTED = "none corrected for their number; where nothing differs, at least one in twenty excludes 0"
+"""What has to be said of many 95 % confidence intervals of differences."""
 
 
 def score(value: float) -> str:

@@ -1,9 +1,12 @@
 """Entries under datasets: a wrong one is said by its path."""
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from stages.config.dataset import FileSource
 from stages.config.params import Params
 
 OWN = """
@@ -49,6 +52,15 @@ def test_a_wrong_entry_is_said_by_its_path(
     assert expected in complaint_after(old, new)
 
 
+def test_git_leaves_alone_what_the_catalogue_reads_from_here_but_for_the_bundled_archive(params: Params) -> None:
+    sources = [entry.source for entry in params.datasets.values() if isinstance(entry.source, FileSource)]
+    not_ours = [f"{source.path}/train.txt" for source in sources if not source.path.startswith("data/sample/")]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *not_ours], cwd=Path(__file__).parent / "../..", capture_output=True, text=True
+    )
+    assert ignored.stdout.split() == not_ours != []
+
+
 def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Params]) -> None:
     assert read(with_own_data(committed)).dataset("mine").split.threshold is None
 
@@ -60,11 +72,21 @@ def test_an_entry_for_own_data_is_short(committed: str, read: Callable[[str], Pa
         (
             "split: {",
             "split: {threshold: 3.0, ",
-            "datasets.mine.split: threshold is given, but format.columns names no",
+            "datasets.mine.split: threshold is given, but format names no column with a rating",
         ),
         ("user: u,", "user: 1,", "datasets.mine.format.columns: give names for all columns, or positions for all"),
         ("user: u,", "user: i,", "datasets.mine.format.columns: a column is named twice"),
         ("user: u,", "", "datasets.mine.format.columns.user: is missing"),
+        (
+            "kind: csv, ids: string, columns: {user: u, item: i}}\n    split: {",
+            "kind: lightgcn}\n    split: {threshold: 3.0, ",
+            "datasets.mine.split: threshold is given, but format names no column with a rating",
+        ),
+        (
+            "kind: csv, ids: string, columns: {user: u, item: i}}\n    split: {",
+            "kind: lightgcn}\n    split: {kind: time, ",
+            "datasets.mine.split: kind is time, but format names no column with a time",
+        ),
         ("user: u,", "user: u, when: t,", "datasets.mine.format.columns.when: unknown key"),
         ("kind: csv, ids: string,", "kind: parquet, ids: string,", "datasets.mine.format.ids: does not belong here"),
         (
@@ -121,6 +143,6 @@ def with_own_data(committed: str, entry: str = OWN) -> str:
 def test_a_split_that_is_not_as_published_differs_by_name(params: Params) -> None:
     published = params.dataset("ml-20m").published
     assert published is not None
-    counts = published.model_dump()
+    counts = published.values()
     assert published.differences(counts) == []
     assert published.differences(counts | {"items": 5}) == [f"items is 5, published {published.items}"]

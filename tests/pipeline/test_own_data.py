@@ -162,6 +162,17 @@ def test_text_ids_without_ratings_map_back(clone: Clone) -> None:
     assert items["mine"].tolist() == items["tiny"].map("ä{:02}".format).tolist()
 
 
+def test_users_with_their_items_give_the_same_split_whatever_the_order_and_the_files(clone: Clone) -> None:
+    ratings = tiny_ratings().sample(frac=1, random_state=0)
+    (clone.folder / "public").mkdir()
+    for name, some in (("train.txt", ratings[1000:]), ("test.txt", ratings[:1001])):  # one pair is in both
+        lines = [f"{user} {' '.join(map(str, items))}\n" for user, items in some.groupby("userId")["movieId"]]
+        (clone.folder / "public" / name).write_text("".join(lines))
+    add(clone, "public", {"kind": "lightgcn"}, threshold=None)
+    assert "note: 1 ratings were left out" in preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+
+
 def test_doubled_rows_are_said(clone: Clone) -> None:
     ratings = tiny_ratings()
     earlier = ratings.head(7).assign(rating=1.0, timestamp=-1)
@@ -243,7 +254,7 @@ def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_th
     held_out = ["validation_held_out_pairs", "test_held_out_pairs"]
     digests = [f"{name}_sha256" for name in ("items_in_train", *held_out)]
     clone.params["datasets"]["mine"]["published"] = {
-        "users": 330, **dict.fromkeys([*counts, *held_out], 1), **dict.fromkeys(digests, "0" * 64),
+        "by": "somebody", "users": 330, **dict.fromkeys([*counts, *held_out], 1), **dict.fromkeys(digests, "0" * 64),
     }  # fmt: skip
     clone.write_params()
     for stage in ("preprocess", "report"):
@@ -252,7 +263,7 @@ def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_th
         assert "WARNING: this is not the published split: train_users is 290, published 1" in ended.errors
         assert "users is 330" not in ended.errors
     text = (clone.folder / "reports/mine/report.md").read_text()
-    assert "> **WARNING: the split is not the published one" in text
+    assert "> **WARNING: the split is not that of somebody, so no row can be compared with published values.**" in text
     assert "> - train_users is 290, published 1" in text
     lines = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
     same = {cells[1]: cells[4] for cells in lines if len(cells) == 6}

@@ -295,6 +295,9 @@ def test_an_experiment_changes_a_parameter_and_old_values_come_back_from_the_run
     assert "faster" in clone.run("dvc", "exp", "show", "--csv")
     back = clone.run(*experiment, "models.pq-vae-4x2.learning_rate=0.01")
     assert re.findall(r"Running stage '(.*)'", back) == ["report@tiny"]
+    compared = clone.stage("commands.compare", "HEAD", "faster")
+    assert re.findall(r"^\| `([^`]*)` ", compared, flags=re.MULTILINE) == ["pq-vae-4x2"]
+    assert set(re.findall("`([^`]*)` [0-9]", compared)) >= set(BYTES) - {"pq-vae-4x2"}
     clone.run("git", "checkout", "--quiet", "--force", "HEAD", ".")
     clone.write_params()
     assert clone.repro() == []

@@ -26,6 +26,7 @@ METRICS = {
     "f1@20": "F1@20",
 }
 PUBLISHED = Published(
+    by="a famous notebook",
     ratings=1,
     interactions=2,
     users=3,

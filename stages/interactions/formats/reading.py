@@ -4,6 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,9 @@ class Reader(ABC):
     missing : what becomes of a row with nothing in one of these columns, `refuse` or `drop`
     missing_words : words that stand for nothing, beside an empty text
     """
+
+    keeps_order: ClassVar[bool] = True
+    """Whether the order of rows in the files means anything; else they count as sorted by user, then item."""
 
     def __init__(self, names: Mapping[str, str | int], missing: str, missing_words: list[str]) -> None:
         self.names, self.missing = dict(names), missing

@@ -15,7 +15,7 @@ from stages.run.errors import UserError
 
 @dataclass(frozen=True)
 class Interactions:
-    """Distinct pairs of user and item, in the order of the files.
+    """Distinct pairs of user and item, in the order of `Log`.
 
     Users and items are numbered in the sorted order of their ids, so that later steps do not depend on the type of id.
     """
@@ -66,7 +66,7 @@ def read_interactions(
     by_time: bool = False,
     cut: str | float | None = None,
 ) -> tuple[Interactions, Counts]:
-    """Read files of ratings as one, and filter them to interactions (protocol, step 1), in the order of the files.
+    """Read files of ratings as one, and filter them to interactions (protocol, step 1), in the order of `Log`.
 
     If a user rated an item more than once, only the last rating by timestamp counts. Without timestamps, and for equal
     ones, the last rating in the files counts. With a cut, this and the filters hold for what is before the cut by

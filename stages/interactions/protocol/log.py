@@ -1,7 +1,7 @@
 """All files of a log as one, in arrays."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,10 @@ DENSE_IDS = 100_000_000  # integers below this are numbered with a look-up table
 
 @dataclass(frozen=True)
 class Log:
-    """Rows of a log, in the order of the files; users and items are numbered in the sorted order of their ids."""
+    """Rows of a log, in the order of the files, or sorted by user, then item, where that order means nothing.
+
+    Users and items are numbered in the sorted order of their ids.
+    """
 
     users: np.ndarray
     """Original ids of the users, int64 or str, distinct and sorted."""
@@ -56,10 +59,18 @@ def read_log(files: list[Path], reader: Reader, threshold: float | None, by_time
         as `Reader.read`, where there are no rows, and where ids or timestamps are of one kind in one file and of
         another kind in another.
     """
+    if not reader.keeps_order:
+        return _sorted_by_pair(_read(files, reader, threshold, True, in_order=False))
     try:
         return _read(files, reader, threshold, by_time, in_order=True)  # takes half of the memory
     except _OutOfOrderError:  # mostly in the first rows
         return _read(files, reader, threshold, True, in_order=False)
+
+
+def _sorted_by_pair(log: Log) -> Log:
+    order = np.lexsort((log.item, log.user))
+    is_above, timestamp = (None if values is None else values[order] for values in (log.is_above, log.timestamp))
+    return replace(log, user=log.user[order], item=log.item[order], is_above=is_above, timestamp=timestamp)
 
 
 def _read(files: list[Path], reader: Reader, threshold: float | None, by_time: bool, in_order: bool) -> Log:

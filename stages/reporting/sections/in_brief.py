@@ -8,7 +8,7 @@ from stages.reporting.frontier import POPULARITY
 from stages.reporting.headline import LIMITS, best_float, best_within, outcomes, references, resolvable
 from stages.reporting.results import NDCG
 from stages.reporting.tables import difference_cells, markdown, row_names, share_cells
-from stages.reporting.wording import UNKNOWN, each, gigabytes, number_of_bytes, paragraphs, score, share
+from stages.reporting.wording import UNCORRECTED, UNKNOWN, each, gigabytes, number_of_bytes, paragraphs, score, share
 
 USERS = 30_000_000  # whose size is told
 COMPARED = ["plots/frontier", *(f"figures/{name}" for name in ("gains", "items", "refits", "budgets", "paper_order"))]
@@ -80,8 +80,7 @@ def _resolution(tables: Tables, experiment: Experiment) -> str:
     return (
         f"**What can be told apart.** With {table['users'].iloc[0]:,} test users and {len(experiment.seeds)} seeds, a "
         f"difference between a code and its float model is mostly not significant below {told}: the median half-width "
-        f"of 95 % intervals at up to {LIMITS[0]} bytes. The report has {made} intervals of comparisons, none corrected "
-        "for their number; where nothing differs, at least one in twenty excludes 0."
+        f"of 95 % intervals at up to {LIMITS[0]} bytes. The report has {made} intervals of comparisons, {UNCORRECTED}."
     )
 
 

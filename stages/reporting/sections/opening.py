@@ -17,12 +17,12 @@ def words(tables: Tables, experiment: Experiment) -> str:
             "memory are in [run.md](run.md). It says nothing about accuracy on real users.**"
         )
     different = differences(tables, experiment)
-    if different:
+    if experiment.published and different:
         warnings.append(
             "\n".join(
                 [
-                    "> **WARNING: the split is not the published one, so no row can be compared with published "
-                    "values.**",
+                    f"> **WARNING: the split is not that of {literal(experiment.published.by)}, so no row can be "
+                    "compared with published values.**",
                     *(f"> - {line}" for line in different),
                 ]
             )

@@ -33,14 +33,14 @@ def differences(tables: Tables, experiment: Experiment) -> list[str]:
 
 
 def words(tables: Tables, experiment: Experiment) -> str:
-    """The table, and whether the split is the published one."""
+    """The table, and whether the split is as published."""
     if experiment.published is None:
         verdict = "There are no published values for this split to be compared with."
     elif differences(tables, experiment):
-        verdict = "**This is not what the notebook of Liang et al. 2018 gives.**"
+        verdict = f"**This is not the split of {literal(experiment.published.by)}.**"
     else:
-        verdict = "**This is the published split**: just what the notebook of Liang et al. 2018 gives."
-    published = experiment.published.model_dump() if experiment.published else None
+        verdict = f"**This is the split of {literal(experiment.published.by)}**: every count and digest is the same."
+    published = experiment.published.values() if experiment.published else None
     protocol = _protocol(tables)
     return paragraphs(
         "## The split",

@@ -16,6 +16,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "parquet": {"kind": "parquet", "columns": NAMES},
     "movielens": {"kind": "movielens"},
     "npz": {"kind": "npz"},
+    "lightgcn": {"kind": "lightgcn"},
     "recbole": {"kind": "recbole", "ids": "string"},
 }
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +13,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stages.config.dataset import Columns, CsvFormat, Ids, JsonLinesFormat
-from stages.interactions.formats import packed
-from stages.interactions.formats.csv import reader as csv_reader
-from stages.interactions.formats.jsonl import reader as jsonl_reader
+from stages.config.dataset import Columns, CsvFormat, Format, Ids, JsonLinesFormat
+from stages.interactions.formats import packed, reader_of
 from stages.interactions.protocol.log import above
 from stages.run.errors import UserError
+from tests.interactions.formats.layouts import layout as layout_like
 
 AWKWARD = "ab0\"\t,;:|\n\r\\'\x1f\x85\u2028é𝄞 #"
 Row = list[str]
@@ -31,14 +31,13 @@ def rows_of(letters: str) -> st.SearchStrategy[list[Row]]:
     return st.lists(st.tuples(ids, ids, st.text(letters, max_size=6)).map(list), min_size=1, max_size=12)
 
 
-def read(layout: CsvFormat | JsonLinesFormat, content: bytes, piece: int) -> list[tuple[object, ...]]:
+def read(layout: Format, content: bytes, piece: int) -> list[tuple[object, ...]]:
     """User and item of each row, as the reader gives them."""
-    make = csv_reader if isinstance(layout, CsvFormat) else jsonl_reader
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(packed, "PIECE", piece)
         path = Path(folder, "log")
         path.write_bytes(content)
-        rows = [row for batch, _ in make(layout).read(path) for row in batch.to_pylist()]  # type: ignore[arg-type]
+        rows = [row for batch, _ in reader_of(layout).read(path) for row in batch.to_pylist()]
     return [(row["user"], row["item"]) for row in rows]
 
 
@@ -117,6 +116,20 @@ def test_json_lines_are_read_as_by_json(rows: list[Row], ascii_only: bool, end: 
     content = "".join(json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=ascii_only) + end for row in rows)
     layout = JsonLinesFormat(kind="jsonl", ids="string", columns=Columns(user="user", item="item"), missing_words=[])
     assert read(layout, content.encode(), piece) == [(user, item) for user, item, _ in rows]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("0123 \n\r\t-,x٣", max_size=30), pieces)
+def test_users_with_their_items_are_read_as_by_split_or_refused(text: str, piece: int) -> None:
+    lines = text.encode().splitlines()
+    is_right = any(lines) and all(re.fullmatch(rb"([0-9]+( [0-9]+)* ?)?", line) for line in lines)
+    if is_right:
+        words = [line.split() for line in lines]
+        expected = [(int(user), int(item)) for user, *items in filter(None, words) for item in items]
+        assert read(layout_like("lightgcn"), text.encode(), piece) == expected
+    else:
+        with pytest.raises(UserError, match=r", line [0-9]+: .*; a line is a user and their items|is empty"):
+            read(layout_like("lightgcn"), text.encode(), piece)
 
 
 @settings(max_examples=500, deadline=None)

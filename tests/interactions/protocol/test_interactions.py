@@ -71,6 +71,20 @@ def test_rows_in_order_are_taken_as_they_are() -> None:
     assert pairs_of(read(*parts, threshold=3.5)[0]) == [(user, item) for user, item, rating, _ in rows if rating > 3.5]
 
 
+@pytest.mark.parametrize(
+    "parts", [["5 2 7\n3 9\n", "3 1 9 4\n5 1\n"], ["3 9 4 1\n5 7 1 2\n"], ["3 1 4 9\n", "5 1 2 7\n"]]
+)
+def test_where_the_order_of_rows_means_nothing_they_are_sorted_by_user_then_item(
+    parts: list[str], tmp_path: Path
+) -> None:
+    files = [tmp_path / f"part-{number}" for number in range(len(parts))]
+    for file, text in zip(files, parts, strict=True):
+        file.write_text(text)
+    interactions, counts = read_interactions(files, reader_of(layout("lightgcn")), None, Minimums(1))
+    assert pairs_of(interactions) == [(3, 1), (3, 4), (3, 9), (5, 1), (5, 2), (5, 7)]
+    assert counts.ratings - counts.superseded_ratings == 6
+
+
 def test_parts_with_ids_of_different_kinds_are_said() -> None:
     parts = [pa.record_batch({"user": user, "item": [1]}) for user in ([1], ["a"])]
     with pytest.raises(UserError, match="user ids are numbers in part-0 but text in part-1"):

@@ -9,10 +9,11 @@ from tests.reporting.made_up import EXPERIMENT, FLOAT, PUBLISHED, results, table
 
 def test_the_opening_warns_of_everything_that_forbids_to_trust_the_numbers(tmp_path: Path) -> None:
     experiment = replace(EXPERIMENT, is_made_up=True, caution="Too small.", published=PUBLISHED)
-    tables = tables_of(results(FLOAT, protocol=PUBLISHED.model_dump() | {"users": 10}), tmp_path)
+    tables = tables_of(results(FLOAT, protocol=PUBLISHED.values() | {"users": 10}), tmp_path)
     text = opening.words(tables, experiment)
     title = "# Bytes per user against accuracy: synthetic data, a tiny set"
     assert text.startswith(f"{title}\n\n> **The ratings are made up")
+    assert "> **WARNING: the split is not that of a famous notebook, so no row can be compared" in text
     assert "> - users is 10, published 3\n" in text
     assert "\n\n> **Too small.**\n\n" in text
 

@@ -26,9 +26,12 @@ def test_without_published_values_the_protocol_table_shows_what_is_here() -> Non
     assert cells(split.protocol_table({"held_out_pairs": 7}, None)) == [["", "here"], ["held-out pairs", "7"]]
 
 
-@pytest.mark.parametrize(("users", "verdict"), [(3, "**This is the published split**"), (4, "**This is not what")])
+@pytest.mark.parametrize(
+    ("users", "verdict"),
+    [(3, "**This is the split of a famous notebook**: "), (4, "**This is not the split of a famous notebook.**")],
+)
 def test_the_split_is_the_published_one_or_not(users: int, verdict: str, tmp_path: Path) -> None:
-    tables = tables_of(results(FLOAT, protocol=PUBLISHED.model_dump() | {"users": users}), tmp_path)
+    tables = tables_of(results(FLOAT, protocol=PUBLISHED.values() | {"users": users}), tmp_path)
     assert verdict in split.words(tables, replace(EXPERIMENT, published=PUBLISHED))
 
 
