@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from stages.assembly.rows import StoredRow, measure_rows
+from stages.assembly.rows import StoredRow, measure_rows, with_encoder
 from stages.config.params import Params
 from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
@@ -61,7 +61,8 @@ def _rows_of_model(params: Params, dataset: str, model: str, split: Split, devic
         network = load_any(params.model(model), split, paths.model(dataset, model, seed), device)
         codec = network.codec()
         for row in params.rows_of(model):
-            yield StoredRow(row.name, seed, network, in_variant(codec, row.variant))
+            stored = with_encoder(in_variant(codec, row.variant), row.encoder, params.encoder_of(row), network)
+            yield StoredRow(row.name, seed, network, stored)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from stages.assembly.rows import StoredRow, measure_rows
+from stages.assembly.rows import StoredRow, measure_rows, with_encoder
 from stages.codecs import load_codec
 from stages.config.params import Params
 from stages.config.reader import read_params
@@ -41,8 +41,9 @@ def _stored_rows(params: Params, dataset: str, model: str, split: Split, device:
     for seed in params.seeds_of(model):
         network = load_any(params.model(model), split, paths.model(dataset, model, seed), device)
         for row in params.quantized_rows_of(model):
-            codec = load_codec(paths.codec(dataset, row.model, row.name, seed))
-            yield StoredRow(row.name, seed, codec.recommender(network), codec)
+            codec = load_codec(paths.codec(dataset, row.model, row.nearest.name, seed))
+            guided = with_encoder(codec, row.encoder, params.encoder_of(row), network)
+            yield StoredRow(row.name, seed, codec.recommender(network), guided)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def _trained(params: Params, dataset: str, row: Row, n_items: int) -> tuple[Auto
     model = load_model(params.trained(row.model), n_items, path, torch.device("cpu"))
     if row.quantizer is None:
         return model, in_variant(model.codec(), row.variant)
-    return model, load_codec(paths.codec(dataset, row.model, row.name, seed))
+    return model, load_codec(paths.codec(dataset, row.model, row.nearest.name, seed))
 
 
 def _titles(dataset: str) -> list[str] | None:

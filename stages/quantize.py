@@ -38,7 +38,7 @@ def quantize(dataset: Dataset, model: Model) -> None:
         whole_folder(paths.codecs(dataset, model)) as folder,
     ):
         facts |= describe(device, threads)
-        for row in params.quantized_rows_of(model):
+        for row in {row.nearest: None for row in params.quantized_rows_of(model)}:
             (folder / row.name).mkdir()
 
         def quantize_seed(seed: int) -> dict[str, float]:

@@ -140,7 +140,7 @@ def _measure(
 
 def _quantize(vectors: np.ndarray, codec: FittedCodec) -> QuantizedTable:
     decoded = np.asarray(codec.decode(codec.encode(vectors)))
-    times = microseconds(codec, vectors[:MOST_VECTORS_TIMED])
+    times = microseconds(codec, lambda: codec.encode(vectors[:MOST_VECTORS_TIMED]))
     return QuantizedTable(codec, decoded, variance_lost(vectors, decoded), *times)
 
 

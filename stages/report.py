@@ -6,7 +6,7 @@ python -m stages.report --dataset ml-latest-small
 import sys
 
 from stages.config.reader import read_params
-from stages.reporting.drawing import draw_report, new_report, read_tables, write_tables
+from stages.reporting.drawing import draw_report, new_report, read_studies, read_tables, write_tables
 from stages.reporting.experiment import describe
 from stages.reporting.headline import headline
 from stages.reporting.load_results import load_results, warn_of_leftovers
@@ -31,6 +31,7 @@ def report(dataset: Dataset) -> None:
         with new_report(paths.report(dataset)) as folder:
             write_tables(results, folder)
             tables = read_tables(folder)  # text and figures are always made from the written tables
+            tables = {**tables, **read_studies(paths.report(dataset), experiment.fit_studies)}
             draw_report(tables, experiment, folder)
             digits = params.report.digits
             numbers = headline(tables["plots/frontier"], tables["figures/gains"], digits)

@@ -6,11 +6,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from stages.codebooks.codebook_codec import CodebookCodec
+from stages.config.quantizer import EncoderSettings
+from stages.config.strict import Encoder
 from stages.evaluation.measurements import Measurements, measure_row, microseconds_of, write_measurements
 from stages.evaluation.metrics import METRICS
+from stages.guided.encoder import Guide, GuidedCodec
 from stages.interfaces.codec import Codec
 from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import Split
+from stages.models.autoencoder import AutoEncoder
+from stages.models.vectors import Vectors
 
 
 class StoredRow(NamedTuple):
@@ -22,6 +28,24 @@ class StoredRow(NamedTuple):
     """Recommender that scores items from decoded codes."""
     codec: Codec
     """Codec that stores the users."""
+
+
+def with_encoder(codec: Codec, encoder: Encoder, settings: EncoderSettings, model: AutoEncoder | Vectors) -> Codec:
+    """The codec as its codes are chosen by an encoder; `codec` itself chooses the nearest.
+
+    Parameters
+    ----------
+    codec : with codebooks, unless the encoder is nearest
+    settings : entry of the quantizer or the bottleneck
+    model : whose output layer scores what is decoded
+    """
+    if encoder == "nearest":
+        return codec
+    # params.yaml was checked for both when it was read.
+    assert isinstance(codec, CodebookCodec)
+    assert isinstance(model, AutoEncoder)
+    guide = Guide(encoder, settings.candidates, settings.share, settings.pull)
+    return GuidedCodec(codec, model.output.weight, model.output.bias, guide)
 
 
 def measure_rows(

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from stages.assembly.warm_start import begin_from, earlier_files
 from stages.codebooks.codebook_codec import CodebookCodec
-from stages.config.model import DaeSettings
+from stages.config.model import DaeSettings, TrainedSettings
 from stages.config.params import Params, Recipe
+from stages.config.quantizer import EncoderSettings
 from stages.config.strict import Variant
 from stages.interfaces.split import Split
 from stages.interfaces.weights import digest_of, save_state
@@ -207,7 +208,7 @@ def float_phases(params: Params, dataset: str, recipe: Recipe, seed: int, device
 def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, device: torch.device) -> str:
     """Digest of everything that decides the weights: parameters, seed, split, code, packages, kind of device."""
     decisive = [
-        recipe.settings.model_dump(),
+        _decisive(recipe.settings),
         recipe.epochs,
         params.dataset(dataset).training.batch_size,
         params.training.model_dump(exclude={"checkpoint_epochs"}),
@@ -222,6 +223,14 @@ def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, devi
     for file in [*sorted(paths.split(dataset).glob("*.npz")), *code, *earlier_files(recipe, seed)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _decisive(settings: TrainedSettings) -> dict[str, Any]:
+    """The entry of a model without the encoders, which choose codes once it is trained."""
+    entry = settings.model_dump()
+    if isinstance(settings, DaeSettings) and settings.bottleneck:
+        entry["bottleneck"] = settings.bottleneck.model_dump(exclude=set(EncoderSettings.model_fields))
+    return entry
 
 
 def _without_codes(recipe: Recipe) -> Recipe | None:

@@ -10,6 +10,7 @@ from stages.config.messages import describe
 from stages.config.model import TRAINED, DaeSettings, ResidualBottleneckSettings, VectorsSettings
 from stages.config.params import Params
 from stages.config.quantizer import CODES, QuantizerSettings
+from stages.config.study import FitStudySettings
 from stages.run.errors import UserError
 
 Value = TypeVar("Value", int, str)
@@ -194,7 +195,7 @@ def _names_and_seeds(params: Params) -> Iterator[str]:
     """The first of what two rows, or two trainings of a model, would both write."""
     rows = params.rows()
     names = [row.name for row in rows]
-    bases = [row.base for row in dict.fromkeys(row._replace(variant=None) for row in rows)]
+    bases = [row.base for row in dict.fromkeys(row._replace(variant=None, encoder="nearest") for row in rows)]
     if name := _repeated(names) or _repeated(bases):
         yield f"two rows are named '{name[0]}'; rename an entry"
     if seed := _repeated(params.seeds):
@@ -247,16 +248,24 @@ def _studies(params: Params, wrong: Set[str]) -> Iterator[str]:
     for study, settings in params.studies.items():
         if _is_missing(settings.model, "models", params.models, wrong):
             yield f"studies.{study}.model: '{settings.model}' is not under models"
+        if isinstance(settings, FitStudySettings):
+            for name in settings.quantizers:
+                if _is_missing(name, "quantizers", params.quantizers, wrong):
+                    yield f"studies.{study}.quantizers: '{name}' is not under quantizers"
+            if _is_missing(settings.yardstick, "models", params.models, wrong):
+                yield f"studies.{study}.yardstick: '{settings.yardstick}' is not under models"
+            yield from (f"studies.{study}.{fault}" for fault in settings.faults(params.models, params.quantizers))
         base = params.models.get(settings.model)
         if isinstance(base, VectorsSettings):
             yield f"studies.{study}.model: '{settings.model}' is of vectors from elsewhere, which no training makes"
         if base is None or isinstance(base, VectorsSettings):
             continue
+        within = ".model" if isinstance(settings, FitStudySettings) else ""
         for name, entry in settings.entries(base).items():
             try:
                 TRAINED.validate_python(entry)
             except ValidationError as error:
-                yield from describe(error, entry, f"studies.{study}.variants.{name}")
+                yield from describe(error, entry, f"studies.{study}.variants.{name}{within}")
 
 
 def _is_missing(name: str, block: str, entries: Collection[str], wrong: Set[str]) -> bool:

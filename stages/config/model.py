@@ -1,11 +1,17 @@
-"""The entries under references, models, refits, studies and sweep in params.yaml."""
+"""The entries under references, models, refits and sweep in params.yaml."""
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator
 
-from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, check_chunks
+from stages.config.quantizer import (
+    EncoderSettings,
+    ProductSettings,
+    QuantizerSettings,
+    ResidualSettings,
+    check_chunks,
+)
 from stages.config.strict import Family, Share, Sizes, Strict, Variant, matching
 
 
@@ -38,7 +44,7 @@ class EaseSettings(Strict):
 ReferenceSettings = Annotated[PopularitySettings | EaseSettings, Field(discriminator="kind")]
 
 
-class BottleneckSettings(Strict):
+class BottleneckSettings(EncoderSettings):
     """What the quantizers of the last hidden layer have in common that learn during training."""
 
     start: Share
@@ -282,20 +288,6 @@ class RefitSettings(Strict):
     """Of Adam."""
 
 
-class StudySettings(Strict):
-    """Variants of a model, compared on the validation users."""
-
-    model: str
-    """Under models."""
-    variants: dict[str, dict[str, Any]]
-    """Name → what it changes in the model's entry."""
-
-    def entries(self, base: TrainedSettings) -> dict[str, dict[str, Any]]:
-        """Name → the model's whole entry with the variant's changes, unchecked."""
-        entry = base.model_dump(exclude_none=True)
-        return {name: _merged(entry, change) for name, change in self.variants.items()}
-
-
 Range = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)]
 Counts = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
 
@@ -336,10 +328,3 @@ class SweepSettings(Search):
     """Of a later trial, before it may be stopped for being below the median."""
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     """Of what is drawn."""
-
-
-def _merged(entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    return entry | {
-        key: _merged(entry[key], value) if isinstance(value, dict) and isinstance(entry.get(key), dict) else value
-        for key, value in change.items()
-    }

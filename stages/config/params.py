@@ -15,15 +15,21 @@ from stages.config.model import (
     ReferenceSettings,
     RefitSettings,
     Search,
-    StudySettings,
     SweepSettings,
     TrainedSettings,
     VectorsSettings,
 )
-from stages.config.quantizer import ProductSettings, QuantizerSettings, ResidualSettings, quantizer_kinds
+from stages.config.quantizer import (
+    EncoderSettings,
+    ProductSettings,
+    QuantizerSettings,
+    ResidualSettings,
+    quantizer_kinds,
+)
 from stages.config.rows import TABLES, ItemRow, Row
 from stages.config.serving import ServingSettings
-from stages.config.strict import Family, Name, Names, Sizes, Strict
+from stages.config.strict import Encoder, Family, Name, Names, Sizes, Strict
+from stages.config.study import AnyStudy, FitSettings, FitStudySettings
 from stages.run.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,6 +106,23 @@ class Recipe(NamedTuple):
     """Copy of `data/<dataset>/` of an earlier run, where the training begins; None for weights that are drawn."""
 
 
+class FittedVariant(NamedTuple):
+    """A line of a study of fits."""
+
+    model: str
+    """Under models."""
+    name: str
+    """Of the variant; AS_IS for none."""
+    recipe: Recipe
+    """Of its training."""
+    fit: FitSettings
+    """Of its codes, after training."""
+
+
+AS_IS = "as it is"
+"""A model of a study without changes."""
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -131,8 +154,8 @@ class Params(Strict):
     """Model with a residual bottleneck → average bytes of codes that are longer for users with longer histories."""
     serving: ServingSettings
     """What is handed over to serve users."""
-    studies: Entries[StudySettings]
-    """By hand: variants of a model, compared on the validation users."""
+    studies: Entries[AnyStudy]
+    """By hand: variants of a model, or of how its codes are fitted, compared on the validation users."""
     sweep: SweepSettings
     """By hand: the search for a model's learning rate and L2."""
     report: ReportSettings
@@ -158,7 +181,10 @@ class Params(Strict):
         """The rows of a model or reference as it is, one for each variant; UserError where there is none."""
         if model in self.references:
             return [Row(model)]
-        return [Row(model, None, variant) for variant in self.model(model).variants]
+        entry = self.model(model)
+        bottleneck = entry.bottleneck if isinstance(entry, DaeSettings) else None
+        encoders: list[Encoder] = bottleneck.encoder if bottleneck else ["nearest"]
+        return [Row(model, None, variant, encoder) for variant in entry.variants for encoder in encoders]
 
     def serving_rows(self) -> list[Row]:
         """The rows that are handed over to serve users."""
@@ -179,7 +205,10 @@ class Params(Strict):
     def quantized_rows_of(self, model: str) -> list[Row]:
         """The rows of the model's quantizers, one for each variant; UserError where there are none."""
         return [
-            Row(model, name, variant) for name, entry in self.quantizers_of(model).items() for variant in entry.variants
+            Row(model, name, variant, encoder)
+            for name, entry in self.quantizers_of(model).items()
+            for variant in entry.variants
+            for encoder in entry.encoders
         ]
 
     def item_quantizers_of(self, model: str) -> dict[str, QuantizerSettings]:
@@ -244,10 +273,16 @@ class Params(Strict):
             (
                 other
                 for other in self.quantized_rows_of(twin.model)
-                if other.variant == row.variant and bottleneck.matches(quantizers[str(other.quantizer)])
+                if (other.variant, other.encoder) == (row.variant, row.encoder)
+                and bottleneck.matches(quantizers[str(other.quantizer)])
             ),
             None,
         )
+
+    def encoder_of(self, row: Row) -> EncoderSettings:
+        """How the codes of a row are chosen by its encoder."""
+        settings = self.quantizer(row.quantizer) if row.quantizer else self._bottleneck_of(row)
+        return settings if isinstance(settings, EncoderSettings) else EncoderSettings()
 
     def refits_of(self, model: str) -> RefitSettings:
         """How the model's output layer is trained on; UserError where it is not."""
@@ -273,7 +308,23 @@ class Params(Strict):
             name: base._replace(settings=TRAINED.validate_python(entry))
             for name, entry in settings.entries(base.settings).items()
         }
-        return {f"{settings.model}, as it is": base, **changed}
+        return {f"{settings.model}, {AS_IS}": base, **changed}
+
+    def fit_variants(self, study: str, dataset: str) -> list[FittedVariant]:
+        """The yardstick and the model of a study of fits as on this data set, then each of its variants."""
+        settings = _entry("studies", self.studies, study)
+        assert isinstance(settings, FitStudySettings), f"{study} is no study of fits"
+        _, *recipes = self.study_variants(study, dataset).values()
+        return [
+            *(
+                FittedVariant(model, AS_IS, self.recipe(dataset, model), FitSettings())
+                for model in dict.fromkeys([settings.yardstick, settings.model])
+            ),
+            *(
+                FittedVariant(settings.model, name, recipe._replace(epochs=change.epochs or recipe.epochs), change.fit)
+                for (name, change), recipe in zip(settings.variants.items(), recipes, strict=True)
+            ),
+        ]
 
     def dataset(self, name: str) -> DatasetSettings:
         """The data set's entry; UserError where there is none."""

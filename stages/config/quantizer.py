@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, get_origin
 
 from pydantic import Field, field_validator
 
-from stages.config.strict import Family, Sizes, Strict, Variant
+from stages.config.strict import Encoder, Family, Sizes, Strict, Variant
 
 CODES = 256
 """Codes of a codebook, 8 bits each."""
@@ -31,6 +31,11 @@ class QuantizerSettings(Strict):
         return [None]
 
     @property
+    def encoders(self) -> list[Encoder]:
+        """One for each row of a variant."""
+        return self.encoder if isinstance(self, EncoderSettings) else ["nearest"]
+
+    @property
     def least_vectors(self) -> int:
         """The fewest vectors that it can be fitted on."""
         return CODES
@@ -47,6 +52,27 @@ class QuantizerSettings(Strict):
         ValueError
             where they can't.
         """
+
+
+class EncoderSettings(Strict):
+    """How the codes of codebooks are chosen, whatever was fitted; every encoder has rows of its own."""
+
+    encoder: Annotated[list[Encoder], Field(min_length=1)] = Field(default=["nearest"])
+    """nearest to the embedding; or, with more search, by the scores of what is decoded: those under which the user's
+    items are most likely (likelihood), the nearest to the float model's (scores), or between both (mixture)."""
+    candidates: Annotated[int, Field(ge=1)] = 8
+    """Nearest codes among which the search of the others begins."""
+    share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Of the user's items in the target of a mixture; the rest is the float model's scores."""
+    pull: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the squared distance to the embedding, beside the cross-entropy of all the user's items."""
+
+    @field_validator("encoder")
+    @classmethod
+    def _named_once(cls, encoders: list[str]) -> list[str]:
+        if len(set(encoders)) < len(encoders):
+            raise ValueError("names an encoder twice")
+        return encoders
 
 
 class KMeansSettings(QuantizerSettings):
@@ -105,7 +131,7 @@ class TreeSettings(QuantizerSettings):
         return f"1 of {self.least_vectors:,} leaves"
 
 
-class ProductSettings(QuantizerSettings):
+class ProductSettings(EncoderSettings, QuantizerSettings):
     """Chunks of the vector, each with a codebook of 256 codes (PQ)."""
 
     kind: Literal["product"]
@@ -127,7 +153,7 @@ class ProductSettings(QuantizerSettings):
         check_chunks(self.chunks, width)
 
 
-class SumSettings(QuantizerSettings):
+class SumSettings(EncoderSettings, QuantizerSettings):
     """What quantizers have in common that sum codes, each from a codebook of 256."""
 
     bytes: Sizes

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from stages.config.strict import Variant
+from stages.config.strict import Encoder, Variant
 
 TABLES = ("output", "input", "both", "users-too")
 """Item tables that are quantized: the decoder's last layer, the encoder's first, both, or both and the users."""
@@ -17,6 +17,13 @@ class Row(NamedTuple):
     """Fitted after training; None where the model itself says what is stored."""
     variant: Variant = None
     """Which of the entry's rows: bytes of a code, or the type of floats; None where there is one only."""
+    encoder: Encoder = "nearest"
+    """How its codes are chosen; the codebooks are the same for all."""
+
+    @property
+    def nearest(self) -> "Row":
+        """The row of the same codebooks whose codes are the nearest."""
+        return self._replace(encoder="nearest")
 
     @property
     def base(self) -> str:
@@ -26,9 +33,10 @@ class Row(NamedTuple):
     @property
     def name(self) -> str:
         """The row's name in the report and in metrics.json."""
-        if self.variant is None:
-            return self.base
-        return f"{self.base}-{self.variant}b" if isinstance(self.variant, int) else f"{self.base}-{self.variant}"
+        name = self.base
+        if self.variant is not None:
+            name += f"-{self.variant}b" if isinstance(self.variant, int) else f"-{self.variant}"
+        return name if self.encoder == "nearest" else f"{name}-{self.encoder}"
 
 
 class ItemRow(NamedTuple):

@@ -13,12 +13,14 @@ from stages.evaluation.code_usage import code_usage, no_code_usage
 from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
 from stages.evaluation.groups import GROUPS, group_column, quarters_of_interactions
 from stages.evaluation.metrics import METRICS
-from stages.interfaces.codec import Codec, stored_bytes
+from stages.interfaces.codec import ByHistory, Codec, encode_users, stored_bytes
 from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import HeldOutUsers, Split
 from stages.ranking.evaluation import RANKS, Ranking, ndcg_of_users, rank
 from stages.ranking.ndcg import ndcg
 from stages.run.json_files import write_json
+
+MOST_USERS_SEARCHED = 1_000  # train users whose codes are searched one by one; the order of users is random
 
 
 class Measurements(NamedTuple):
@@ -54,6 +56,8 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     test = split.test
     item_groups = quarters_of_interactions(split.train)
     train_users = np.arange(split.train.shape[0])
+    if isinstance(codec, ByHistory):
+        train_users = train_users[:MOST_USERS_SEARCHED]
     frames, vectors, decoded = [], [], []
     n_bytes = 0
     for ranking in rank(model, codec, test, batch_size):
@@ -65,16 +69,21 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     n_test = test.fold_in.shape[0]
     unscored = np.flatnonzero(np.diff(test.held_out.indptr) == 0)  # they are stored, too
     if len(unscored):
-        n_bytes += stored_bytes(codec.encode(model.embed_users(test.first + unscored, test.fold_in[unscored])))
+        of_unscored = model.embed_users(test.first + unscored, test.fold_in[unscored])
+        n_bytes += stored_bytes(encode_users(codec, of_unscored, test.fold_in[unscored]))
     per_user = pd.concat(frames, ignore_index=True)
     per_user.insert(0, "user_id", split.users[-n_test:][per_user["user"]])
     usage = no_code_usage()
     if codec.n_codebooks:
         blocks = np.split(train_users, range(batch_size, len(train_users), batch_size))
-        codes = [np.asarray(codec.encode(model.embed_users(block, split.train[block]))) for block in blocks]
+        codes = [
+            np.asarray(encode_users(codec, model.embed_users(block, split.train[block]), split.train[block]))
+            for block in blocks
+        ]
         usage = code_usage(np.concatenate(codes))
     timed = train_users[:MOST_VECTORS_TIMED]
-    encode_us, decode_us = microseconds(codec, model.embed_users(timed, split.train[timed]))
+    embeddings, histories = model.embed_users(timed, split.train[timed]), split.train[timed]
+    encode_us, decode_us = microseconds(codec, lambda: encode_users(codec, embeddings, histories))
     return Measurements(
         per_user.assign(seed=seed),
         usage.assign(seed=seed),

@@ -93,7 +93,7 @@ class GuidedCodec:
                 f"the encoder '{self.guide.by}' chooses codes by the items that a user is known to have, and got "
                 "vectors alone: give the histories of the users"
             )
-        return self.encode_users(embeddings, csr_array((n, len(self._decoder.weight)), dtype=np.float32))
+        return self.encode_users(embeddings, csr_array((n, len(self._decoder.weight))).tocsr())
 
     def encode_users(self, embeddings: Embeddings, histories: csr_array) -> np.ndarray:
         """(n, d) float32 and their known items (n, n_items) 0/1 → (n, M) uint8."""
@@ -189,6 +189,7 @@ class GuidedCodec:
             exponential = torch.where(is_better[:, None], exponentials[row, best], exponential)
             value = torch.where(is_better, least, value)
         return codes, vector, values[:, 0] - value
+
 
 def _half_squares(added: Tensor, metric: Tensor | None) -> Tensor:
     """½ (a − b)ᵀ G (a − b) of all pairs of codes of a codebook, float32 (M, 256, 256); G is the identity for None."""

@@ -39,8 +39,8 @@ class Decoder:
 class Users:
     """The objective of each user of a block, which is lowest for the best code.
 
-    Of a decoded vector v it is interactions · cross-entropy(target, softmax(W v + b)) + pull · ‖v − z‖², less what it is
-    at the embedding z, where only the first part is not 0. The target is a distribution over the items: the float
+    Of a decoded vector v it is interactions · cross-entropy(target, softmax(W v + b)) + pull · ‖v − z‖², less the same
+    at the embedding z. The target is a distribution over the items: the float
     model's softmax, the user's known items, or a mixture. The softmax is exact over the shortlist; the sum of all other
     exponentials is taken to second order around z.
     """
@@ -83,7 +83,11 @@ class Users:
         of_best = probabilities.gather(1, best)
         log_sum = logits.gather(1, best[:, :1]) - of_best[:, :1].log()
         weights = weight[best]
-        rest = (1 - of_best.sum(1, keepdim=True)).clamp(min=0) if best.shape[1] < len(weight) else torch.zeros_like(of_best[:, :1])
+        rest = (
+            (1 - of_best.sum(1, keepdim=True)).clamp(min=0)
+            if best.shape[1] < len(weight)
+            else torch.zeros_like(of_best[:, :1])
+        )
         rest_mean = (mean - torch.bmm(of_best[:, None], weights)[:, 0]) / rest.clamp(min=SMALLEST_REST)
         lengths = known.lengths.clamp(min=1).to(vectors.dtype)
         known_mean = torch.zeros_like(vectors).index_add_(0, known.users, weight[known.items]) / lengths[:, None]
@@ -122,7 +126,13 @@ class Users:
         return self._objective(total, (decoded - self.vectors)[:, None])[:, 0]
 
     def _objective(self, total: Tensor, change: Tensor) -> Tensor:
-        """total : (n, k), Σ exp of all items as a multiple of that at z; change : (n, k, d), vectors minus z."""
+        """The objective (n, k) of vectors.
+
+        Parameters
+        ----------
+        total : (n, k), Σ exp of all items as a multiple of that at z
+        change : (n, k, d), the vectors minus z
+        """
         of_target = torch.bmm(change, self.target[:, :, None])[..., 0]
         value = self.interactions[:, None] * (total.log() - of_target)
         return value + self.pull * change.square().sum(2) if self.pull else value

@@ -41,6 +41,22 @@ class Codec(Protocol):
         ...
 
 
+@runtime_checkable
+class ByHistory(Protocol):
+    """A codec that chooses codes by the users' items, too."""
+
+    def encode_users(self, embeddings: Embeddings, histories: csr_array) -> np.ndarray:
+        """Codes uint8 (n_users, bytes per user) of (n_users, d) float32, and of their items (n_users, n_items) 0/1."""
+        ...
+
+
+def encode_users(codec: Codec, embeddings: Embeddings, histories: csr_array) -> np.ndarray | csr_array:
+    """Codes of users; their items, (n_users, n_items) 0/1, count only where the codec chooses by them."""
+    if isinstance(codec, ByHistory):
+        return codec.encode_users(embeddings, histories)
+    return codec.encode(embeddings)
+
+
 class Float32:
     """Stores vectors unchanged: 4 bytes per dimension."""
 

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from stages.interfaces.batches import Blocks, SparseRows
-from stages.interfaces.codec import Codec, Embeddings
+from stages.interfaces.codec import Codec, Embeddings, encode_users
 from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import HeldOutUsers
 from stages.ranking.ndcg import ndcg
@@ -26,7 +26,7 @@ class Ranking(NamedTuple):
     embeddings: Embeddings
     """(n_users, d) float32, before the codec; or interactions (n_users, n_items)."""
     codes: np.ndarray | csr_array
-    """Codes of the users, as `Codec.encode` gives them."""
+    """Codes of the users, as `encode_users` gives them."""
     decoded: Embeddings
     """Embeddings decoded from the codes, from which items were scored."""
     items: Tensor
@@ -63,7 +63,7 @@ def ndcg_of_users(model: Recommender, codec: Codec, users: HeldOutUsers, batch_s
 def _rank(model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray) -> Ranking:
     fold_in, held_out = users.fold_in[rows], users.held_out[rows]
     embeddings = model.embed_users(users.first + rows, fold_in)
-    codes = codec.encode(embeddings)
+    codes = encode_users(codec, embeddings, fold_in)
     decoded = codec.decode(codes)
     scores = model.score(decoded)
     n_items = scores.shape[1]

@@ -1,18 +1,19 @@
 """Make a report's words and pictures from its tables, and put a new report in place of the last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from stages.reporting.csv_files import Columns, Tables, damaged_table, read_report_table, write_table
+from stages.reporting.csv_files import Columns, Tables, damaged_table, read_report_table, read_table, write_table
 from stages.reporting.experiment import Experiment
 from stages.reporting.figures import write_picture
 from stages.reporting.page import render_page
 from stages.reporting.results import Results
-from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture, split
+from stages.reporting.sections import FOLDED, IN_VIEW, SECTIONS, SectionWithData, SectionWithPicture, paper_gap, split
 from stages.reporting.wording import folded, paragraphs
 from stages.run.digests import write_digests
+from stages.run.errors import UserError
 from stages.run.files import temporary_folder, whole_file, whole_folder
 
 FOLDERS = ("plots", "figures")  # of a report: tables that DVC plots, and pictures with all other tables
@@ -40,6 +41,26 @@ def read_tables(report: Path) -> Tables:
         split.counts(tables)["users"]
     except (ValueError, KeyError) as error:
         raise damaged_table(report, "figures/protocol") from error
+    return tables
+
+
+def read_studies(report: Path, studies: Iterable[str]) -> Tables:
+    """The tables of those studies of fits that were run; UserError where one is damaged.
+
+    Parameters
+    ----------
+    report : folder of the report
+    studies : their names
+    """
+    tables = {}
+    for study in studies:
+        name, path = f"studies/{study}", report / "studies" / f"{study}.csv"
+        if path.exists():
+            try:
+                tables[name] = read_table(path, paper_gap.COLUMNS.all_text)
+                paper_gap.check(tables[name])
+            except (OSError, ValueError) as error:
+                raise UserError(f"{path} is no table of a study of fits; remove it, or run the study again") from error
     return tables
 
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from stages.config.dataset import Published, SplitSettings, SyntheticSource
 from stages.config.model import VaeSettings
 from stages.config.params import Params
+from stages.config.study import FitStudySettings
 from stages.run.text import one_line
 
 RECIPE = {
@@ -49,6 +50,8 @@ class Experiment:
     """Model with quantized item tables → bytes per item of both tables in float32."""
     studies: Mapping[str, str] = field(default_factory=dict)
     """Study → its model."""
+    fit_studies: Sequence[str] = ()
+    """Those of them that are of fits after training."""
     recipes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     """Model that is trained in a way of its own on this data set → the settings that differ, in words."""
     parameters: str = ""
@@ -79,6 +82,7 @@ def describe(params: Params, dataset: str) -> Experiment:
         },
         item_bytes={name: bytes_per_item(params, name) for name in params.quantized_items},
         studies={name: study.model for name, study in params.studies.items()},
+        fit_studies=[name for name, study in params.studies.items() if isinstance(study, FitStudySettings)],
         recipes={
             name: {RECIPE[setting]: value for setting, value in changed.items()}
             for name, recipe in settings.models.items()

@@ -129,8 +129,13 @@ def sweep(dataset: str, model: str) -> Path:
 
 
 def study_result(dataset: str, fingerprint: str) -> Path:
-    """Folder of the validation NDCG@100 and run facts of one training of a study; no DVC output."""
+    """Folder of what a study measured of one training, with its weights, or of one fit after it; no DVC output."""
     return DATA / dataset / "studies" / fingerprint
+
+
+def study_table(dataset: str, study: str) -> Path:
+    """The table of a study; its page is beside it."""
+    return report(dataset) / "studies" / f"{study}.csv"
 
 
 def report(dataset: str) -> Path:

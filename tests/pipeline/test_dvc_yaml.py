@@ -68,6 +68,8 @@ RUN_BY_AN_EDIT = {
     "stages/assembly/decoder_refit.py": {"refit"},
     "stages/assembly/rows.py": ROWS,
     "stages/assembly/sessions.py": {"train", "refit"},
+    "stages/assembly/studied.py": set(),
+    "stages/assembly/varied_fit.py": set(),
     "stages/assembly/warm_start.py": {"train", "refit"},
     "stages/codebooks": {"train", *AFTER_TRAINING, "encode"},
     "stages/codecs": {"quantize", "evaluate-quantized", "quantize-items", "refit", "export"},

@@ -425,6 +425,35 @@ def test_a_study_ends_in_a_table_of_its_variants_and_trains_none_twice(clone: Cl
     assert "epoch" not in clone.stage("commands.study", "--study", "ablation")
 
 
+def test_variants_of_a_fit_share_a_training_and_none_is_repeated(clone: Clone) -> None:
+    variants = {"few | *vectors*": {"fit": {"points": 256}}, "2 epochs": {"epochs": 2, "fit": {"layer": "linear"}}}
+    gap = {"model": "dae-8", "yardstick": "dae-8", "quantizers": ["pq-4x2"], "variants": variants}
+    clone.params["studies"] = {**(studies := clone.params["studies"]), "gap": gap}
+    clone.write_params()
+    clone.stage("train", "--model", "dae-8")
+    first = clone.stage("commands.study", "--study", "gap")
+    folder = clone.folder / "reports/tiny/studies"
+    written = [(folder / name).read_bytes() for name in ("gap.csv", "gap.md")]
+    assert first.count("epoch 10/10") == 0  # the stage train has done it
+    assert first.count("epoch 2/2") == 2  # seeds
+    assert r"| few \| \*vectors\* |" in written[1].decode()
+    table = pd.read_csv(folder / "gap.csv")
+    names = [[name, how] for name in ("as it is", *variants) for how in ("float", "pq-4x2")]
+    assert table[["variant", "stored"]].to_numpy().tolist() == names
+    of_floats = table.loc[table["stored"] == "float", "ndcg"].tolist()
+    assert of_floats[0] == of_floats[1] != of_floats[2]
+    before = {path: path.stat().st_mtime_ns for path in clone.folder.glob("data/tiny/studies/*/*")}
+    variants["one codebook"] = {"fit": {"shared": True}}
+    clone.write_params()
+    assert "epoch" not in clone.stage("commands.study", "--study", "gap").partition("|")[0]
+    after = {path: path.stat().st_mtime_ns for path in clone.folder.glob("data/tiny/studies/*/*")}
+    assert before.items() < after.items()
+    assert len({path.parent for path in after.keys() - before.keys()}) == 2  # a fit for each seed
+    shutil.rmtree(clone.folder / "data/tiny/studies")
+    clone.params["studies"] = studies
+    clone.write_params()
+
+
 def test_a_damaged_result_of_a_study_is_said(clone: Clone) -> None:
     clone.stage("commands.study", "--study", "ablation")
     result = next((clone.folder / "data/tiny/studies").glob("*/result.npz"))

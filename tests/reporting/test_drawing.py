@@ -13,7 +13,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from stages.config.reader import read_params
-from stages.reporting.drawing import draw_report, new_report, read_tables, table_columns, words_of, write_tables
+from stages.reporting.drawing import (
+    draw_report,
+    new_report,
+    read_studies,
+    read_tables,
+    table_columns,
+    words_of,
+    write_tables,
+)
 from stages.reporting.experiment import Experiment, describe
 from stages.reporting.sections import FOLDED
 from stages.run.errors import UserError
@@ -116,7 +124,7 @@ def test_only_what_decides_is_in_view(report: Path) -> None:
     in_view, _, hidden = (report / "report.md").read_text().partition("\n## More\n")
     assert re.findall(r"^## (.*)$", in_view, re.MULTILINE) == ["In brief", "During training or after it", "Table 1"]
     assert "<details>" not in in_view
-    assert len(re.findall(r"^<details><summary><b>.*</b></summary>\n$", hidden, re.MULTILINE)) == len(FOLDED) - 1
+    assert len(re.findall(r"^<details><summary><b>.*</b></summary>\n$", hidden, re.MULTILINE)) == len(FOLDED) - 2
     assert "\n## " not in hidden
 
 
@@ -193,3 +201,16 @@ def test_a_report_that_fails_leaves_the_last_one(tmp_path: Path) -> None:
         (folder / "report.md").write_text("new")
         raise ZeroDivisionError
     assert (tmp_path / "report.md").read_text() == "old"
+
+
+def test_a_study_that_was_not_run_has_no_table(tmp_path: Path) -> None:
+    assert read_studies(tmp_path, ["gap"]) == {}
+
+
+def test_a_table_of_a_study_that_is_none_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "studies/gap.csv"
+    path.parent.mkdir()
+    for content in (b"", b"\xff\x00", b"model,variant,stored\n", b"variant,NDCG@100\na,0.5\n"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"gap\.csv is no table of a study of fits; remove it, or run the study"):
+            read_studies(tmp_path, ["gap"])

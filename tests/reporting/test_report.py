@@ -6,15 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from stages.commands.draw import draw
+from stages.config.params import AS_IS
 from stages.config.reader import read_params
 from stages.report import report
+from stages.reporting.csv_files import write_table
 from stages.reporting.load_results import load_results
+from stages.reporting.sections.paper_gap import COLUMNS, FLOAT, FittedRow, losses
 from stages.run import paths
 from stages.run.command_line import run
 from stages.run.errors import UserError
+from stages.statistics.bootstrap import Bootstrap
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -99,3 +105,31 @@ def test_neither_pytorch_nor_faiss_is_imported(module: str) -> None:
     program = f"import sys, {module}; print({{'torch', 'faiss'}} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert shown == "set()\n"
+
+
+def test_a_study_of_fits_that_was_run_is_in_the_report(results_on_disk: str) -> None:
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    params["studies"]["paper-gap"] = {
+        "model": "dae-200-200-200", "yardstick": "dae-200", "quantizers": ["pq-40x5"],
+        "variants": {"few vectors": {"fit": {"points": 256}}},
+    }  # fmt: skip
+    yaml.dump(params, Path("params.yaml"))
+    made_up = [
+        FittedRow(model, variant, stored, np.array([[0.5, 0.4]]))
+        for model, variant in (("dae-200", AS_IS), ("dae-200-200-200", AS_IS), ("dae-200-200-200", "few vectors"))
+        for stored in (FLOAT, "pq-40x5")
+    ]
+    table = paths.study_table(results_on_disk, "paper-gap")
+    table.parent.mkdir(parents=True)
+    write_table(losses(made_up, Bootstrap(100, 0)), table, COLUMNS.all_text)
+    report(results_on_disk)
+    page = paths.report(results_on_disk) / "report.md"
+    words = page.read_text()
+    assert "Nothing is claimed about MovieLens-20M" in words
+    draw(results_on_disk)
+    assert page.read_text() == words
+    table.write_text("model\n")
+    with pytest.raises(UserError, match=r"studies/paper-gap\.csv is no table of a study of fits"):
+        report(results_on_disk)
+    assert page.read_text() == words
