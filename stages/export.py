@@ -14,8 +14,10 @@ import torch
 from stages.codecs import load_codec
 from stages.config.model import ModelOnDataset
 from stages.config.params import Params
+from stages.config.quantizer import EncoderSettings
 from stages.config.reader import read_params
 from stages.config.rows import Row
+from stages.guided.guide import Guide
 from stages.interfaces.codec import Codec
 from stages.interfaces.split import load_split
 from stages.models.autoencoder import AutoEncoder, in_variant
@@ -32,6 +34,7 @@ from stages.serving.package.manifest import Measured, Origin
 from stages.statistics.bootstrap import Bootstrap
 
 NDCG = "ndcg@100"
+OF_ENCODERS = set(EncoderSettings.model_fields)
 
 
 def export(dataset: Dataset) -> None:
@@ -54,7 +57,7 @@ def export(dataset: Dataset) -> None:
                 ndcg=_measured(params, dataset, row),
             )
             (folder / row.name).mkdir()
-            quantizer = quantizer_of(codec)
+            quantizer = quantizer_of(codec, Guide.of(row.encoder, params.encoder_of(row)))
             items = items_of(model, split.items, titles, interactions)
             digest = write_package(folder / row.name, origin, layers_of(model), quantizer, items)
             print(f"{row.name}: {quantizer.n_bytes} bytes per user, package {digest[:12]}", flush=True)
@@ -98,15 +101,15 @@ def _measured(params: Params, dataset: str, row: Row) -> Measured:
 
 
 def _parameters_sha256(params: Params, dataset: str, row: Row) -> str:
-    """Of the entries of params.yaml that decide weights and codebooks."""
+    """Of the entries of params.yaml that decide weights and codebooks, which are the same for all encoders."""
     data = params.dataset(dataset)
     entries = {
         "format": data.format.model_dump(),
         "split": data.split.model_dump(),
         "training": [data.training.model_dump(), params.training.model_dump()],
-        "model": params.model(row.model).model_dump(),
+        "model": params.model(row.model).model_dump(exclude={"bottleneck": OF_ENCODERS}),
         "model on the data set": data.models.get(row.model, ModelOnDataset()).model_dump(exclude_none=True),
-        "quantizer": params.quantizer(row.quantizer).model_dump() if row.quantizer else None,
+        "quantizer": params.quantizer(row.quantizer).model_dump(exclude=OF_ENCODERS) if row.quantizer else None,
         "seed": params.serving.seed,
     }
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

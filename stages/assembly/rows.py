@@ -11,7 +11,8 @@ from stages.config.quantizer import EncoderSettings
 from stages.config.strict import Encoder
 from stages.evaluation.measurements import Measurements, measure_row, microseconds_of, write_measurements
 from stages.evaluation.metrics import METRICS
-from stages.guided.encoder import Guide, GuidedCodec
+from stages.guided.encoder import GuidedCodec
+from stages.guided.guide import Guide
 from stages.interfaces.codec import Codec
 from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import Split
@@ -39,12 +40,12 @@ def with_encoder(codec: Codec, encoder: Encoder, settings: EncoderSettings, mode
     settings : entry of the quantizer or the bottleneck
     model : whose output layer scores what is decoded
     """
-    if encoder == "nearest":
+    guide = Guide.of(encoder, settings)
+    if guide is None:
         return codec
     # params.yaml was checked for both when it was read.
     assert isinstance(codec, CodebookCodec)
     assert isinstance(model, AutoEncoder)
-    guide = Guide(encoder, settings.candidates, settings.share, settings.pull)
     return GuidedCodec(codec, model.output.weight, model.output.bias, guide)
 
 

@@ -14,6 +14,9 @@ CODES = 256
 """Codes of a codebook, 8 bits each."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Candidates = Annotated[int, Field(ge=1)]
+ShareOfItems = Annotated[float, Field(ge=0, le=1)]
+Pull = Annotated[float, Field(ge=0)]
 
 
 class QuantizerSettings(Strict):
@@ -60,11 +63,11 @@ class EncoderSettings(Strict):
     encoder: Annotated[list[Encoder], Field(min_length=1)] = Field(default=["nearest"])
     """nearest to the embedding; or, with more search, by the scores of what is decoded: those under which the user's
     items are most likely (likelihood), the nearest to the float model's (scores), or between both (mixture)."""
-    candidates: Annotated[int, Field(ge=1)] = 8
+    candidates: Candidates = 8
     """Nearest codes among which the search of the others begins."""
-    share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    share: ShareOfItems = 0.2
     """Of the user's items in the target of a mixture; the rest is the float model's scores."""
-    pull: Annotated[float, Field(ge=0)] = 0.0
+    pull: Pull = 0.0
     """Weight of the squared distance to the embedding, beside the cross-entropy of all the user's items."""
 
     @field_validator("encoder")

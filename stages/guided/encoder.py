@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from stages.codebooks.clustering import CODES
 from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.product import ProductCodec
 from stages.guided.beams import nearest_chunks, nearest_sums
+from stages.guided.guide import Guide
 from stages.guided.objective import SHORTLIST, Decoder, Users
 from stages.interfaces.batches import SparseRows, users_at_once
 from stages.interfaces.codec import Embeddings
@@ -24,25 +23,6 @@ USERS_AT_ONCE = 64  # on a CPU, and in one thread
 CHANGES = 16  # single codes that are tried in a round, those that promise most
 MOST_ROUNDS = 16  # each changes one code of a user
 LEAST_GAIN = 1e-5  # of the objective, below which a change is rounding
-
-
-@dataclass(frozen=True)
-class Guide:
-    """What a guided encoder looks for."""
-
-    by: Literal["likelihood", "scores", "mixture"]
-    """Target of the decoded scores: the user's known items, the float model's softmax, or a mixture of both."""
-    candidates: int
-    """Nearest codes among which the search begins, from 1."""
-    share: float
-    """Of the known items in a mixture, from 0 to 1."""
-    pull: float
-    """Weight of the squared distance to the embedding, from 0."""
-
-    @property
-    def share_of_items(self) -> float:
-        """Of the known items in the target."""
-        return {"likelihood": 1.0, "scores": 0.0}.get(self.by, self.share)
 
 
 class GuidedCodec:

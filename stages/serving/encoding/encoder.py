@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -9,11 +10,18 @@ from scipy.sparse import csr_array
 from stages.run.errors import UserError
 from stages.serving.package.package import Layer, Package, Quantizer
 
+if TYPE_CHECKING:
+    from stages.codebooks.codebook_codec import CodebookCodec
+    from stages.codebooks.transform import Transform
+    from stages.interfaces.codec import ByHistory
+
 BLOCK = 4096  # users at once: what belongs to one codebook stays in the cache
 
 
 class Encoder:
     """Encodes users with the encoder and the quantizer of a package; what the search needs is made once.
+
+    Where the package has a guide, the search is the pipeline's own, in PyTorch, and takes the decoder as well.
 
     Parameters
     ----------
@@ -28,11 +36,17 @@ class Encoder:
     def __init__(self, package: Package) -> None:
         _layers(package)
         self.package = package
-        self._search = _searcher(package.quantizer)
+        guided = package.quantizer.guide is not None
+        self._guided = _guided(package) if guided else None
+        self._search = None if guided else _searcher(package.quantizer)
 
     def encode(self, histories: csr_array) -> np.ndarray:
         """Histories (n, n_items) 0/1 → codes uint8 (n, n_bytes); UserError where they have other items."""
-        return _searched(self.package.quantizer, self._search, embed(self.package, histories))
+        quantizer, vectors = self.package.quantizer, embed(self.package, histories)
+        if self._guided is not None:
+            return self._guided.encode_users(_checked(quantizer, vectors), histories)
+        assert self._search is not None
+        return _searched(quantizer, self._search, vectors)
 
 
 def embed(package: Package, histories: csr_array) -> np.ndarray:
@@ -79,8 +93,14 @@ def encode(quantizer: Quantizer, vectors: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        where the vectors have another width than the quantizer's, or are not finite.
+        where the vectors have another width than the quantizer's, or are not finite; where a guide chooses codes, for
+        which vectors alone do not do.
     """
+    if quantizer.guide is not None:
+        raise UserError(
+            f"these codes are chosen by '{quantizer.guide.by}', which needs the decoder and the users' items, and here "
+            "are vectors alone: encode histories with the package, or take the row of the nearest codes"
+        )
     return _searched(quantizer, _searcher(quantizer), vectors)
 
 
@@ -99,24 +119,49 @@ def _searcher(quantizer: Quantizer) -> Search:
 
 
 def _in_faiss(quantizer: Quantizer) -> Search:
+    logging.getLogger(__name__).warning("Numba can't be imported: users are encoded by faiss, which takes longer")
+    return _codec(quantizer, None).encode
+
+
+def _guided(package: Package) -> "ByHistory":
+    """The codec of the pipeline that chooses codes by the package's guide."""
+    import torch
+
+    from stages.codebooks.transform import Transform
+    from stages.guided.encoder import GuidedCodec
+
+    quantizer, items = package.quantizer, package.items
+    assert quantizer.guide is not None
+    into, back = quantizer.into, quantizer.back
+    transform = None if into is None or back is None else Transform(into, back, quantizer.mean)
+    weight, bias = torch.from_numpy(items.weight), torch.from_numpy(items.bias)
+    return GuidedCodec(_codec(quantizer, transform), weight, bias, quantizer.guide)
+
+
+def _codec(quantizer: Quantizer, transform: "Transform | None") -> "CodebookCodec":
+    """The codec of the pipeline with these codebooks."""
     from stages.codebooks.product import ProductCodec
     from stages.codebooks.residual import ResidualCodec
 
-    logging.getLogger(__name__).warning("Numba can't be imported: users are encoded by faiss, which takes longer")
     if quantizer.kind == "product":
-        return ProductCodec(quantizer.codebooks).encode
-    return ResidualCodec(quantizer.codebooks, quantizer.beam).encode
+        return ProductCodec(quantizer.codebooks, transform)
+    return ResidualCodec(quantizer.codebooks, quantizer.beam, transform, quantizer.n_bytes)
 
 
-def _searched(quantizer: Quantizer, search: Search, vectors: np.ndarray) -> np.ndarray:
+def _checked(quantizer: Quantizer, vectors: np.ndarray) -> np.ndarray:
+    """The vectors, if they are finite and as wide as the quantizer's."""
     width = quantizer.width
     if vectors.shape[1] != width:
         raise UserError(f"vectors of {vectors.shape[1]:,} dimensions, but codes of {width:,}: take the model's own")
+    if not np.isfinite(vectors).all():
+        raise UserError("vectors with numbers that are not finite have no codes: take such users out")
+    return vectors
+
+
+def _searched(quantizer: Quantizer, search: Search, vectors: np.ndarray) -> np.ndarray:
     codes = np.empty((len(vectors), quantizer.n_bytes), np.uint8)
-    for start in range(0, len(vectors), BLOCK):
+    for start in range(0, len(_checked(quantizer, vectors)), BLOCK):
         block = vectors[start : start + BLOCK]
-        if not np.isfinite(block).all():
-            raise UserError("vectors with numbers that are not finite have no codes: take such users out")
         if quantizer.mean is not None:
             block = block - quantizer.mean
         if quantizer.into is not None:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from stages.codebooks.product import ProductCodec
 from stages.codebooks.residual import ResidualCodec
+from stages.guided.guide import Guide
 from stages.interfaces.codec import Codec
 from stages.models.autoencoder import AutoEncoder
 from stages.models.vae import VariationalAutoEncoder
@@ -23,8 +24,13 @@ def layers_of(model: AutoEncoder) -> list[Layer]:
     return layers
 
 
-def quantizer_of(codec: Codec) -> Quantizer:
+def quantizer_of(codec: Codec, guide: Guide | None = None) -> Quantizer:
     """The quantizer of product or residual codes.
+
+    Parameters
+    ----------
+    codec : whose codes are the nearest
+    guide : how codes are chosen in their place
 
     Raises
     ------
@@ -35,8 +41,8 @@ def quantizer_of(codec: Codec) -> Quantizer:
         raise TypeError(f"{type(codec).__name__} has no product or residual codebooks")
     maps = {} if codec.transform is None else dict(vars(codec.transform))
     if isinstance(codec, ProductCodec):
-        return Quantizer("product", codec.codebooks, codec.bytes_per_vector, **maps)
-    return Quantizer("residual", codec.codebooks, codec.bytes_per_vector, codec.beam, **maps)
+        return Quantizer("product", codec.codebooks, codec.bytes_per_vector, **maps, guide=guide)
+    return Quantizer("residual", codec.codebooks, codec.bytes_per_vector, codec.beam, **maps, guide=guide)
 
 
 def items_of(model: AutoEncoder, ids: np.ndarray, titles: list[str] | None, interactions: np.ndarray) -> Items:

@@ -42,7 +42,10 @@ class _Items(Strict):
 
 
 def write_package(folder: Path, origin: Origin, encoder: list[Layer] | None, quantizer: Quantizer, items: Items) -> str:
-    """Write a package into an existing folder; without an encoder, encode.onnx takes vectors instead of histories.
+    """Write a package into an existing folder.
+
+    Without an encoder, encode.onnx takes vectors instead of histories; of codes that a guide chooses there is none, as
+    a graph can't search.
 
     Returns
     -------
@@ -77,14 +80,17 @@ def write_package(folder: Path, origin: Origin, encoder: list[Layer] | None, qua
     weights = dict(content)
     listed = _Items(ids=items.ids.tolist(), titles=items.titles, interactions=items.interactions.tolist())
     content[ITEMS] = listed.model_dump_json().encode()
-    content[ENCODE] = encode_graph(encoder, quantizer, weights)
+    if quantizer.guide is None:
+        content[ENCODE] = encode_graph(encoder, quantizer, weights)
     content[SCORE] = score_graph(quantizer, len(items.ids), weights)
     manifest = Manifest(
         **origin.model_dump(),
+        version=1 if quantizer.guide is None else 2,
         activations=None if encoder is None else ["tanh" if layer.tanh else "linear" for layer in encoder],
         quantizer=quantizer.kind,
         bytes_per_user=quantizer.n_bytes,
         beam=quantizer.beam,
+        guide=quantizer.guide,
         n_items=len(items.ids),
         width=quantizer.width,
         files={file: _described(text, arrays.get(file)) for file, text in content.items()},
@@ -108,7 +114,9 @@ def load_package(folder: Path) -> Package:
         raise UserError(f"there is no package {folder}; run the stage export first, or give the folder of one")
     text = _read(folder, MANIFEST)
     manifest = parse_manifest(text, folder)
-    needed = {CODEBOOKS, DECODER, ITEMS, ENCODE, SCORE} | (set() if manifest.activations is None else {ENCODER})
+    needed = {CODEBOOKS, DECODER, ITEMS, SCORE}
+    needed |= {ENCODE} if manifest.guide is None else set()
+    needed |= set() if manifest.activations is None else {ENCODER}
     if needed != manifest.files.keys():
         raise damaged(folder, f"{MANIFEST} lists {', '.join(manifest.files)}, expected {', '.join(sorted(needed))}")
     content = {file: _checked(folder, file, listed) for file, listed in manifest.files.items()}
@@ -152,6 +160,7 @@ def _package(digest: str, manifest: Manifest, weights: dict[str, Tensors], items
         codebooks=codebooks["codebooks"],
         n_bytes=manifest.bytes_per_user,
         beam=manifest.beam,
+        guide=manifest.guide,
         **{name: codebooks.get(name) for name in ("into", "back", "mean")},
     )
     encoder = None if manifest.activations is None else [

@@ -9,12 +9,16 @@ from pydantic import Field, ValidationError
 
 from stages.config.dataset import Digest
 from stages.config.strict import Strict
+from stages.guided.guide import Guide
 from stages.run.errors import UserError, quoted
 
 MANIFEST = "manifest.json"
 FORMAT: Literal["pq-vae package"] = "pq-vae package"
-VERSION: Literal[1] = 1
-"""Of the format; a reader refuses what is newer than itself."""
+VERSION = 2
+"""The newest of the format, which this reader knows; it refuses what is newer."""
+Version = Literal[1, 2]
+"""A package has the lowest that says what it is: 2 with a guide, or else 1. So whoever reads 1 goes on reading the
+packages that have not changed, and never takes one with a guide for one whose codes are the nearest."""
 
 ENCODER, CODEBOOKS, DECODER = "encoder.safetensors", "codebooks.safetensors", "decoder.safetensors"
 ITEMS = "items.json"
@@ -70,7 +74,7 @@ class Format(Strict):
     """What says that a folder is a package, and which reader it needs."""
 
     format: Literal["pq-vae package"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Version
 
 
 class Manifest(Origin, Format):
@@ -82,6 +86,8 @@ class Manifest(Origin, Format):
     bytes_per_user: Count
     beam: Count
     """Partial codes that the encoder of residual codes keeps."""
+    guide: Guide | None = Field(default=None, exclude_if=lambda guide: guide is None)
+    """How codes are chosen; not there where they are the nearest."""
     n_items: Count
     width: Count
     """Dimensions of a decoded vector."""

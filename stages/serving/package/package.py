@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from stages.guided.guide import Guide
+
 CODES = 256  # of a codebook: one byte numbers them
 
 
@@ -39,6 +41,8 @@ class Quantizer:
     """float32 (k, d), applied after decoding."""
     mean: np.ndarray | None = None
     """float32 (d,), subtracted before `into` and added after `back`."""
+    guide: Guide | None = None
+    """How codes are chosen by the scores of what they decode to; None where they are the nearest."""
 
     @property
     def width(self) -> int:
@@ -147,6 +151,8 @@ def check_parts(encoder: list[Layer] | None, quantizer: Quantizer, items: Items)
             raise ValueError(f"{name} is {array.dtype} {array.shape}, expected float32 {shape}")
     if (quantizer.into is None) != (quantizer.back is None):
         raise ValueError("there is a map into the codebooks' space and none back, or the other way round")
+    if quantizer.guide is not None and encoder is None:
+        raise ValueError("codes are chosen by what users' items are, and no encoder makes vectors of items")
     if encoder is not None and inputs != width:
         raise ValueError(f"the encoder makes vectors of {inputs} dimensions, and codes are decoded to {width}")
     least = len(books) if quantizer.kind == "product" else 1
