@@ -131,6 +131,10 @@ def _quantized_items_and_refits(params: Params, wrong: Set[str]) -> Iterator[str
 
 def _quantized_models(params: Params, wrong: Set[str]) -> Iterator[str]:
     keeps_histories = {name: not entry.has_vectors for name, entry in params.quantizers.items()}
+    guided_by = {
+        name: [encoder for encoder in entry.encoders if encoder != "nearest"]
+        for name, entry in params.quantizers.items()
+    }
     for model, names in params.quantized_models.items():
         entry = params.models.get(model)
         if entry.family != "float" if entry else _is_missing(model, "models", params.models, wrong):
@@ -142,6 +146,11 @@ def _quantized_models(params: Params, wrong: Set[str]) -> Iterator[str]:
                 yield (
                     f"quantized_models.{model}: '{name}' keeps histories, of which no vector from elsewhere is made; "
                     "name the others"
+                )
+            elif isinstance(entry, VectorsSettings) and (guided := guided_by.get(name)):
+                yield (
+                    f"quantized_models.{model}: '{name}' has the encoder {guided[0]}, which needs the output layer of "
+                    "an auto-encoder, and these are vectors from elsewhere; name a quantizer with encoder: [nearest]"
                 )
 
 

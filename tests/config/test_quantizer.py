@@ -22,6 +22,20 @@ ROOT = Path(__file__).parents[2]
         ("types: [float16, bfloat16, 8bit", "types: [7bit", "quantizers.scalar.types.0: Input should be 'float16'"),
         ("    branches: 16 #", "    branches: 1 #", "quantizers.tree.branches: Input should be greater than or eq"),
         ("history\n    bytes: [40, 20]", "history\n    bytes: [40, 2]", "quantizers.history.bytes: the number of one"),
+        ("candidates: 8 # nearest codes", "candidates: 0 #", "candidates: Input should be greater than or equal to 1"),
+        ("share: 0.2 # of the user", "share: 1.5 # of", "share: Input should be less than or equal to 1 (found 1.5)"),
+        ("pull: 0.0 #", "pull: -1.0 #", "pull: Input should be greater than or equal to 0 (found -1.0)"),
+        ("encoder: [nearest, mixture]\n    seed", "encoder: [best]\n    seed", "quantizers.opq-20x10.encoder.0: Input"),
+        ("encoder: [nearest, mixture]\n    seed", "encoder: []\n    seed", "quantizers.opq-20x10.encoder: List should"),
+        (
+            "encoder: [nearest, mixture]\n    seed",
+            "encoder: [mixture, mixture]\n    seed",
+            "quantizers.opq-20x10.encoder: names an encoder twice",
+        ),
+        *(
+            (f"    kind: {kind}\n", f"    kind: {kind}\n    encoder: [mixture]\n", ".encoder: does not belong here")
+            for kind in ("kmeans", "tree", "scalar", "principal", "history")
+        ),
         (
             "    kind: tree\n",
             "    kind: trie\n",
