@@ -16,6 +16,8 @@ from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.product import ProductCodec
 from stages.codebooks.residual import ResidualCodec
 from stages.codebooks.transform import Transform
+from stages.guided.encoder import GuidedCodec
+from stages.guided.guide import Guide
 from stages.models.autoencoder import AutoEncoder
 from stages.models.vae import VariationalAutoEncoder
 from stages.run.errors import UserError
@@ -23,6 +25,7 @@ from stages.serving.encoding import encoder
 from stages.serving.encoding.encoder import Encoder, embed, encode
 from stages.serving.export.convert import items_of, layers_of, quantizer_of
 from stages.serving.package.package import Package, Quantizer
+from tests.serving.package.made_up import TRAINED, histories, made_up_package
 
 DRAWS = np.random.default_rng(0)
 
@@ -193,6 +196,49 @@ def test_without_numba_faiss_encodes_and_it_is_said(
     assert "Numba can't be imported" in caplog.text
     np.testing.assert_array_equal(codes, codec.encode(vectors))
     assert (codes == with_numba).all(1).mean() > 0.98
+
+
+GUIDES = {
+    "likelihood": Guide("likelihood", 8, 0.2, 0.0),
+    "scores": Guide("scores", 1, 0.2, 0.0),
+    "mixture": Guide("mixture", 4, 0.3, 0.5),
+}
+
+
+@pytest.mark.parametrize("guide", GUIDES.values(), ids=GUIDES)
+@pytest.mark.parametrize("name", TRAINED)
+def test_codes_by_a_guide_are_those_of_the_pipelines_evaluation(name: str, guide: Guide) -> None:
+    (model, codec), likes = TRAINED[name], histories()
+    assert isinstance(codec, CodebookCodec)
+    of_pipeline = GuidedCodec(codec, model.output.weight, model.output.bias, guide)
+    expected = of_pipeline.encode_users(model.embed(likes), likes)
+    codes = Encoder(made_up_package(name, guide)).encode(likes)
+    np.testing.assert_array_equal(codes, expected)
+    assert (codes != Encoder(made_up_package(name)).encode(likes)).any()
+
+
+def test_by_a_guide_nobody_has_no_codes_and_one_user_the_same_as_among_others() -> None:
+    likes = histories()
+    guided = Encoder(made_up_package("VAE, prefix by a beam", GUIDES["mixture"]))
+    codes = guided.encode(likes)
+    assert guided.encode(likes[:0]).shape == (0, 3)
+    for user in (0, 3, 199):  # the last two have no items
+        np.testing.assert_array_equal(guided.encode(likes[[user]]), codes[[user]])
+
+
+def test_codes_by_a_guide_are_not_made_of_vectors_alone() -> None:
+    package = made_up_package(guide=GUIDES["scores"])
+    with pytest.raises(UserError, match=r"these codes are chosen by 'scores', which needs .* users' items"):
+        encode(package.quantizer, drawn_vectors(3, 12))
+
+
+def test_by_a_guide_bad_input_is_said() -> None:
+    package = made_up_package(guide=GUIDES["mixture"])
+    with pytest.raises(UserError, match="histories of 10 items, but the package of one layer, product knows 50"):
+        Encoder(package).encode(nobody(3))
+    package.encoder[0].bias[0] = np.nan  # type: ignore[index]
+    with pytest.raises(UserError, match="not finite"):
+        Encoder(package).encode(histories())
 
 
 def test_bad_input_is_said(checkerboard: csr_array) -> None:

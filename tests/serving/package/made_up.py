@@ -11,6 +11,7 @@ from stages.codebooks.product import ProductCodec
 from stages.codebooks.residual import ResidualCodec
 from stages.codebooks.transform import Transform, decoder_metric
 from stages.config.model import TRAINED as SETTINGS
+from stages.guided.guide import Guide
 from stages.interfaces.codec import Codec
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import build_model
@@ -104,15 +105,18 @@ def items(of: AutoEncoder) -> Items:
     return items_of(of, IDS, TITLES, COUNTS)
 
 
-def write(folder: Path, name: str = "one layer, product", origin: Origin = ORIGIN) -> Path:
+def write(
+    folder: Path, name: str = "one layer, product", origin: Origin = ORIGIN, guide: Guide | None = None
+) -> Path:
     """A package of one of these; its folder."""
-    trained = TRAINED[name]
+    package = made_up_package(name, guide)
     folder.mkdir()
-    write_package(folder, origin, layers_of(trained.model), quantizer_of(trained.codec), items(trained.model))
+    write_package(folder, origin, package.encoder, package.quantizer, package.items)
     return folder
 
 
-def made_up_package(name: str = "one layer, product") -> Package:
+def made_up_package(name: str = "one layer, product", guide: Guide | None = None) -> Package:
     """The same without files."""
     trained = TRAINED[name]
-    return Package(name, "ef" * 32, layers_of(trained.model), quantizer_of(trained.codec), items(trained.model))
+    quantizer = quantizer_of(trained.codec, guide)
+    return Package(name, "ef" * 32, layers_of(trained.model), quantizer, items(trained.model))

@@ -12,6 +12,7 @@ import pytest
 import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 
+from stages.guided.guide import Guide
 from stages.run.digests import write_digests
 from stages.run.errors import UserError
 from stages.serving.export.convert import layers_of, quantizer_of
@@ -31,6 +32,7 @@ FILES = [
     "score.onnx",
 ]
 RESIDUAL = "VAE, prefix by a beam"
+GUIDE = Guide("mixture", 8, 0.25, 0.5)
 
 
 def complaint(folder: Path) -> str:
@@ -97,6 +99,44 @@ def test_the_manifest_says_what_the_package_is(tmp_path: Path) -> None:
     assert weights["weight"].shape == [50, 12]
 
 
+def test_a_guide_is_read_as_it_is_written_and_no_graph_searches_by_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "package", RESIDUAL, guide=GUIDE)
+    assert sorted(path.name for path in folder.iterdir()) == [name for name in FILES if name != "encode.onnx"]
+    assert load_package(folder).quantizer.guide == GUIDE
+
+
+def test_only_what_is_chosen_by_a_guide_needs_the_second_version_of_the_format(tmp_path: Path) -> None:
+    nearest, guided = write(tmp_path / "nearest", RESIDUAL), write(tmp_path / "guided", RESIDUAL, guide=GUIDE)
+    of_nearest, of_guided = (json.loads((folder / "manifest.json").read_bytes()) for folder in (nearest, guided))
+    assert (of_nearest["version"], "guide" in of_nearest) == (1, False)
+    said = {"by": "mixture", "candidates": 8, "share": 0.25, "pull": 0.5}
+    assert (of_guided["version"], of_guided["guide"]) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"candidates": 8', '"candidates": 0', "guide.candidates"),
+        ('"share": 0.25', '"share": 1.5', "guide.share"),
+        ('"pull": 0.5', '"pull": -1', "guide.pull"),
+        ('"by": "mixture"', '"by": "nearest"', "guide.by"),
+        ('"pull": 0.5', '"pull": 0.5, "beam": 3', "guide.beam"),
+    ],
+)
+def test_a_guide_out_of_its_range_is_said(old: str, new: str, expected: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "package", guide=GUIDE) / "manifest.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert f"manifest.json does not hold what it should ({expected})" in complaint(path.parent)
+
+
+def test_a_guide_without_an_encoder_is_not_written(tmp_path: Path) -> None:
+    model, codec = TRAINED[RESIDUAL]
+    with pytest.raises(ValueError, match="no encoder makes vectors of items"):
+        write_package(tmp_path, ORIGIN, None, quantizer_of(codec, GUIDE), items(model))
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_missing_is_said(name: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "package")
@@ -146,9 +186,9 @@ def test_the_manifest_of_another_package_is_said(tmp_path: Path) -> None:
 
 def test_a_package_that_is_newer_than_this_reader_is_said_whatever_else_it_holds(tmp_path: Path) -> None:
     folder = write(tmp_path / "package")
-    (folder / "manifest.json").write_text(json.dumps({"format": "pq-vae package", "version": 2, "hashes": []}))
+    (folder / "manifest.json").write_text(json.dumps({"format": "pq-vae package", "version": 3, "hashes": []}))
     assert complaint(folder) == (
-        f"{folder} is a package of version 2, and this reader knows versions up to 1; update this reader, or export "
+        f"{folder} is a package of version 3, and this reader knows versions up to 2; update this reader, or export "
         "the package again with it"
     )
 
@@ -223,6 +263,7 @@ def listed(written: dict[str, Any], file: str) -> dict[str, Any]:
         (lambda written: written.update(bytes_per_user=6), "6 bytes of a residual code of 5"),
         (lambda written: written.update(n_items=7), "counts other items or dimensions"),
         (lambda written: written.update(width=7), "counts other items or dimensions"),
+        (lambda written: written.update(guide=vars(GUIDE), version=2), "manifest.json lists codebooks"),
         (lambda written: listed(written, "decoder.safetensors").pop("bias"), "holds other tensors"),
         (lambda written: listed(written, "decoder.safetensors")["bias"].update(shape=[5, 10]), "holds other tensors"),
     ],
