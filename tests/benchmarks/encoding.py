@@ -21,8 +21,8 @@ import faiss
 
 from stages.codebooks.product import ProductCodec, fit_product
 from stages.codebooks.residual import beam_search, fit_residual
-from stages.serving.encoding.kernels import N_THREADS
-from stages.serving.encoding.search import BeamSearch, NearestCodes
+from stages.codebooks.search.kernels import N_THREADS
+from stages.codebooks.search.nearest import BeamSearch, NearestCodes
 from tests.benchmarks.performance import HEAD
 from tests.benchmarks.training import compare
 
