@@ -214,7 +214,11 @@ def test_vectors_from_elsewhere_are_a_float_row_and_its_codes(
             "quantized_items: 'two-tower' is of",
         ),
         ("  rq-vae-200: [10, 5]", "  two-tower: [10, 5]", "budgets: 'two-tower' is not a model with a residual"),
-        ("rows: [", "rows: [two-tower-rq-greedy-5b, ", "serving.rows: 'two-tower-rq-greedy-5b' is of vectors from elsewhere"),
+        (
+            "rows: [",
+            "rows: [two-tower-rq-greedy-5b, ",
+            "serving.rows: 'two-tower-rq-greedy-5b' is of vec",
+        ),
         ("    model: rq-vae-200 #", "    model: two-tower #", "studies.ablation.model: 'two-tower' is of vectors from"),
     ],
 )

@@ -95,7 +95,6 @@ RUN_BY_AN_EDIT = {
     "stages/reporting/result_tables.py": {"report", "export"},
     "stages/run": set(),
     "stages/serving": set(),
-    "stages/serving/compiled.py": STORED,
     "stages/serving/encoding": {"encode"},
     "stages/serving/encoding/histories.py": set(),
     "stages/serving/encoding/resumable.py": set(),

@@ -105,9 +105,7 @@ def items(of: AutoEncoder) -> Items:
     return items_of(of, IDS, TITLES, COUNTS)
 
 
-def write(
-    folder: Path, name: str = "one layer, product", origin: Origin = ORIGIN, guide: Guide | None = None
-) -> Path:
+def write(folder: Path, name: str = "one layer, product", origin: Origin = ORIGIN, guide: Guide | None = None) -> Path:
     """A package of one of these; its folder."""
     package = made_up_package(name, guide)
     folder.mkdir()
