@@ -32,6 +32,7 @@ ROWS = pd.DataFrame(
         "above_popularity_high": [None, None, 0.96, 0.76, 1.1],
         "repeats": "",
         "float_twin": "",
+        "nearest_twin": "",
         "standing": "",
         "users": 10,
         "standard_error": 0.01,

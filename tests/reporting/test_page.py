@@ -36,6 +36,7 @@ USERS = pd.DataFrame(
 )  # fmt: skip
 HAS_TWIN = USERS["family"].isin(["trained", "product", "whole"])
 USERS["float_twin"] = HAS_TWIN.map({True: "dae", False: ""})
+USERS["nearest_twin"] = ""
 USERS["difference"] = (USERS["ndcg@100"] - 0.41).where(HAS_TWIN)
 USERS["kept"] = 1 + USERS["difference"] / 0.41
 USERS["above_popularity"] = 1 + USERS["difference"] / 0.21

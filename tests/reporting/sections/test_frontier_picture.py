@@ -25,7 +25,7 @@ COLUMNS += ["difference", "difference_low", "difference_high", "standing"]
 def rows(*lines: tuple[object, ...], chosen: str = "") -> pd.DataFrame:
     """With a row that the validation users choose, if it is named."""
     table = pd.DataFrame([TWIN, *lines], columns=COLUMNS)
-    return table.assign(validation_ndcg=np.where(table["row"] == chosen, 0.5, np.nan))
+    return table.assign(nearest_twin="", validation_ndcg=np.where(table["row"] == chosen, 0.5, np.nan))
 
 
 def crowd(seed: int) -> pd.DataFrame:
