@@ -202,7 +202,8 @@ def _encoding(dataset: str, row: pd.Series) -> str:
     times = [encode.get(name) for name in (row["row"], row["nearest_twin"])]
     if None in times:
         return needs
-    return f"{needs}; {times[0]:,.3g} µs, against {times[1]:,.3g} µs for {row['nearest_twin']}, as the run measured"
+    guided, nearest = (f"{time:,.3g}" if time < 100 else f"{time:,.0f}" for time in times)
+    return f"{needs}; {guided} µs, against {nearest} µs for {row['nearest_twin']}, as the run measured"
 
 
 def _room(row: pd.Series) -> str:

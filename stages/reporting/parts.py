@@ -9,9 +9,7 @@ from stages.reporting.csv_files import Columns
 from stages.reporting.results import Results, RowResult
 from stages.reporting.wording import number_of_bytes, verdict
 
-COLUMNS = Columns(
-    ("part", "encoder", "sizes"), ("pairs",), ("difference", "low", "high"), may_be_empty=True
-)  # fmt: skip
+COLUMNS = Columns(("part", "encoder", "sizes"), ("pairs",), ("difference", "low", "high"), may_be_empty=True)
 FIT, SEARCH, TRAINING = "fit", "search", "training"
 NEAREST: Encoder = "nearest"
 
@@ -58,39 +56,36 @@ def _pairs(by_name: dict[str, RowResult], twins: Iterable[tuple[RowResult, str |
 
 def sentences(table: pd.DataFrame) -> list[str]:
     """A sentence for each part that is known, in Markdown; table : of `parts_table`."""
-    lines = {part: table[(table["part"] == part) & table["low"].notna()] for part in (FIT, SEARCH, TRAINING)}
+    known = table[table["low"].notna()]
+    changes = {(line["part"], line["encoder"]): _change(line) for _, line in known.iterrows()}
     told = []
-    for _, line in lines[FIT].iterrows():
+    if (FIT, NEAREST) in changes:
         told.append(
             "**Fit.** Residual codes in place of plain PQ of as many bytes, both fitted after training and the nearest "
-            f"to the embedding, change NDCG@100 by {_change(line)}, {_over(line)}."
+            f"to the embedding, change NDCG@100 by {changes[FIT, NEAREST]}."
         )
-    for _, line in lines[SEARCH].iterrows():
+    for part, encoder in changes:
+        if part == SEARCH:
+            told.append(
+                f"**Search.** Codes chosen by {CHOSEN_BY[encoder]} in place of the nearest ones, of the same codebooks "
+                f"fitted after training, change NDCG@100 by {changes[part, encoder]}."
+            )
+    learnt = [
+        f"{change} where both are {'the nearest' if encoder == NEAREST else f'chosen by {CHOSEN_BY[encoder]}'}"
+        for (part, encoder), change in changes.items()
+        if part == TRAINING
+    ]
+    if learnt:
         told.append(
-            f"**Search.** Codes chosen by {CHOSEN_BY[line['encoder']]} in place of the nearest ones of the same "
-            f"codebooks, fitted after training, change it by {_change(line)}, {_over(line)}."
-        )
-    if len(lines[TRAINING]):
-        of_encoders = " and ".join(
-            f"{_change(line)} where codes are {_chosen(line['encoder'])}, {_over(line)}"
-            for _, line in lines[TRAINING].iloc[::-1].iterrows()
-        )
-        told.append(
-            f"**Training.** Codes learnt in training in place of codes fitted after it change it by {of_encoders}."
+            "**Training.** Codes learnt in training in place of codes fitted after it change NDCG@100 by "
+            f"{', and by '.join(reversed(learnt))}."
         )
     return told
 
 
-def _chosen(encoder: Encoder) -> str:
-    return "the nearest" if encoder == NEAREST else f"chosen by {CHOSEN_BY[encoder]}"
-
-
 def _change(line: "pd.Series[float]") -> str:
-    """With its interval, and whether it is sure."""
+    """With its interval, what it is of, and whether it is sure."""
     value, low, high = line["difference"], line["low"], line["high"]
-    unsure = ", which is not significant" if verdict(low, high) == "not significant" else ""
-    return f"{value:+.4f} (95 % CI {low:+.4f} to {high:+.4f}){unsure}"
-
-
-def _over(line: "pd.Series[float]") -> str:
-    return f"at {line['sizes']} bytes" if line["pairs"] == 1 else f"in the mean of {line['pairs']} pairs"
+    over = f"at {line['sizes']} bytes" if line["pairs"] == 1 else f"mean of {line['pairs']} pairs"
+    unsure = "; not significant" if verdict(low, high) == "not significant" else ""
+    return f"{value:+.4f} (95 % CI {low:+.4f} to {high:+.4f}, {over}{unsure})"

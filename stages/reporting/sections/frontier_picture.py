@@ -24,7 +24,7 @@ from stages.reporting.wording import paragraphs, picture
 PICTURE = "frontier"
 NAMED = 12  # points at most
 SIZES_OF_THE_PAPER = sorted({row.bytes_per_user for row in TABLE_1.values()})
-DOT = 2.6  # points, inside a mark
+DOT = 2.3  # points, inside a mark
 FAR = 1.5  # Tukey's outliers: times the range of the middle half of the rows
 TICKS_APART = 1.3  # factor from tick to tick
 
@@ -33,10 +33,11 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     """The picture, and how to read it."""
     return paragraphs(
         picture(PICTURE, "Bytes per user against NDCG@100 of every row"),
-        "Up and left is better. A mark with a dot inside is of codes that are chosen by scores. A bar is the 95 % interval of the row's difference to its float model, paired by user "
-        "and seed: where it crosses the line of that model, the difference is not significant. Named are the best "
-        "codes above, which the validation users chose, then the Pareto front, which is of the test users, the best "
-        f"row of each family and the paper's rows: {NAMED} at most.",
+        "Up and left is better. A mark with a dot inside is of codes that are chosen by scores. A bar is the 95 % "
+        "interval of the row's difference to its float model, paired by user and seed: where it crosses the line of "
+        "that model, the difference is not significant. Named are the best codes above, which the validation users "
+        "chose, then the Pareto front, which is of the test users, the best row of each family and the paper's rows: "
+        f"{NAMED} at most.",
     )
 
 
@@ -63,7 +64,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
     named = _to_name(stored[~stored["row"].isin(shown["row"])])
     for _, row in stored.iterrows():
         _draw_point(axes, row, row["row"] in {*named, *shown["row"]}, row["float_twin"] in twins[1:], theme)
-    _explain(figure, stored["family"].unique(), twins[1:], (stored["nearest_twin"] != "").any(), theme)
+    _explain(figure, stored["family"].unique(), twins[1:], bool((stored["nearest_twin"] != "").any()), theme)
     _name(axes, stored, named, levels, theme)
     return figure
 
