@@ -199,10 +199,12 @@ def _encoding(dataset: str, row: pd.Series) -> str:
     needs = "to encode a user takes the history, and not an embedding alone"
     stages = read_facts(paths.run_facts(dataset)).values()
     encode = {name: of["encode"] for stage in stages for name, of in stage.get("microseconds", {}).items()}
-    times = [encode.get(name) for name in (row["row"], row["nearest_twin"])]
-    if None in times:
+    if not {row["row"], row["nearest_twin"]} <= set(encode):
         return needs
-    guided, nearest = (f"{time:,.3g}" if time < 100 else f"{time:,.0f}" for time in times)
+    guided, nearest = (
+        f"{microseconds:,.3g}" if microseconds < 100 else f"{microseconds:,.0f}"
+        for microseconds in (encode[row["row"]], encode[row["nearest_twin"]])
+    )
     return f"{needs}; {guided} µs, against {nearest} µs for {row['nearest_twin']}, as the run measured"
 
 

@@ -14,30 +14,34 @@ BASE = [0.2, 0.4, 0.3]
 
 
 def codes(
-    name: str, above: Sequence[float], size: float = 20.0, encoder: Encoder = "nearest", **more: str
+    name: str,
+    above: Sequence[float],
+    size: float = 20.0,
+    encoder: Encoder = "nearest",
+    nearest: str | None = None,
+    plain: str | None = None,
 ) -> RowResult:
     """Fitted after training; NDCG@100 of three users by what it has above the base."""
     made = row(name, [base + more for base, more in zip(BASE, above, strict=True)], size, "float")
-    return replace(made, family="additive", encoder=encoder, **more)
+    return replace(made, family="additive", encoder=encoder, nearest_twin=nearest, plain_twin=plain)
 
 
-def learnt(*arguments: Sequence[float], **more: str) -> RowResult:
-    return replace(codes(*arguments, **more), family="trained")  # type: ignore[arg-type]
+def learnt(codes: RowResult, post_hoc: str) -> RowResult:
+    """The same, learnt in training."""
+    return replace(codes, family="trained", post_hoc_twin=post_hoc)
 
 
 PLAIN = codes("pq", [0.0, 0.0, 0.0])
-NEAREST = codes("rq", [0.01, 0.02, 0.03], plain_twin="pq")
-GUIDED = codes("rq-mixture", [0.03, 0.04, 0.05], encoder="mixture", nearest_twin="rq")
-LEARNT = learnt("rq-vae", [0.0, 0.03, 0.03], post_hoc_twin="rq")
-LEARNT_GUIDED = learnt(
-    "rq-vae-mixture", [0.06, 0.05, 0.07], encoder="mixture", nearest_twin="rq-vae", post_hoc_twin="rq-mixture"
-)
+NEAREST = codes("rq", [0.01, 0.02, 0.03], plain="pq")
+GUIDED = codes("rq-mixture", [0.03, 0.04, 0.05], encoder="mixture", nearest="rq")
+LEARNT = learnt(codes("rq-vae", [0.0, 0.03, 0.03]), "rq")
+LEARNT_GUIDED = learnt(codes("rq-vae-mixture", [0.06, 0.05, 0.07], encoder="mixture", nearest="rq-vae"), "rq-mixture")
 ALL = [PLAIN, NEAREST, GUIDED, LEARNT, LEARNT_GUIDED]
 
 
 def differences(*rows: RowResult) -> dict[tuple[str, str], float]:
     table = parts_table(results(*rows))
-    return {(line.part, line.encoder): round(line.difference, 6) for line in table.itertuples()}
+    return dict(zip(zip(table["part"], table["encoder"], strict=True), table["difference"].round(6), strict=True))
 
 
 def test_each_part_is_of_rows_that_differ_in_it_alone() -> None:
@@ -55,13 +59,13 @@ def test_a_part_without_pairs_is_left_out() -> None:
 
 
 def test_the_nearest_codes_learnt_in_training_are_those_of_the_codebooks_that_are_searched_too() -> None:
-    other = learnt("opq-vae", [0.5, 0.5, 0.5], post_hoc_twin="opq")
+    other = learnt(codes("opq-vae", [0.5, 0.5, 0.5]), "opq")
     opq = codes("opq", [0.0, 0.0, 0.0])
     assert differences(*ALL, opq, other)["training", "nearest"] == 0.0
 
 
 def test_of_several_residual_codes_of_as_many_bytes_the_first_is_held_against_plain_pq() -> None:
-    greedy = codes("rq-greedy", [0.0, 0.0, 0.0], plain_twin="pq")
+    greedy = codes("rq-greedy", [0.0, 0.0, 0.0], plain="pq")
     assert differences(PLAIN, NEAREST, greedy)["fit", "nearest"] == 0.02
     assert differences(PLAIN, greedy, NEAREST)["fit", "nearest"] == 0.0
 
@@ -81,7 +85,7 @@ def test_three_sentences_say_what_each_part_buys() -> None:
 
 def test_a_mean_says_of_how_many_pairs_it_is() -> None:
     shorter = codes("rq-5b", [0.0, 0.0, 0.0], 5.0)
-    guided = codes("rq-5b-mixture", [0.0, 0.0, 0.0], 5.0, "mixture", nearest_twin="rq-5b")
+    guided = codes("rq-5b-mixture", [0.0, 0.0, 0.0], 5.0, "mixture", nearest="rq-5b")
     (_, search) = sentences(parts_table(results(PLAIN, NEAREST, GUIDED, shorter, guided)))
     assert "by +0.0100" in search
     assert search.endswith(", mean of 2 pairs).")
@@ -94,5 +98,5 @@ def test_one_user_says_nothing() -> None:
 
 @pytest.mark.parametrize("encoder", ["likelihood", "scores"])
 def test_every_encoder_has_a_sentence_of_its_search(encoder: Encoder) -> None:
-    other = codes("rq-other", [0.0, 0.0, 0.0], encoder=encoder, nearest_twin="rq")
+    other = codes("rq-other", [0.0, 0.0, 0.0], encoder=encoder, nearest="rq")
     assert len(sentences(parts_table(results(PLAIN, NEAREST, GUIDED, other)))) == 3
