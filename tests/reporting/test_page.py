@@ -145,6 +145,11 @@ def test_there_is_a_point_and_a_line_of_the_table_for_each_row(page: Page) -> No
     assert f"{len(USERS)} of {len(USERS)} rows shown" in page.locator("#count").inner_text()
 
 
+def test_codes_that_are_chosen_by_scores_have_a_dot_in_their_mark(page: Page, tmp_path: Path) -> None:
+    show(page, tmp_path, NO_ITEMS, USERS.assign(nearest_twin=(USERS["row"] == "dae-pq").map({True: "pq", False: ""})))
+    assert [dot.get_attribute("data-row") for dot in page.locator(".point:has(.dot)").all()] == ["dae-pq"]
+
+
 def test_a_family_that_is_not_ticked_is_neither_drawn_nor_tabulated(page: Page) -> None:
     others = USERS.loc[USERS["family"] != "product", "row"]
     page.get_by_label(FAMILIES["product"].label).uncheck()
