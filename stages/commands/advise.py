@@ -21,6 +21,7 @@ from stages.reporting.wording import difference, each, score, share_interval
 from stages.run import paths
 from stages.run.command_line import Dataset, run
 from stages.run.errors import UserError, quoted
+from stages.run.facts import read as read_facts
 from stages.run.text import literal, one_line
 from stages.serving.times import Machine, WayTimes, read_times
 
@@ -106,6 +107,8 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes, milliseconds: M
         f"{best['row']}: {best['stored']}, {best['bytes_per_user']:g} bytes per user, {_room(best)} for {users:,} users"
     )
     print(f"chosen on the validation users of {title}; on its test users: {_accuracy(best)}")
+    if best["nearest_twin"]:
+        print(_encoding(dataset, best))
     if latency is not None:
         for line in latency.of(str(best["row"])):
             print(line)
@@ -124,6 +127,8 @@ def advise(dataset: Dataset, users: Users, gigabytes: Gigabytes, milliseconds: M
                 "above popularity (95 % CI)": share_cells(front, "above_popularity"),
             }
         )))  # fmt: skip
+        if guided := front.loc[front["nearest_twin"] != "", "row"].map(literal).tolist():
+            print(f"\nof codes that are chosen by scores, which takes histories and longer: {', '.join(guided)}")
 
 
 class Latency(NamedTuple):
@@ -187,6 +192,20 @@ def _read(dataset: str) -> pd.DataFrame:
     if codes.empty:  # at least the vectors of every model themselves are there
         raise damaged_table(report, "plots/frontier")
     return codes
+
+
+def _encoding(dataset: str, row: pd.Series) -> str:
+    """What codes that are chosen by scores need, and the times of the run, where they are known."""
+    needs = "to encode a user takes the history, and not an embedding alone"
+    stages = read_facts(paths.run_facts(dataset)).values()
+    encode = {name: of["encode"] for stage in stages for name, of in stage.get("microseconds", {}).items()}
+    if not {row["row"], row["nearest_twin"]} <= set(encode):
+        return needs
+    guided, nearest = (
+        f"{microseconds:,.3g}" if microseconds < 100 else f"{microseconds:,.0f}"
+        for microseconds in (encode[row["row"]], encode[row["nearest_twin"]])
+    )
+    return f"{needs}; {guided} µs, against {nearest} µs for {row['nearest_twin']}, as the run measured"
 
 
 def _room(row: pd.Series) -> str:

@@ -28,7 +28,7 @@ from stages.config.quantizer import (
 )
 from stages.config.rows import TABLES, ItemRow, Row
 from stages.config.serving import ServingSettings
-from stages.config.strict import Encoder, Family, Name, Names, Precision, Sizes, Strict
+from stages.config.strict import CHOSEN_BY, Encoder, Family, Name, Names, Precision, Sizes, Strict
 from stages.config.study import AnyStudy, FitSettings, FitStudySettings
 from stages.run.errors import UserError
 
@@ -234,12 +234,14 @@ class Params(Strict):
         return self.model(row.model).family
 
     def stored_by(self, row: Row) -> str:
-        """What the row stores per user in words."""
+        """What the row stores per user in words, and how its codes are chosen, unless they are the nearest."""
         if row.quantizer is not None:
-            return self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).width)
-        if row.model in self.references:
-            return self.references[row.model].stored()
-        return self.model(row.model).stored(row.variant)
+            stored = self.quantizer(row.quantizer).stored(row.variant, self.model(row.model).width)
+        elif row.model in self.references:
+            stored = self.references[row.model].stored()
+        else:
+            stored = self.model(row.model).stored(row.variant)
+        return stored if row.encoder == "nearest" else f"{stored}, chosen by {CHOSEN_BY[row.encoder]}"
 
     def stored_by_items(self, row: ItemRow) -> str:
         """What the row stores per item in words."""
@@ -278,6 +280,21 @@ class Params(Strict):
             ),
             None,
         )
+
+    def plain_twin_of(self, row: Row) -> Row | None:
+        """Of a row of residual codes fitted after training: that of PQ of as many bytes, fitted after it too; or None.
+
+        PQ without rotation, of the same model, its codes chosen in the same way.
+        """
+        if row.quantizer is None or not isinstance(self.quantizer(row.quantizer), ResidualSettings):
+            return None
+        plain = {
+            name
+            for name, entry in self.quantizers_of(row.model).items()
+            if isinstance(entry, ProductSettings) and entry.chunks == row.variant and not entry.rotation
+        }
+        rows = self.quantized_rows_of(row.model)
+        return next((other for other in rows if other.quantizer in plain and other.encoder == row.encoder), None)
 
     def encoder_of(self, row: Row) -> EncoderSettings:
         """How the codes of a row are chosen by its encoder."""

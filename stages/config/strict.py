@@ -1,7 +1,7 @@
 """What every entry of params.yaml is built from: the strict base, and the types that several blocks share."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,6 +19,14 @@ Precision = Literal["float32", "bfloat16"]
 
 Encoder = Literal["nearest", "likelihood", "scores", "mixture"]
 """How a code is chosen: by distance to the embedding, or by what the model scores from it."""
+
+CHOSEN_BY: Mapping[Encoder, str] = {
+    "nearest": "distance",
+    "likelihood": "likelihood",
+    "scores": "scores",
+    "mixture": "scores and items",
+}
+"""The same in words."""
 
 Family = Literal["reference", "float", "trained", "product", "additive", "whole", "scalar", "history"]
 """How a row stores users; "trained" is quantized in training, the last five are quantized after it."""

@@ -14,12 +14,13 @@ from stages.statistics.bootstrap import UNKNOWN, Bootstrap, Interval
 FRONT, TIE, BEHIND = "front", "tie", ""
 MARKS = {FRONT: "●", TIE: "○", BEHIND: ""}
 # Columns of `frontier_table`; between these two groups it has a column per metric.
-BEFORE = ["row", "family", "stored", "float_twin", "bytes_per_user", "shared_bytes", "users", "validation_ndcg"]
+BEFORE = ["row", "family", "stored", "float_twin", "nearest_twin"]
+BEFORE += ["bytes_per_user", "shared_bytes", "users", "validation_ndcg"]
 INTERVALS = [
     f"{name}{end}" for name in ("difference", "kept", "above_popularity") for end in ("", "_low", "_high")
 ]  # against the float twin
 AFTER = ["standard_error", "seed_spread", *INTERVALS, "variance_lost", "standing", "repeats"]
-TEXT = ("row", "family", "stored", "float_twin", "standing", "repeats")
+TEXT = ("row", "family", "stored", "float_twin", "nearest_twin", "standing", "repeats")
 COLUMNS = Columns(
     TEXT,
     ("bytes_per_user", "shared_bytes", "users", NDCG),
@@ -63,13 +64,14 @@ def frontier_table(
 
     Returns
     -------
-    DataFrame with columns row, family, stored, float_twin (empty where there is none), bytes_per_user, shared_bytes,
-    users (test users), validation_ndcg (NDCG@100 on the validation users), a column per metric (its mean over users and
-    seeds), standard_error (of NDCG@100 over users) and seed_spread (of NDCG@100: standard deviation between seeds), NaN
-    where there is one; of NDCG@100 against the float twin, each with its 95 % interval and NaN where there is no twin:
-    difference, kept (as a share), above_popularity (what both have above the row of popularity, as a share); and
-    variance_lost (NaN where histories are stored), standing (empty for a row that stores nothing), repeats (a row of
-    fewer bytes and the same codec that is equal for every user and seed; empty for none)
+    DataFrame with columns row, family, stored, float_twin and nearest_twin (both empty where there is none),
+    bytes_per_user, shared_bytes, users (test users), validation_ndcg (NDCG@100 on the validation users), a column per
+    metric (its mean over users and seeds), standard_error (of NDCG@100 over users) and seed_spread (of NDCG@100:
+    standard deviation between seeds), NaN where there is one; of NDCG@100 against the float twin, each with its 95 %
+    interval and NaN where there is no twin: difference, kept (as a share), above_popularity (what both have above the
+    row of popularity, as a share); and variance_lost (NaN where histories are stored), standing (empty for a row that
+    stores nothing), repeats (a row of fewer bytes and the same codec that is equal for every user and seed; empty for
+    none)
     """
     standing = standings([row for row in rows if row.bytes_per_user > 0], bootstrap)
     by_name = {row.name: row for row in rows}
@@ -84,6 +86,7 @@ def frontier_table(
                 "family": row.family,
                 "stored": row.stored,
                 "float_twin": twin.name if twin else "",
+                "nearest_twin": row.nearest_twin or "",
                 "bytes_per_user": row.bytes_per_user,
                 "shared_bytes": row.shared_bytes,
                 "users": len(row.per_user),

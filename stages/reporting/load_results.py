@@ -193,19 +193,24 @@ def _load_served(params: Params, dataset: str, row: RowResult) -> Served:
 
 
 def _load_row(params: Params, dataset: str, row: Row) -> RowResult:
-    float_twin, post_hoc_twin = params.float_twin_of(row), params.post_hoc_twin_of(row)
+    float_twin, post_hoc_twin, plain_twin = (
+        twin.name if twin else None
+        for twin in (params.float_twin_of(row), params.post_hoc_twin_of(row), params.plain_twin_of(row))
+    )
     group = "quantized" if row.quantizer else "references" if row.model in params.references else "models"
-    return _load_evaluation(
+    loaded = _load_evaluation(
         dataset,
         group,
         row,
         base=row.base,
         family=params.family_of(row),
         stored=params.stored_by(row),
-        float_twin=float_twin.name if float_twin else None,
-        post_hoc_twin=post_hoc_twin.name if post_hoc_twin else None,
+        float_twin=float_twin,
+        post_hoc_twin=post_hoc_twin,
         centroids=_centroids(params, row),
     )
+    nearest_twin = None if row.encoder == "nearest" else row.nearest.name
+    return replace(loaded, encoder=row.encoder, nearest_twin=nearest_twin, plain_twin=plain_twin)
 
 
 def _load_item_rows(params: Params, dataset: str, rows: dict[str, RowResult], n_items: int) -> list[RowResult]:

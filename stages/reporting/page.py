@@ -75,7 +75,7 @@ def _columns(metrics: pd.DataFrame) -> list[Column]:
 def _rows(table: pd.DataFrame, size: str, columns: list[Column]) -> list[dict[str, Any]]:
     """The table's lines by the page's keys, from the most bytes to the fewest, None for what is not known."""
     intervals = [f"{key}_{end}" for key, _, _ in COMPARED for end in ("low", "high")]
-    keys = ["family", "float_twin", *intervals, *(column.key for column in columns)]
+    keys = ["family", "float_twin", "nearest_twin", *intervals, *(column.key for column in columns)]
     shown = by_bytes(table, size).rename(columns={size: "bytes"})[keys]
     records = shown.astype(object).where(shown.notna(), None).to_dict("records")
     return [{str(key): value for key, value in record.items()} for record in records]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import sem
 
+from stages.config.strict import Encoder
 from stages.statistics.bootstrap import Bootstrap
 
 NDCG = "ndcg@100"  # the metric by which rows are compared
@@ -47,6 +48,12 @@ class RowResult:
     """NDCG@100 on the validation users; None of rows that nobody chooses among."""
     code_usage: pd.DataFrame
     """Columns codebook, perplexity, dead, means over seeds; empty where there are no codebooks."""
+    encoder: Encoder = "nearest"
+    """How its codes are chosen."""
+    nearest_twin: str | None = None
+    """The row of the same codebooks whose codes are the nearest, in the report or not; None of such a row itself."""
+    plain_twin: str | None = None
+    """Of residual codes fitted after training: the row of PQ of as many bytes, fitted after it too."""
 
     def mean(self, metric: str) -> float:
         """Over test users and seeds."""

@@ -1,5 +1,6 @@
 """Comparison of rows, paired by user and by seed, so that most of the variance between users and seeds cancels."""
 
+from collections.abc import Sequence
 from math import nan
 from typing import NamedTuple
 
@@ -46,7 +47,13 @@ class Bootstrap:
 
     def difference(self, row: np.ndarray, other: np.ndarray) -> Interval:
         """Mean of `row` minus mean of `other`."""
-        return _interval(row, row.mean() - other.mean(), self.means(row) - self.means(other))
+        return self.mean_difference([(row, other)])
+
+    def mean_difference(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Interval:
+        """Mean over pairs of rows, at least one, of the mean of the first minus the mean of the other."""
+        value = np.mean([row.mean() - other.mean() for row, other in pairs])
+        resampled = np.mean([self.means(row) - self.means(other) for row, other in pairs], axis=0)
+        return _interval(pairs[0][0], value, resampled)
 
     def share(self, row: np.ndarray, other: np.ndarray) -> Interval:
         """Mean of `row` as a share of the mean of `other`; unknown where that is 0.

@@ -8,6 +8,7 @@ import pytest
 
 from stages.commands.advise import advise
 from stages.run.errors import UserError
+from stages.run.facts import recorded
 from stages.serving.times import ServingTimes
 from tests.damage import sealed
 from tests.serving.made_up_times import made_up_times
@@ -32,6 +33,7 @@ ROWS = pd.DataFrame(
         "above_popularity_high": [None, None, 0.96, 0.76, 1.1],
         "repeats": "",
         "float_twin": "",
+        "nearest_twin": "",
         "standing": "",
         "users": 10,
         "standard_error": 0.01,
@@ -99,6 +101,26 @@ def test_a_code_that_repeats_a_shorter_one_is_not_advised(report: Path, capsys: 
 def test_nothing_that_fits_is_said_with_what_would() -> None:
     with pytest.raises(UserError, match=r"the smallest, coarse, takes 0\.250001 GB: give as much"):
         advise("ml-latest-small", 50_000_000, 0.1)
+
+
+NEEDS = "to encode a user takes the history, and not an embedding alone"
+
+
+def test_of_codes_chosen_by_scores_is_said_what_they_need(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ROWS.assign(nearest_twin=["", "", "worse", "worse", ""]).to_csv(report, index=False)
+    sealed(report)
+    advise("ml-latest-small", 50_000_000, 2)
+    assert capsys.readouterr().out.splitlines()[2] == NEEDS
+    with recorded("ml-latest-small", "evaluate") as facts:
+        facts["microseconds"] = {
+            "fine": {"encode": 2345.6, "decode": 1.0}, "worse": {"encode": 7.89, "decode": 1.0},
+        }  # fmt: skip
+    advise("ml-latest-small", 50_000_000, 2)
+    assert (
+        capsys.readouterr().out.splitlines()[2] == f"{NEEDS}; 2,346 µs, against 7.89 µs for worse, as the run measured"
+    )
+    advise("ml-latest-small", 50_000_000, 40)
+    assert capsys.readouterr().out.endswith("chosen by scores, which takes histories and longer: fine, coarse\n")
 
 
 @pytest.fixture

@@ -137,6 +137,20 @@ def test_a_study_begins_with_its_model_as_it_is(params: Params) -> None:
         ),
         (Row("opq-vae-200-40x5"), "trained", "40 codes of 8 bits", "dae-200", "dae-200-opq-40x5"),
         (Row("rq-vae-200", None, 5), "trained", "5 codes of 8 bits", "dae-200", "dae-200-rq-5b"),
+        (
+            Row("rq-vae-200", None, 5, "mixture"),
+            "trained",
+            "5 codes of 8 bits, chosen by scores and items",
+            "dae-200",
+            "dae-200-rq-5b-mixture",
+        ),
+        (
+            Row("dae-200", "opq-20x10", None, "mixture"),
+            "product",
+            "20 codes of 8 bits, chosen by scores and items",
+            "dae-200",
+            None,
+        ),
         (Row("dae-200", "kmeans", "k64"), "whole", "1 of 64 centroids", "dae-200", None),
         (Row("dae-200", "scalar", "4bit"), "scalar", "200 × 4bit", "dae-200", None),
     ],
@@ -149,6 +163,24 @@ def test_a_row_has_its_family_its_words_and_its_twins(
     assert params.stored_by(row) == stored
     twins = params.float_twin_of(row), params.post_hoc_twin_of(row)
     assert [twin and twin.name for twin in twins] == [float_twin, post_hoc_twin]
+
+
+@pytest.mark.parametrize(
+    ("row", "plain"),
+    [
+        (Row("dae-200", "rq", 20), "dae-200-pq-20x10"),
+        (Row("dae-200", "rq", 10), None),  # no PQ of 10 bytes
+        (Row("dae-200", "rq", 20, "mixture"), None),  # no PQ whose codes are chosen so
+        (Row("dae-200", "lsq", 5), None),
+        (Row("dae-200", "opq-20x10"), None),
+        (Row("rq-vae-200", None, 20), None),
+    ],
+)
+def test_residual_codes_fitted_after_training_are_held_against_plain_pq_of_as_many_bytes(
+    params: Params, row: Row, plain: str | None
+) -> None:
+    twin = params.plain_twin_of(row)
+    assert (twin and twin.name) == plain
 
 
 def test_the_twin_of_every_quantized_row_is_a_float_row(committed: str, read: Callable[[str], Params]) -> None:

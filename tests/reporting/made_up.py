@@ -88,6 +88,13 @@ FLOAT = row("dae-200-200-200", [0.3, 0.5, 0.4])
 POST_HOC = replace(row("dae-200-200-200-pq-40x5", [0.29, 0.41, 0.38], 40.0, FLOAT.name), family="product")
 QUANTIZED = row("pq-vae-200-200-40x5", [0.27, 0.45, 0.36], 40.0, FLOAT.name, POST_HOC.name)
 
+GUIDED = replace(
+    row(f"{QUANTIZED.name}-mixture", [0.28, 0.47, 0.38], 40.0, FLOAT.name),
+    base=QUANTIZED.base,
+    encoder="mixture",
+    nearest_twin=QUANTIZED.name,
+)
+
 SERVED = Served(
     seed=0,
     code_bytes=40,

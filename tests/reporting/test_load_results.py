@@ -57,6 +57,17 @@ def test_what_is_served_is_beside_the_row_of_the_same_seed(results_on_disk: str)
     assert served.ways.to_numpy().tolist() == [["dense", 1000, 1.0], ["tables", 5000, 0.99]]
 
 
+def test_a_row_whose_codes_are_chosen_by_scores_has_its_twin_of_the_nearest_codes(results_on_disk: str) -> None:
+    rows = {row.name: row for row in load_results(read_params(), results_on_disk).rows}
+    guided = rows["rq-vae-200-5b-mixture"]
+    assert (guided.encoder, guided.nearest_twin) == ("mixture", "rq-vae-200-5b")
+    assert (guided.post_hoc_twin, guided.stored) == (
+        "dae-200-rq-5b-mixture",
+        "5 codes of 8 bits, chosen by scores and items",
+    )
+    assert (rows["rq-vae-200-5b"].encoder, rows["rq-vae-200-5b"].nearest_twin) == ("nearest", None)
+
+
 def test_only_k_means_has_centroids(results_on_disk: str) -> None:
     rows = load_results(read_params(), results_on_disk).rows
     assert {row.name: row.centroids for row in rows if row.centroids is not None} == {

@@ -36,6 +36,7 @@ USERS = pd.DataFrame(
 )  # fmt: skip
 HAS_TWIN = USERS["family"].isin(["trained", "product", "whole"])
 USERS["float_twin"] = HAS_TWIN.map({True: "dae", False: ""})
+USERS["nearest_twin"] = ""
 USERS["difference"] = (USERS["ndcg@100"] - 0.41).where(HAS_TWIN)
 USERS["kept"] = 1 + USERS["difference"] / 0.41
 USERS["above_popularity"] = 1 + USERS["difference"] / 0.21
@@ -142,6 +143,11 @@ def test_there_is_a_point_and_a_line_of_the_table_for_each_row(page: Page) -> No
     assert points(page) == set(USERS["row"])
     assert table_rows(page) == list(USERS["row"])
     assert f"{len(USERS)} of {len(USERS)} rows shown" in page.locator("#count").inner_text()
+
+
+def test_codes_that_are_chosen_by_scores_have_a_dot_in_their_mark(page: Page, tmp_path: Path) -> None:
+    show(page, tmp_path, NO_ITEMS, USERS.assign(nearest_twin=(USERS["row"] == "dae-pq").map({True: "pq", False: ""})))
+    assert [dot.get_attribute("data-row") for dot in page.locator(".point:has(.dot)").all()] == ["dae-pq"]
 
 
 def test_a_family_that_is_not_ticked_is_neither_drawn_nor_tabulated(page: Page) -> None:

@@ -31,7 +31,7 @@ def test_a_report_is_drawn_again_from_its_tables_alone(
     results_on_disk: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report(results_on_disk)
-    assert "report.md: 19 rows of MovieLens latest-small" in capsys.readouterr().out
+    assert "report.md: 25 rows of MovieLens latest-small" in capsys.readouterr().out
     folder = paths.report(results_on_disk)
     written = contents(folder)
     shutil.rmtree("data")
@@ -78,7 +78,7 @@ def test_the_headline_is_written_for_people_to_compare(results_on_disk: str) -> 
     assert numbers["ndcg@100"]["popularity"] == round(
         load_results(read_params(), results_on_disk).rows[0].mean("ndcg@100"), 5
     )
-    assert sum(numbers["during_against_after_training"].values()) == 4
+    assert sum(numbers["during_against_after_training"].values()) == 7
 
 
 def test_drawing_goes_on_where_it_was_killed_between_the_old_folder_and_the_new_one(

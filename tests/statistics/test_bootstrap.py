@@ -30,6 +30,15 @@ def test_an_interval_of_a_difference_is_two_standard_errors_to_both_sides() -> N
     assert (low, high) == pytest.approx((value - 1.96 * error, value + 1.96 * error), abs=0.2 * error)
 
 
+def test_a_mean_over_pairs_is_of_their_differences_and_varies_less_than_either() -> None:
+    noise = DRAWS.normal(size=(2, 500))
+    pairs = [(USERS + 0.1 + noise[0], USERS), (USERS[:1] + noise[1], USERS[:1])]
+    value, low, high = BOOTSTRAP.mean_difference(pairs)
+    one, other = (BOOTSTRAP.difference(*pair) for pair in pairs)
+    assert value == pytest.approx((one.value + other.value) / 2)
+    assert high - low < min(one.high - one.low, other.high - other.low)
+
+
 def test_a_difference_between_seeds_alone_widens_the_interval() -> None:
     apart = np.array([[-0.1], [0.0], [0.1]])  # the same for every user
     value, low, high = BOOTSTRAP.difference(USERS + apart, USERS)

@@ -24,6 +24,7 @@ from stages.reporting.wording import paragraphs, picture
 PICTURE = "frontier"
 NAMED = 12  # points at most
 SIZES_OF_THE_PAPER = sorted({row.bytes_per_user for row in TABLE_1.values()})
+DOT = 2.3  # points, inside a mark
 FAR = 1.5  # Tukey's outliers: times the range of the middle half of the rows
 TICKS_APART = 1.3  # factor from tick to tick
 
@@ -32,10 +33,11 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     """The picture, and how to read it."""
     return paragraphs(
         picture(PICTURE, "Bytes per user against NDCG@100 of every row"),
-        "Up and left is better. A bar is the 95 % interval of the row's difference to its float model, paired by user "
-        "and seed: where it crosses the line of that model, the difference is not significant. Named are the best "
-        "codes above, which the validation users chose, then the Pareto front, which is of the test users, the best "
-        f"row of each family and the paper's rows: {NAMED} at most.",
+        "Up and left is better. A mark with a dot inside is of codes that are chosen by scores. A bar is the 95 % "
+        "interval of the row's difference to its float model, paired by user and seed: where it crosses the line of "
+        "that model, the difference is not significant. Named are the best codes above, which the validation users "
+        "chose, then the Pareto front, which is of the test users, the best row of each family and the paper's rows: "
+        f"{NAMED} at most.",
     )
 
 
@@ -62,7 +64,7 @@ def draw(tables: Tables, theme: Theme) -> Figure:
     named = _to_name(stored[~stored["row"].isin(shown["row"])])
     for _, row in stored.iterrows():
         _draw_point(axes, row, row["row"] in {*named, *shown["row"]}, row["float_twin"] in twins[1:], theme)
-    _explain(figure, stored["family"].unique(), twins[1:], theme)
+    _explain(figure, stored["family"].unique(), twins[1:], bool((stored["nearest_twin"] != "").any()), theme)
     _name(axes, stored, named, levels, theme)
     return figure
 
@@ -112,7 +114,7 @@ def _to_name(stored: pd.DataFrame) -> Sequence[str]:
 
 
 def _draw_point(axes: Axes, row: "pd.Series[float]", is_named: bool, is_hollow: bool, theme: Theme) -> None:
-    """A mark and its bar; pale without a name."""
+    """A mark and its bar; pale without a name, with a dot where codes are chosen by scores."""
     family, alpha = FAMILIES[str(row["family"])], 1 if is_named else 0.5
     if pd.notna(row["low"]) and not row["is_below"]:
         axes.vlines(row["x"], row["low"], row["high"], color=family.colour, linewidth=1.2, alpha=alpha)
@@ -121,9 +123,12 @@ def _draw_point(axes: Axes, row: "pd.Series[float]", is_named: bool, is_hollow: 
         markerfacecolor=theme.ground if is_hollow else family.colour,
         markeredgecolor=family.colour if is_hollow else theme.ground, markeredgewidth=1.2 if is_hollow else 0.6,
     )  # fmt: skip
+    if row["nearest_twin"]:
+        dot = family.colour if is_hollow else theme.ground
+        axes.plot(row["x"], row["y"], marker="o", markersize=DOT, color=dot, markeredgewidth=0, zorder=4)
 
 
-def _explain(figure: Figure, families: Collection[str], hollow: Sequence[str], theme: Theme) -> None:
+def _explain(figure: Figure, families: Collection[str], hollow: Sequence[str], has_dots: bool, theme: Theme) -> None:
     title(
         figure,
         theme,
@@ -139,6 +144,9 @@ def _explain(figure: Figure, families: Collection[str], hollow: Sequence[str], t
     ]
     style = {"color": theme.quiet, "marker": "o", "markerfacecolor": theme.ground, "linestyle": ":"}
     handles += [Line2D([], [], **style, label=f"hollow: float model is {', '.join(hollow)}")] if hollow else []  # type: ignore[arg-type]
+    if has_dots:
+        style |= {"linestyle": "", "markersize": DOT + 2, "markeredgewidth": 2}  # type: ignore[dict-item]
+        handles.append(Line2D([], [], **style, label="dot inside: codes chosen by scores"))  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.07, 0.0), ncols=3, columnspacing=1.5)
 
 

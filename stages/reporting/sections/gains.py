@@ -4,6 +4,7 @@ import pandas as pd
 
 from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
+from stages.reporting.parts import COLUMNS, parts_table
 from stages.reporting.results import NDCG, Results
 from stages.reporting.tables import markdown
 from stages.reporting.wording import code, difference, each, number_of_bytes, paragraphs, score, verdict
@@ -14,12 +15,13 @@ TABLES: TableColumns = {
         ("bytes_per_user", "ndcg", "ndcg_after_training"),
         ("difference", "low", "high"),
         may_be_empty=True,
-    )
+    ),
+    "figures/parts": COLUMNS,
 }
 
 
 def data(results: Results) -> dict[str, pd.DataFrame]:
-    """NDCG@100 of both rows and their difference, paired by user."""
+    """NDCG@100 of both rows and their difference, paired by user; and the same of what else makes codes good."""
     by_name = {row.name: row for row in results.rows}
     pairs = [(row, by_name[row.post_hoc_twin]) for row in results.rows if row.post_hoc_twin in by_name]
     lines = [
@@ -29,7 +31,10 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
         )
         for row, twin in pairs
     ]  # fmt: skip
-    return {"figures/gains": pd.DataFrame(lines, columns=TABLES["figures/gains"].names)}
+    return {
+        "figures/gains": pd.DataFrame(lines, columns=TABLES["figures/gains"].names),
+        "figures/parts": parts_table(results),
+    }
 
 
 def words(tables: Tables, experiment: Experiment) -> str:
@@ -48,7 +53,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
     return paragraphs(
         "## During training or after it",
         "Each row that was quantized during training is compared with the row that quantizes its float twin after "
-        "training, with as many codebooks of as many codes:",
+        "training, with as many codebooks of as many codes, chosen in the same way:",
         markdown(pd.DataFrame(columns)),
         "*Difference* is of NDCG@100, by a bootstrap over users and seeds, paired by both. It is not significant where "
         f"its interval contains 0. {_few_seeds(len(experiment.seeds))}",

@@ -1,4 +1,4 @@
-"""What decides: one table of a few rows, and five lines."""
+"""What decides: one table of a few rows, and a line for each question."""
 
 import pandas as pd
 
@@ -6,12 +6,16 @@ from stages.reporting.csv_files import Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.frontier import POPULARITY
 from stages.reporting.headline import LIMITS, best_float, best_within, outcomes, references, resolvable
+from stages.reporting.parts import sentences
 from stages.reporting.results import NDCG
 from stages.reporting.tables import difference_cells, markdown, row_names, share_cells
 from stages.reporting.wording import UNCORRECTED, UNKNOWN, each, gigabytes, number_of_bytes, paragraphs, score, share
 
 USERS = 30_000_000  # whose size is told
-COMPARED = ["plots/frontier", *(f"figures/{name}" for name in ("gains", "items", "refits", "budgets", "paper_order"))]
+COMPARED = [
+    "plots/frontier",
+    *(f"figures/{name}" for name in ("gains", "parts", "encoders", "items", "refits", "budgets", "paper_order")),
+]
 """The tables whose column difference has an interval."""
 
 
@@ -20,6 +24,7 @@ def words(tables: Tables, experiment: Experiment) -> str:
     rows = tables["plots/frontier"].set_index("row", drop=False)
     lines = [
         _resolution(tables, experiment),
+        *sentences(tables["figures/parts"]),
         _during_or_after(tables["figures/gains"]),
         _choice(rows),
         _baselines(rows),

@@ -25,7 +25,7 @@ COLUMNS += ["difference", "difference_low", "difference_high", "standing"]
 def rows(*lines: tuple[object, ...], chosen: str = "") -> pd.DataFrame:
     """With a row that the validation users choose, if it is named."""
     table = pd.DataFrame([TWIN, *lines], columns=COLUMNS)
-    return table.assign(validation_ndcg=np.where(table["row"] == chosen, 0.5, np.nan))
+    return table.assign(nearest_twin="", validation_ndcg=np.where(table["row"] == chosen, 0.5, np.nan))
 
 
 def crowd(seed: int) -> pd.DataFrame:
@@ -100,6 +100,16 @@ def test_a_row_far_below_leaves_the_others_their_room_and_is_at_the_foot_with_it
     figure = draw(rows(*near, ("far", "scalar", "twin", 5.0, 0.1, -0.3, -0.31, -0.29, "")))
     assert figure.axes[0].get_ylim()[0] > 0.35
     assert "far ↓ 0.100" in names_in(figure)
+
+
+def test_codes_that_are_chosen_by_scores_have_a_dot_in_their_mark() -> None:
+    codes = ("codes", "trained", "twin", 40.0, 0.39, -0.01, -0.02, 0.0, "")
+    guided = ("codes-mixture", "trained", "twin", 20.0, 0.38, -0.02, -0.03, -0.01, "")
+    table = rows(codes, guided)
+    figure = draw(table.assign(nearest_twin=np.where(table["row"] == "codes-mixture", "codes", "")))
+    dots = [line for line in figure.axes[0].get_lines() if line.get_markersize() == frontier_picture.DOT]
+    assert [np.asarray(dot.get_xydata())[0].tolist() for dot in dots] == [pytest.approx([20.0, 0.38])]
+    assert "dot inside: codes chosen by scores" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_the_papers_sizes_are_marked() -> None:

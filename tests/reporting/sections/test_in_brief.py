@@ -10,7 +10,7 @@ from tests.reporting.made_up import EXPERIMENT, FLOAT, POST_HOC, QUANTIZED, cell
 
 
 def line(text: str, start: str) -> str:
-    """The one of the five lines that begins so."""
+    """The one line of the list that begins so."""
     return next(line for line in text.splitlines() if line.startswith(f"- **{start}"))
 
 
@@ -39,8 +39,9 @@ def test_the_lines_say_what_can_be_told_apart_and_how_often_was_compared(tmp_pat
     told = line(text, "What can be told apart")
     assert "3 test users and 2 seeds" in told
     assert "(fitted after training) or " in told
-    # Two codes against their float model, one of them against the other, and two rows adjacent in the paper's order.
-    assert "4 intervals of comparisons, none corrected for their number" in told
+    # Two codes against their float model, one of them against the other, the mean of all such pairs, and two rows
+    # adjacent in the paper's order.
+    assert "5 intervals of comparisons, none corrected for their number" in told
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,11 @@ def test_the_lines_say_what_can_be_told_apart_and_how_often_was_compared(tmp_pat
 def test_the_lines_count_the_rows_that_win_and_tie(ndcg: list[float], counts: str, tmp_path: Path) -> None:
     rows = [FLOAT, POST_HOC, row(QUANTIZED.name, ndcg, 40.0, FLOAT.name, POST_HOC.name)]
     assert counts in line(in_brief.words(tables_of(results(*rows), tmp_path), EXPERIMENT), "During training or after")
+
+
+def test_the_lines_say_what_training_buys(tmp_path: Path) -> None:
+    text = in_brief.words(tables_of(results(FLOAT, POST_HOC, QUANTIZED), tmp_path), EXPERIMENT)
+    assert "where both are the nearest." in line(text, "Training.")
 
 
 def test_the_lines_say_how_far_popularity_gets_and_what_all_users_take(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from stages.reporting.sections import (
     SectionWithPicture,
     budgets,
     code_usage,
+    encoders,
     gains,
     items,
     refits,
@@ -32,7 +33,7 @@ from tests.reporting.pictures import texts_of
 SIZES = "plots/codebook_size"
 
 
-@pytest.mark.parametrize("section", [gains, items, refits, budgets, serving, code_usage])
+@pytest.mark.parametrize("section", [gains, encoders, items, refits, budgets, serving, code_usage])
 def test_a_section_without_rows_says_none(section: Section, tmp_path: Path) -> None:
     assert "None." in section.words(tables_of(results(FLOAT), tmp_path), EXPERIMENT)
 
