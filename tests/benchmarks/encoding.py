@@ -27,7 +27,8 @@ from stages.codebooks.residual import ResidualCodec, beam_search, fit_residual
 from stages.codebooks.search.kernels import N_THREADS
 from stages.codebooks.search.nearest import BeamSearch, NearestCodes
 from stages.guided import objective
-from stages.guided.encoder import Guide, GuidedCodec
+from stages.guided.encoder import GuidedCodec
+from stages.guided.guide import Guide
 from tests.benchmarks.performance import HEAD
 from tests.benchmarks.training import compare
 

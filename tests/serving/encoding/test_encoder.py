@@ -236,9 +236,11 @@ def test_by_a_guide_bad_input_is_said() -> None:
     package = made_up_package(guide=GUIDES["mixture"])
     with pytest.raises(UserError, match="histories of 10 items, but the package of one layer, product knows 50"):
         Encoder(package).encode(nobody(3))
-    package.encoder[0].bias[0] = np.nan  # type: ignore[index]
+    assert package.encoder is not None
+    (layer,) = package.encoder
+    broken = replace(package, encoder=[replace(layer, bias=np.full_like(layer.bias, np.nan))])
     with pytest.raises(UserError, match="not finite"):
-        Encoder(package).encode(histories())
+        Encoder(broken).encode(histories())
 
 
 def test_bad_input_is_said(checkerboard: csr_array) -> None:
