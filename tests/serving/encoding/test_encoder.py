@@ -211,9 +211,11 @@ def test_codes_by_a_guide_are_those_of_the_pipelines_evaluation(name: str, guide
     (model, codec), likes = TRAINED[name], histories()
     assert isinstance(codec, CodebookCodec)
     of_pipeline = GuidedCodec(codec, model.output.weight, model.output.bias, guide)
-    expected = of_pipeline.encode_users(model.embed(likes), likes)
-    codes = Encoder(made_up_package(name, guide)).encode(likes)
-    np.testing.assert_array_equal(codes, expected)
+    package = made_up_package(name, guide)
+    codes = Encoder(package).encode(likes)
+    np.testing.assert_array_equal(codes, of_pipeline.encode_users(embed(package, likes), likes))
+    # The model's own embeddings differ by rounding, which parts two codes that are as good.
+    assert (codes != of_pipeline.encode_users(model.embed(likes), likes)).any(1).mean() <= 0.01
     assert (codes != Encoder(made_up_package(name)).encode(likes)).any()
 
 
