@@ -74,6 +74,7 @@ class GuidedCodec:
         # Half of what a change of one code adds, (M, 256, 256): of the curvature of the loss, and of the distance.
         self._curvatures = _half_squares(self._added, self._decoder.covariance)
         self._distances = 2 * _half_squares(self._added, None)
+        self._firsts = torch.stack([_first_equals(codebook) for codebook in self._added])  # (M, 256)
 
     def decode(self, codes: np.ndarray | csr_array) -> Embeddings:
         """(n, M) uint8 → (n, d) float32."""
@@ -125,6 +126,7 @@ class GuidedCodec:
             gains = gains.masked_fill(known.lengths == 0, 0.0)  # nothing is known of them
         # The shortlist makes gains a little inexact, and no code is to be worse than the nearest.
         gains = gains.minimum(users.exact_values(self._decoded(first[:, None])[:, 0]) - users.exact_values(vector))
+        codes = self._firsts.gather(1, codes.T).T
         return torch.where((gains > 0)[:, None], codes, first).to(torch.uint8).cpu().numpy()
 
     def _nearest(self, vectors: np.ndarray) -> Tensor:
@@ -197,6 +199,13 @@ def _half_squares(added: Tensor, metric: Tensor | None) -> Tensor:
     products = torch.bmm(mapped, added.transpose(1, 2))
     squares = products.diagonal(dim1=1, dim2=2)
     return (squares[:, :, None] + squares[:, None] - products - products.transpose(1, 2)) / 2
+
+
+def _first_equals(codes: Tensor) -> Tensor:
+    """The number of the first code that equals each, int64 (256,); codes : float32 (256, d)."""
+    _, same = codes.unique(dim=0, return_inverse=True)
+    number = torch.arange(len(codes), device=codes.device)
+    return torch.full_like(number, len(codes)).scatter_reduce(0, same, number, "amin")[same]
 
 
 def _side_by_side(work: Callable[[int], np.ndarray], starts: range, device: torch.device) -> list[np.ndarray]:

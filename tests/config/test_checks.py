@@ -207,6 +207,12 @@ def test_vectors_from_elsewhere_are_a_float_row_and_its_codes(
         ("two-tower: {}", "two-tower: {l2: 0.5}", "datasets.ml-latest-small.models.two-tower: vectors from elsewhere"),
         (", width: 200 }", ", width: 30 }", "quantizers.pq-20x10: 20 chunks do not divide the width 30 of 'two-tower'"),
         (", width: 200 }", " }", "models.two-tower.width: is missing"),
+        (
+            "    encoder: [nearest, mixture] # a row each: nearest to the vector",
+            "    encoder: [mixture] #",
+            "quantized_models.two-tower: 'rq' chooses codes by the scores of an auto-encoder, of which vectors from "
+            "elsewhere have none; add nearest to quantizers.rq.encoder",
+        ),
         ("/data/users.parquet", "/data/users.npy", "models.two-tower.users: must be the path of a Parquet file"),
         (
             "  dae-200: [pq-20x10, sc",
