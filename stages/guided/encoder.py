@@ -157,39 +157,46 @@ class GuidedCodec:
         gains : float32 (n,), the objective of the first candidate minus that of these codes
         """
         n, _, n_codebooks = candidates.shape
-        row = torch.arange(n, device=candidates.device)
         book = torch.arange(n_codebooks, device=candidates.device)
+        row = torch.arange(n, device=candidates.device)
         added = self._added.flatten(0, 1)  # (M · 256, d)
         decoded = self._decoded(candidates)
         values, exponentials = users.values(decoded)
         value, best = values.min(1)
         codes, vector, exponential = candidates[row, best], decoded[row, best], exponentials[row, best]
+        left = row  # users whose codes may still improve
         for _ in range(MOST_ROUNDS):
-            slopes = (users.gradients(vector, exponential) @ added.T).view(n, n_codebooks, CODES)
-            promised = slopes - slopes.gather(2, codes[..., None])
-            promised += users.interactions[:, None, None] * self._curvatures[book, codes]
+            code_left, vector_left = codes[left], vector[left]
+            slopes = (users.gradients(vector_left, exponential[left]) @ added.T).view(-1, n_codebooks, CODES)
+            promised = slopes - slopes.gather(2, code_left[..., None])
+            promised += users.interactions[:, None, None] * self._curvatures[book, code_left]
             if users.pull:
-                promised += users.pull * self._distances[book, codes]
-            promised.scatter_(2, codes[..., None], torch.inf)
+                promised += users.pull * self._distances[book, code_left]
+            promised.scatter_(2, code_left[..., None], torch.inf)
             promise, code = promised.min(2)  # (n, M): the best change in each codebook
             order = promise.topk(min(CHANGES, n_codebooks), 1, largest=False).indices  # (n, CHANGES)
-            new = code.gather(1, order)
-            steps = added[new + order * CODES] - added[codes.gather(1, order) + order * CODES]
+            new, old = code.gather(1, order), code_left.gather(1, order)
+            steps = added[new + order * CODES] - added[old + order * CODES]
             # Each change alone, and the first 2, 3, … of them together.
-            changed = vector[:, None] + torch.cat([steps, steps.cumsum(1)[:, 1:]], 1)
+            changed = vector_left[:, None] + torch.cat([steps, steps.cumsum(1)[:, 1:]], 1)
             after, exponentials = users.values(changed)
             least, best = after.min(1)
-            is_better = least < value - LEAST_GAIN
-            if not is_better.any():
+            better = (least < value[left] - LEAST_GAIN).nonzero()[:, 0]
+            if not len(better):
                 break
+            best = best[better]
             place = torch.arange(order.shape[1], device=codes.device)
             alone = place == best[:, None]
             together = (place <= best[:, None] - order.shape[1] + 1) & (best >= order.shape[1])[:, None]
-            is_changed = (alone | together) & is_better[:, None]
-            codes = codes.scatter(1, order, torch.where(is_changed, new, codes.gather(1, order)))
-            vector = torch.where(is_better[:, None], changed[row, best], vector)
-            exponential = torch.where(is_better[:, None], exponentials[row, best], exponential)
-            value = torch.where(is_better, least, value)
+            improved = left[better]
+            chosen = torch.where(alone | together, new[better], old[better])
+            codes[improved] = code_left[better].scatter(1, order[better], chosen)
+            vector[improved] = changed[better, best]
+            exponential[improved] = exponentials[better, best]
+            value[improved] = least[better]
+            # The others are at their end. To leave them out copies what is known of the rest, so not at once.
+            if 2 * len(better) <= len(left):
+                left, users = improved, users.rows(better)
         return codes, vector, values[:, 0] - value
 
 

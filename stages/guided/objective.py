@@ -1,6 +1,6 @@
 """What a code is worth to a user: the cross-entropy of its scores with a target, over a shortlist of the items."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import torch
@@ -40,9 +40,9 @@ class Users:
     """The objective of each user of a block, which is lowest for the best code.
 
     Of a decoded vector v it is interactions · cross-entropy(target, softmax(W v + b)) + pull · ‖v − z‖², less the same
-    at the embedding z. The target is a distribution over the items: the float
-    model's softmax, the user's known items, or a mixture. The softmax is exact over the shortlist; the sum of all other
-    exponentials is taken to second order around z.
+    at the embedding z. The target is a distribution over the items: the float model's softmax, the user's known items,
+    or a mixture. The softmax is exact over the shortlist; the sum of all other exponentials is taken to second order
+    around z.
     """
 
     decoder: Decoder
@@ -94,6 +94,13 @@ class Users:
         target = mean.lerp(known_mean, torch.where(known.lengths > 0, share, 0.0)[:, None])
         log_probabilities = of_best.log()[:, None]
         return cls(decoder, pull, vectors, log_sum, lengths, target, weights, log_probabilities, rest, rest_mean)
+
+    def rows(self, rows: Tensor) -> Self:
+        """Some of the users; rows : int64 (n,)."""
+        of_users = {
+            field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **of_users)
 
     def values(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """The objective of candidates, float32 (n, k), and the exponentials of the shortlist, (n, k, shortlist).
