@@ -177,9 +177,7 @@ class GuidedCodec:
             order = promise.topk(min(CHANGES, n_codebooks), 1, largest=False).indices  # (n, CHANGES)
             new, old = code.gather(1, order), code_left.gather(1, order)
             steps = added[new + order * CODES] - added[old + order * CODES]
-            # Each change alone, and the first 2, 3, … of them together.
-            changed = vector_left[:, None] + torch.cat([steps, steps.cumsum(1)[:, 1:]], 1)
-            after, exponentials = users.values(changed)
+            after, exponentials, changed = users.values_of_steps(vector_left, steps)
             least, best = after.min(1)
             better = (least < value[left] - LEAST_GAIN).nonzero()[:, 0]
             if not len(better):

@@ -109,8 +109,30 @@ class Users:
         """
         change = decoded - self.vectors[:, None]
         of_best = torch.baddbmm(self.log_probabilities, change, self.weights.transpose(1, 2)).exp_()
-        total = of_best.sum(2) + self._of_rest(change)
-        return self._objective(total, change), of_best
+        return self._objective(of_best.sum(2) + self._of_rest(change), change), of_best
+
+    def values_of_steps(self, decoded: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `values` of vectors with each of k steps alone, and with the first 2, 3, … k of them together.
+
+        Scores are linear, so that those of the steps are enough, and need half the products.
+
+        Parameters
+        ----------
+        decoded : float32 (n, d)
+        steps : float32 (n, k, d)
+
+        Returns
+        -------
+        objective (n, 2k - 1), exponentials (n, 2k - 1, shortlist), and the vectors (n, 2k - 1, d)
+        """
+        k = steps.shape[1]
+        parts = torch.cat([(decoded - self.vectors)[:, None], steps], 1)  # (n, 1 + k, d)
+        taken = torch.cat([torch.eye(k), torch.ones(k, k).tril()[1:]]).to(steps)  # (2k - 1, k), 0/1
+        sums = torch.cat([torch.ones_like(taken[:, :1]), taken], 1).expand(len(steps), -1, -1)
+        change = torch.bmm(sums, parts)
+        of_best = torch.baddbmm(self.log_probabilities, sums, torch.bmm(parts, self.weights.transpose(1, 2))).exp_()
+        value = self._objective(of_best.sum(2) + self._of_rest(change), change)
+        return value, of_best, self.vectors[:, None] + change
 
     def gradients(self, decoded: Tensor, of_best: Tensor) -> Tensor:
         """The gradient of the objective at one vector of each user, float32 (n, d).
