@@ -26,13 +26,23 @@ class Decoder:
     def __init__(self, weight: Tensor, bias: Tensor, centre: Tensor) -> None:
         self.weight, self.bias = weight, bias
         expected = self.logits(centre[None])[0].softmax(0)
-        centred = weight - expected @ weight
-        self.covariance = centred.T @ (expected[:, None] * centred)
+        self.covariance = _covariance(weight, expected)
         """float32 (d, d), of the items' weights at the centre: the curvature of the loss, per interaction."""
+        is_rest = torch.ones_like(expected)
+        is_rest[top_items(expected[None], min(SHORTLIST, len(weight)))[0]] = 0
+        self.rest_covariance = _covariance(weight, expected * is_rest)
+        """float32 (d, d), the same of items beyond a shortlist alone, which vary less; 0 where there are none."""
 
     def logits(self, vectors: Tensor) -> Tensor:
         """Scores float32 (n, n_items) of vectors float32 (n, d)."""
         return torch.addmm(self.bias, vectors, self.weight.T)
+
+
+def _covariance(weight: Tensor, probabilities: Tensor) -> Tensor:
+    """Of the items' weights, float32 (d, d); probabilities : float32 (n_items,), of any sum."""
+    share = probabilities / probabilities.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+    centred = weight - share @ weight
+    return centred.T @ (share[:, None] * centred)
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,7 @@ class Users:
         change = decoded - self.vectors
         of_rest = self._of_rest(change[:, None])
         mean = torch.bmm(of_best[:, None], self.weights)[:, 0]
-        mean += of_rest * (self.rest_mean + change @ self.decoder.covariance)
+        mean += of_rest * (self.rest_mean + change @ self.decoder.rest_covariance)
         mean /= of_best.sum(1, keepdim=True) + of_rest
         return self.interactions[:, None] * (mean - self.target) + 2 * self.pull * change
 
@@ -169,5 +179,5 @@ class Users:
     def _of_rest(self, change: Tensor) -> Tensor:
         """Σ exp of the items that are not on the shortlist, (n, k); change : (n, k, d)."""
         linear = torch.bmm(change, self.rest_mean[:, :, None])[..., 0]
-        curved = ((change @ self.decoder.covariance) * change).sum(2) / 2
+        curved = ((change @ self.decoder.rest_covariance) * change).sum(2) / 2
         return self.rest * (linear + curved).exp()

@@ -282,11 +282,10 @@ def of_many_items(n_items: int) -> Layer:
 def test_a_shortlist_chooses_as_all_items_do(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 1,500 items, with 1,024 as they are; with 200 nearly as well."""
     layer, nearest = of_many_items(1500), codec_of("residual")
-    codec = guided(nearest, GUIDES[by], layer)
     found = [nearest.encode(VECTORS)]
     for shortlist in (200, 1024, 1500):
         monkeypatch.setattr(objective, "SHORTLIST", shortlist)
-        found.append(codec.encode_users(VECTORS, layer.histories))
+        found.append(guided(nearest, GUIDES[by], layer).encode_users(VECTORS, layer.histories))
     assert (found[2] == found[3]).all(1).mean() >= 0.9
     of_nearest, of_200, of_1024, of_all = (
         objectives(nearest.decode(codes), GUIDES[by], layer).mean() for codes in found

@@ -14,14 +14,13 @@ CPU = torch.device("cpu")
 NEAREST = torch.from_numpy(codec_of("residual").decode(codec_of("residual").encode(VECTORS)))
 
 
-@pytest.fixture
-def decoder() -> Decoder:
+def new_decoder() -> Decoder:
     return Decoder(torch.from_numpy(WEIGHT), torch.from_numpy(BIAS), torch.from_numpy(VECTORS).mean(0))
 
 
-def users_of(decoder: Decoder, guide: Guide) -> Users:
+def users_of(guide: Guide) -> Users:
     known = SparseRows(LAYER.histories, CPU).all()
-    return Users.of(decoder, torch.from_numpy(VECTORS), known, guide.share_of_items, guide.pull)
+    return Users.of(new_decoder(), torch.from_numpy(VECTORS), known, guide.share_of_items, guide.pull)
 
 
 def less_embedding(guide: Guide, decoded: torch.Tensor) -> np.ndarray:
@@ -30,9 +29,9 @@ def less_embedding(guide: Guide, decoded: torch.Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("by", GUIDES)
-def test_values_are_exact_where_the_shortlist_holds_all_items(decoder: Decoder, by: str) -> None:
+def test_values_are_exact_where_the_shortlist_holds_all_items(by: str) -> None:
     guide = GUIDES[by]
-    users = users_of(decoder, guide)
+    users = users_of(guide)
     values, exponentials = users.values(torch.stack([NEAREST, torch.from_numpy(VECTORS)], 1))
     assert exponentials.shape == (N_USERS, 2, N_ITEMS)
     np.testing.assert_allclose(values[:, 0].numpy(), less_embedding(guide, NEAREST), atol=1e-3)
@@ -41,27 +40,22 @@ def test_values_are_exact_where_the_shortlist_holds_all_items(decoder: Decoder, 
 
 
 @pytest.mark.parametrize("by", GUIDES)
-def test_beyond_the_shortlist_values_are_near_and_exact_values_exact(
-    decoder: Decoder, by: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_beyond_the_shortlist_values_are_near_and_exact_values_exact(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objective, "SHORTLIST", 30)
     guide = GUIDES[by]
-    users = users_of(decoder, guide)
+    users = users_of(guide)
     values, exponentials = users.values(NEAREST[:, None])
     assert exponentials.shape == (N_USERS, 1, 30)
     exact = less_embedding(guide, NEAREST)
     np.testing.assert_allclose(users.exact_values(NEAREST).numpy(), exact, atol=1e-3)
-    # With the mean of the rest alone, and not its curvature, an error three times as large.
     assert np.abs(values[:, 0].numpy() - exact).mean() < 0.05 * np.abs(exact).mean()
 
 
 @pytest.mark.parametrize("by", GUIDES)
 @pytest.mark.parametrize("shortlist", [30, N_ITEMS, 1024])
-def test_gradients_are_those_of_the_values(
-    decoder: Decoder, by: str, shortlist: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gradients_are_those_of_the_values(by: str, shortlist: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objective, "SHORTLIST", shortlist)
-    users = users_of(decoder, GUIDES[by])
+    users = users_of(GUIDES[by])
     vectors = NEAREST.clone().requires_grad_()
     values, exponentials = users.values(vectors[:, None])
     (expected,) = torch.autograd.grad(values.sum(), vectors)
@@ -70,7 +64,29 @@ def test_gradients_are_those_of_the_values(
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_the_covariance_is_the_curvature_at_the_centre(decoder: Decoder) -> None:
+@pytest.mark.parametrize("by", GUIDES)
+def test_values_of_steps_are_those_of_the_vectors(by: str) -> None:
+    users, n_steps = users_of(GUIDES[by]), 4
+    steps = torch.from_numpy(np.random.default_rng(1).normal(size=(N_USERS, n_steps, WIDTH)).astype(np.float32) / 5)
+    expected = [NEAREST + steps[:, step] for step in range(n_steps)]
+    expected += [NEAREST + steps[:, : step + 1].sum(1) for step in range(1, n_steps)]
+    found, exponentials, vectors = users.values_of_steps(NEAREST, steps)
+    torch.testing.assert_close(vectors, torch.stack(expected, 1))
+    values, of_best = users.values(vectors)
+    torch.testing.assert_close(found, values, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(exponentials, of_best, atol=1e-4, rtol=1e-3)
+
+
+def test_some_of_the_users_have_the_values_that_they_had() -> None:
+    users = users_of(GUIDES["mixture"])
+    rows = torch.tensor([5, 0, 17])
+    torch.testing.assert_close(
+        users.rows(rows).values(NEAREST[rows][:, None])[0], users.values(NEAREST[:, None])[0][rows]
+    )
+
+
+def test_the_covariance_is_the_curvature_at_the_centre() -> None:
+    decoder = new_decoder()
     centre = torch.from_numpy(VECTORS).mean(0)
     curvature = torch.autograd.functional.hessian(lambda v: decoder.logits(v[None]).logsumexp(1)[0], centre)
     assert decoder.covariance.shape == (WIDTH, WIDTH)
