@@ -92,7 +92,7 @@ def _train(params: Params, dataset: str, model: str, network: DecoderRefit, spli
         learning_rate=settings.learning_rate,
         cooldown=params.training.cooldown,
         l2=params.recipe(dataset, model).settings.l2,
-        precision=choose_precision(params.training.precision, network.output.weight.device),
+        precision=choose_precision(params.precision(dataset), network.output.weight.device),
         seed=seed,
     )
     best_epoch, best = 0, validate()

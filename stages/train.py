@@ -59,7 +59,7 @@ def train(dataset: Dataset, model: Model) -> None:
         whole_folder(paths.curves(dataset, model)) as curve_folder,
         whole_folder(paths.models(dataset, model)) as folder,
     ):
-        facts |= describe(device, threads) | {"precision": params.training.precision}
+        facts |= describe(device, threads) | {"precision": params.precision(dataset)}
         finished = side_by_side(train_seed, params.seeds, threads)
         for training, _ in finished:
             save_state(training.best_weights, folder / f"{training.seed}.pt")

@@ -84,7 +84,7 @@ def new_training(
         learning_rate=settings.learning_rate,
         cooldown=params.training.cooldown,
         l2=settings.l2,
-        precision=choose_precision(params.training.precision, device),
+        precision=choose_precision(params.precision(dataset), device),
         seed=seed,
     )
     begin_from(network, recipe, seed, split.items)
@@ -211,7 +211,8 @@ def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, devi
         _decisive(recipe.settings),
         recipe.epochs,
         params.dataset(dataset).training.batch_size,
-        params.training.model_dump(exclude={"checkpoint_epochs"}),
+        params.training.cooldown,
+        params.precision(dataset),
         params.evaluation.model_dump(),
         seed,
         device.type,

@@ -106,6 +106,8 @@ def beam_search(codebooks: np.ndarray, beam: int) -> faiss.ResidualQuantizer:
     quantizer.max_beam_size = beam
     faiss.copy_array_to_vector(codebooks.ravel(), quantizer.codebooks)
     quantizer.is_trained = True
+    quantizer.use_beam_LUT = 1  # distances from tables: the same codes but for rounding, in about half of the time
+    quantizer.compute_codebook_tables()
     return quantizer
 
 

@@ -36,7 +36,7 @@ def study(dataset: Dataset, study: Study) -> None:
     keep_freed_memory()
     trainings: dict[str, list[dict[str, float]]] = {}
     with recorded(dataset, f"study-{study}") as facts:
-        facts |= describe(bench.device) | {"precision": params.training.precision}
+        facts |= describe(bench.device) | {"precision": params.precision(dataset)}
         if isinstance(settings, FitStudySettings):
             fitted = list(_fitted_rows(bench, study, settings, trainings))
         else:

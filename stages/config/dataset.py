@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from stages.config.model import ModelOnDataset, Search
-from stages.config.strict import Strict, matching
+from stages.config.strict import Precision, Strict, matching
 from stages.run.errors import quoted
 
 Digest = Annotated[str, matching("[0-9a-f]{64}", "64 digits of 0-9 and a-f")]
@@ -309,6 +309,8 @@ class DatasetTraining(Strict):
     """Users per training step."""
     epochs: Annotated[int, Field(ge=1)]
     """Unless a model has its own number; the epoch with the best validation NDCG@100 is what counts."""
+    precision: Precision | None = None
+    """In place of the precision of all data sets."""
 
 
 class Published(Strict):

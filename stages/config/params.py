@@ -28,7 +28,7 @@ from stages.config.quantizer import (
 )
 from stages.config.rows import TABLES, ItemRow, Row
 from stages.config.serving import ServingSettings
-from stages.config.strict import Encoder, Family, Name, Names, Sizes, Strict
+from stages.config.strict import Encoder, Family, Name, Names, Precision, Sizes, Strict
 from stages.config.study import AnyStudy, FitSettings, FitStudySettings
 from stages.run.errors import UserError
 
@@ -67,8 +67,8 @@ AllOrNames = Annotated[
 class TrainingSettings(Strict):
     """What all trainings share."""
 
-    precision: Literal["float32", "bfloat16"]
-    """Of the products with the items' output weights, in training; all else is float32."""
+    precision: Precision
+    """Where the data set has none of its own."""
     cooldown: Annotated[float, Field(ge=0, le=1)]
     """Last share of the epochs, over which the learning rate falls linearly to 0."""
     checkpoint_epochs: Annotated[int, Field(ge=1)]
@@ -341,6 +341,10 @@ class Params(Strict):
         here = size.models.get(model, ModelOnDataset())
         epochs = here.epochs or size.training.epochs
         return Recipe(here.apply(self.trained(model)), epochs, model, here.warm_start)
+
+    def precision(self, dataset: str) -> Precision:
+        """Of trainings on the data set."""
+        return self.dataset(dataset).training.precision or self.training.precision
 
     def search(self, dataset: str) -> Search:
         """Where a sweep on the data set searches, and with which seeds."""

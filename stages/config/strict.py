@@ -14,6 +14,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Variant = int | str | None
 """Which of an entry's rows: 20 (bytes of a code), "float16" or "k256"; None where the entry has one row only."""
 
+Precision = Literal["float32", "bfloat16"]
+"""Of the products with the items' output weights, in training; all else is float32."""
+
 Encoder = Literal["nearest", "likelihood", "scores", "mixture"]
 """How a code is chosen: by distance to the embedding, or by what the model scores from it."""
 

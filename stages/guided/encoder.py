@@ -14,7 +14,8 @@ from torch.nn.functional import embedding_bag
 from stages.codebooks.clustering import CODES
 from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.product import ProductCodec
-from stages.guided.beams import nearest_chunks, nearest_sums
+from stages.codebooks.search.beams import nearest_chunks, nearest_sums
+from stages.codebooks.search.nearest import BeamSearch
 from stages.guided.objective import SHORTLIST, Decoder, Users
 from stages.interfaces.batches import SparseRows, users_at_once
 from stages.interfaces.codec import Embeddings
@@ -71,6 +72,9 @@ class GuidedCodec:
         self._offset = torch.zeros_like(self._added[0, 0]) if mean is None else torch.from_numpy(mean).to(self._device)
         centre = self._added.mean(1).sum(0) + self._offset
         self._decoder = Decoder(weight.detach(), bias.detach(), centre)
+        # On a CPU, compiled code finds sums of codes ten times as fast as products of PyTorch do.
+        is_sum = not isinstance(codec, ProductCodec)
+        self._beam = BeamSearch(used, guide.candidates) if is_sum and self._device.type == "cpu" else None
         # Half of what a change of one code adds, (M, 256, 256): of the curvature of the loss, and of the distance.
         self._curvatures = _half_squares(self._added, self._decoder.covariance)
         self._distances = 2 * _half_squares(self._added, None)
@@ -133,6 +137,8 @@ class GuidedCodec:
         """The nearest codes, int64 (n, up to candidates, M)."""
         transform = self.codec.transform
         mapped = vectors if transform is None else transform.apply(vectors)
+        if self._beam:
+            return torch.from_numpy(self._beam.candidates(mapped)).long()
         search = nearest_chunks if isinstance(self.codec, ProductCodec) else nearest_sums
         return search(self._codebooks, torch.from_numpy(mapped).to(self._device), self.guide.candidates)
 

@@ -60,7 +60,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype that `training.precision` in params.yaml asks for.
+    """The dtype of a precision in params.yaml.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         available = any(capabilities.get(instructions) for instructions in ("avx512_bf16", "amx_bf16", "bf16"))
         what = "this processor"
     if not available:
-        raise UserError(f"{what} has no bfloat16 instructions; set training.precision in params.yaml to float32")
+        raise UserError(f"{what} has no bfloat16 instructions; set precision under training in params.yaml to float32")
     return torch.bfloat16
 
 

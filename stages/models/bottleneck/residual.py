@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stages.codebooks.clustering import CODES
 from stages.codebooks.residual import ResidualCodec, fit_residual
+from stages.codebooks.search.beams import nearest_sums
 from stages.codebooks.transform import Transform, decoder_metric
 from stages.config.model import ResidualBottleneckSettings
 from stages.interfaces.batches import users_at_once
@@ -62,7 +63,7 @@ class ResidualScheme:
         blocks = vectors.float().split(users_at_once(4 * beam * CODES, vectors.device))
         if beam == 1:
             return torch.cat([_greedy(codebooks, rows) for rows in blocks])
-        return torch.cat([_beam_search(codebooks, rows, beam) for rows in blocks])
+        return torch.cat([nearest_sums(codebooks, rows, beam)[:, 0] for rows in blocks])
 
     def decode(self, codebooks: Tensor, codes: Tensor) -> Tensor:
         """The sum of the codes."""
@@ -94,26 +95,10 @@ def build(settings: ResidualBottleneckSettings, width: int) -> ResidualScheme:
 
 
 def _greedy(codebooks: Tensor, vectors: Tensor) -> Tensor:
-    """The nearest code of each codebook in turn, int64 (n, M): what `_beam_search` with one partial code finds."""
+    """The nearest code of each codebook in turn, int64 (n, M): what `nearest_sums` with one partial code finds."""
     rest, codes = vectors, []
     for codebook in codebooks:
         distances = torch.addmm(codebook.square().sum(1), rest, codebook.T, alpha=-2)  # lacks ‖rest‖²
         codes.append(distances.min(1).indices)  # argmin would take longer
         rest = rest - codebook[codes[-1]]
     return torch.stack(codes, 1)
-
-
-def _beam_search(codebooks: Tensor, vectors: Tensor, beam: int) -> Tensor:
-    """Best codes by a beam search over the codebooks in turn, with `beam` partial codes, int64 (n, M)."""
-    n, width = vectors.shape
-    rest = vectors[:, None]  # (n, beam, d), residual of each partial code
-    codes = torch.zeros(n, 1, 0, dtype=torch.int64, device=vectors.device)  # (n, beam, codebooks so far)
-    lost = vectors.new_zeros(n, 1)  # (n, beam), squared distances minus ‖x‖²
-    for codebook in codebooks:
-        after = torch.addmm(codebook.square().sum(1), rest.reshape(-1, width), codebook.T, alpha=-2)
-        candidates = (lost[..., None] + after.view(n, -1, CODES)).flatten(1)  # (n, beam · K)
-        lost, best = candidates.topk(min(beam, candidates.shape[1]), 1, largest=False)
-        partial, code = best // CODES, best % CODES
-        rest = rest.gather(1, partial[..., None].expand(-1, -1, width)) - codebook[code]
-        codes = torch.cat([codes.gather(1, partial[..., None].expand(-1, -1, codes.shape[2])), code[..., None]], 2)
-    return codes[:, 0]  # the best comes first

@@ -90,7 +90,7 @@ Search = Callable[[np.ndarray], np.ndarray]
 def _searcher(quantizer: Quantizer) -> Search:
     """From vectors, as `into` leaves them, to a byte for each codebook."""
     try:
-        from stages.serving.encoding.search import BeamSearch, NearestCodes
+        from stages.codebooks.search.nearest import BeamSearch, NearestCodes
     except ImportError:
         return _in_faiss(quantizer)
     if quantizer.kind == "product":

@@ -7,8 +7,8 @@ cast back to int16, and every loop runs from 0 over a contiguous row.
 import numpy as np
 from numba import njit, types
 
-from stages.serving.compiled import N_THREADS as N_THREADS
-from stages.serving.compiled import compiled, read_only
+from stages.run.compiled import N_THREADS as N_THREADS
+from stages.run.compiled import compiled, read_only
 
 LOWEST = -32768
 FEW = 512  # are put in order sooner by counting than by sorting

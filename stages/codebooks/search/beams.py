@@ -21,10 +21,7 @@ def nearest_sums(codebooks: Tensor, vectors: Tensor, beam: int) -> Tensor:
     for codebook in codebooks:
         after = torch.addmm(codebook.square().sum(1), rest.reshape(-1, width), codebook.T, alpha=-2)
         candidates = (lost[..., None] + after.view(n, -1, n_codes)).flatten(1)  # (n, beam · K)
-        if beam == 1:
-            lost, best = candidates.min(1, keepdim=True)
-        else:
-            lost, best = candidates.topk(min(beam, candidates.shape[1]), 1, largest=False)
+        lost, best = candidates.topk(min(beam, candidates.shape[1]), 1, largest=False)
         partial, code = best // n_codes, best % n_codes
         rest = rest.gather(1, partial[..., None].expand(-1, -1, width)) - codebook[code]
         codes = torch.cat([codes.gather(1, partial[..., None].expand(-1, -1, codes.shape[2])), code[..., None]], 2)

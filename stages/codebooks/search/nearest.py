@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from stages.serving.encoding import kernels
-from stages.serving.encoding.kernels import CODES, N_THREADS
+from stages.codebooks.search import kernels
+from stages.codebooks.search.kernels import CODES, N_THREADS
 
 USERS_PER_THREAD = 32  # fewer are encoded sooner by one thread
 
@@ -58,8 +58,20 @@ class BeamSearch:
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors float32 (n, d) → codes uint8 (n, M)."""
+        return self.candidates(vectors, 1)[:, 0]
+
+    def candidates(self, vectors: np.ndarray, n_kept: int | None = None) -> np.ndarray:
+        """The codes that are kept at the end, best first, uint8 (n, n_kept, M).
+
+        Parameters
+        ----------
+        vectors : float32 (n, d)
+        n_kept : how many of them; all that the beam holds by default
+        """
+        n_codebooks = len(self._codebooks)
+        most = min(self._beam, CODES**n_codebooks)
         rest = np.array(vectors, np.float32, order="C")
-        found = np.empty((len(rest), len(self._codebooks)), np.uint8)
+        found = np.empty((len(rest), n_kept or most, n_codebooks), np.uint8)
         arrays = (rest, self._codebooks, self._codes, self._norms, self._crossed, self._beam)
         _shared_out(len(rest), lambda start, end: kernels.search_beams(*arrays, start, end, found))
         return found

@@ -6,8 +6,8 @@ The distances to the 256 codes of a codebook lie side by side, so that the compi
 import numpy as np
 from numba import njit, types
 
-from stages.serving.compiled import N_THREADS as N_THREADS
-from stages.serving.compiled import compiled, read_only
+from stages.run.compiled import N_THREADS as N_THREADS
+from stages.run.compiled import compiled, read_only
 
 CODES = 256
 LANES = 16
@@ -151,7 +151,7 @@ def _products(rest, first, last, codes, products):  # type: ignore[no-untyped-de
         types.int64,
         types.int64,
         types.int64,
-        types.Array(types.uint8, 2, "C"),
+        types.Array(types.uint8, 3, "C"),
     )
 )
 def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found):  # type: ignore[no-untyped-def]
@@ -169,7 +169,7 @@ def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found
     crossed : float32 (M · (M - 1) / 2, 256, 256), twice the inner products of codes: of all codebooks before the
         second with the second, of all before the third with the third, and so on
     beam : partial codes that are kept
-    found : uint8 (n_users, M), written
+    found : uint8 (n_users, at least 1, M), written: the codes that are kept at the end, best first
     """
     n_codebooks, _, width = codebooks.shape
     # Of each partial code: its bytes, best first, and how much more it leaves, as a squared norm, than the best: small
@@ -223,5 +223,6 @@ def search_beams(rest, codebooks, codes, norms, crossed, beam, start, end, found
                     paths[at, place, earlier] = extended[place, earlier]
         n_partial = n_kept
     for user in range(start, end):
-        for level in range(n_codebooks):
-            found[user, level] = paths[user - start, 0, level]
+        for place in range(min(n_partial, found.shape[1])):
+            for level in range(n_codebooks):
+                found[user, place, level] = paths[user - start, place, level]
