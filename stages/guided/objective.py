@@ -1,7 +1,7 @@
 """What a code is worth to a user: the cross-entropy of its scores with a target, over a shortlist of the items."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -107,7 +107,7 @@ class Users:
 
     def rows(self, rows: Tensor) -> Self:
         """Some of the users; rows : int64 (n,)."""
-        of_users = {
+        of_users: dict[str, Any] = {
             field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), Tensor)
         }
         return replace(self, **of_users)

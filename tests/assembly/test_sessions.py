@@ -224,12 +224,13 @@ def test_models_share_the_float_epochs_of_equal_settings(params: Params) -> None
 )
 def test_how_codes_are_chosen_once_trained_decides_no_weight(params: Params, change: dict[str, Any]) -> None:
     recipe = params.recipe("tiny", "pq")
-    assert isinstance(recipe.settings, DaeSettings)
-    assert recipe.settings.bottleneck
+    entry = recipe.settings
+    assert isinstance(entry, DaeSettings)
+    codes = entry.bottleneck
+    assert codes
 
     def fingerprint(update: dict[str, Any]) -> str:
-        bottleneck = recipe.settings.bottleneck.model_copy(update=update)
-        settings = recipe.settings.model_copy(update={"bottleneck": bottleneck})
+        settings = entry.model_copy(update={"bottleneck": codes.model_copy(update=update)})
         return fingerprint_of(params, "tiny", recipe._replace(settings=settings), 0, CPU)
 
     assert fingerprint(change) == fingerprint({})

@@ -29,7 +29,7 @@ from tests.guided.made_up import (
 
 ROUNDING = 1e-3
 """Of an objective of up to a hundred, computed in float32."""
-EMPTY = csr_array((N_USERS, N_ITEMS), dtype=np.float32)
+EMPTY = csr_array(np.zeros((N_USERS, N_ITEMS), np.float32))
 
 
 @pytest.fixture(params=CODECS, scope="module")
@@ -114,7 +114,7 @@ def test_two_threads_give_the_codes_of_one(codec: GuidedCodec, codes: np.ndarray
 @pytest.mark.parametrize("n_items", [N_ITEMS - 1, N_ITEMS + 1])
 def test_histories_of_other_items_are_said(codec: GuidedCodec, n_items: int) -> None:
     with pytest.raises(ValueError, match=f"histories .*, {n_items}"):
-        codec.encode_users(VECTORS, csr_array((N_USERS, n_items), dtype=np.float32))
+        codec.encode_users(VECTORS, csr_array(np.zeros((N_USERS, n_items), np.float32)))
 
 
 # ---
