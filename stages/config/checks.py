@@ -130,11 +130,7 @@ def _quantized_items_and_refits(params: Params, wrong: Set[str]) -> Iterator[str
 
 
 def _quantized_models(params: Params, wrong: Set[str]) -> Iterator[str]:
-    keeps_histories = {name: not entry.has_vectors for name, entry in params.quantizers.items()}
-    guided_by = {
-        name: [encoder for encoder in entry.encoders if encoder != "nearest"]
-        for name, entry in params.quantizers.items()
-    }
+    keeps_histories = {name for name, entry in params.quantizers.items() if not entry.has_vectors}
     for model, names in params.quantized_models.items():
         entry = params.models.get(model)
         if entry.family != "float" if entry else _is_missing(model, "models", params.models, wrong):
@@ -142,15 +138,10 @@ def _quantized_models(params: Params, wrong: Set[str]) -> Iterator[str]:
         for name in params.quantizers if names == "all" else names:
             if _is_missing(name, "quantizers", params.quantizers, wrong):
                 yield f"quantized_models.{model}: '{name}' is not under quantizers"
-            elif isinstance(entry, VectorsSettings) and keeps_histories.get(name):
+            elif isinstance(entry, VectorsSettings) and name in keeps_histories:
                 yield (
                     f"quantized_models.{model}: '{name}' keeps histories, of which no vector from elsewhere is made; "
                     "name the others"
-                )
-            elif isinstance(entry, VectorsSettings) and (guided := guided_by.get(name)):
-                yield (
-                    f"quantized_models.{model}: '{name}' has the encoder {guided[0]}, which needs the output layer of "
-                    "an auto-encoder, and these are vectors from elsewhere; name a quantizer with encoder: [nearest]"
                 )
 
 

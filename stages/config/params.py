@@ -178,7 +178,7 @@ class Params(Strict):
         return references + models + [row for model in self.quantized_models for row in self.quantized_rows_of(model)]
 
     def rows_of(self, model: str) -> list[Row]:
-        """The rows of a model or reference as it is, one for each variant; UserError where there is none."""
+        """The rows of a model or reference as it is, for each variant and encoder; UserError where there is none."""
         if model in self.references:
             return [Row(model)]
         entry = self.model(model)
@@ -203,12 +203,17 @@ class Params(Strict):
         return {name: entry for name, entry in self.quantizers.items() if names == "all" or name in names}
 
     def quantized_rows_of(self, model: str) -> list[Row]:
-        """The rows of the model's quantizers, one for each variant; UserError where there are none."""
+        """The rows of the model's quantizers, one for each variant and encoder; UserError where there are none.
+
+        Of vectors from elsewhere codes are the nearest, as nothing says that a softmax of their scores means anything.
+        """
+        is_trained = self.is_trained(model)
         return [
             Row(model, name, variant, encoder)
             for name, entry in self.quantizers_of(model).items()
             for variant in entry.variants
             for encoder in entry.encoders
+            if is_trained or encoder == "nearest"
         ]
 
     def item_quantizers_of(self, model: str) -> dict[str, QuantizerSettings]:

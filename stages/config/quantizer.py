@@ -72,9 +72,11 @@ class EncoderSettings(Strict):
 
     @field_validator("encoder")
     @classmethod
-    def _named_once(cls, encoders: list[str]) -> list[str]:
+    def _nearest_and_others(cls, encoders: list[str]) -> list[str]:
         if len(set(encoders)) < len(encoders):
             raise ValueError("names an encoder twice")
+        if encoders[0] != "nearest":
+            raise ValueError("must begin with nearest, with which the others are compared")
         return encoders
 
 

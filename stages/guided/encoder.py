@@ -21,8 +21,8 @@ from stages.interfaces.codec import Embeddings
 from stages.run.errors import UserError
 
 USERS_AT_ONCE = 64  # on a CPU, and in one thread
-CHANGES = 16  # single codes that are tried in a round, those that promise most
-MOST_ROUNDS = 16  # each changes one code of a user
+CHANGES = 6  # single codes that are tried in a round, those that promise most
+MOST_ROUNDS = 6  # each changes some codes of a user
 LEAST_GAIN = 1e-5  # of the objective, below which a change is rounding
 
 
@@ -58,6 +58,7 @@ class GuidedCodec:
         # Half of what a change of one code adds, (M, 256, 256): of the curvature of the loss, and of the distance.
         self._curvatures = _half_squares(self._added, self._decoder.covariance)
         self._distances = 2 * _half_squares(self._added, None)
+        self._firsts = torch.stack([_first_equals(codebook) for codebook in self._added])  # (M, 256)
 
     def decode(self, codes: np.ndarray | csr_array) -> Embeddings:
         """(n, M) uint8 → (n, d) float32."""
@@ -109,6 +110,7 @@ class GuidedCodec:
             gains = gains.masked_fill(known.lengths == 0, 0.0)  # nothing is known of them
         # The shortlist makes gains a little inexact, and no code is to be worse than the nearest.
         gains = gains.minimum(users.exact_values(self._decoded(first[:, None])[:, 0]) - users.exact_values(vector))
+        codes = self._firsts.gather(1, codes.T).T
         return torch.where((gains > 0)[:, None], codes, first).to(torch.uint8).cpu().numpy()
 
     def _nearest(self, vectors: np.ndarray) -> Tensor:
@@ -141,39 +143,44 @@ class GuidedCodec:
         gains : float32 (n,), the objective of the first candidate minus that of these codes
         """
         n, _, n_codebooks = candidates.shape
-        row = torch.arange(n, device=candidates.device)
         book = torch.arange(n_codebooks, device=candidates.device)
+        row = torch.arange(n, device=candidates.device)
         added = self._added.flatten(0, 1)  # (M · 256, d)
         decoded = self._decoded(candidates)
         values, exponentials = users.values(decoded)
         value, best = values.min(1)
         codes, vector, exponential = candidates[row, best], decoded[row, best], exponentials[row, best]
+        left = row  # users whose codes may still improve
         for _ in range(MOST_ROUNDS):
-            slopes = (users.gradients(vector, exponential) @ added.T).view(n, n_codebooks, CODES)
-            promised = slopes - slopes.gather(2, codes[..., None])
-            promised += users.interactions[:, None, None] * self._curvatures[book, codes]
+            code_left, vector_left = codes[left], vector[left]
+            slopes = (users.gradients(vector_left, exponential[left]) @ added.T).view(-1, n_codebooks, CODES)
+            promised = slopes - slopes.gather(2, code_left[..., None])
+            promised += users.interactions[:, None, None] * self._curvatures[book, code_left]
             if users.pull:
-                promised += users.pull * self._distances[book, codes]
-            promised.scatter_(2, codes[..., None], torch.inf)
+                promised += users.pull * self._distances[book, code_left]
+            promised.scatter_(2, code_left[..., None], torch.inf)
             promise, code = promised.min(2)  # (n, M): the best change in each codebook
             order = promise.topk(min(CHANGES, n_codebooks), 1, largest=False).indices  # (n, CHANGES)
-            new = code.gather(1, order)
-            steps = added[new + order * CODES] - added[codes.gather(1, order) + order * CODES]
-            # Each change alone, and the first 2, 3, … of them together.
-            changed = vector[:, None] + torch.cat([steps, steps.cumsum(1)[:, 1:]], 1)
-            after, exponentials = users.values(changed)
+            new, old = code.gather(1, order), code_left.gather(1, order)
+            steps = added[new + order * CODES] - added[old + order * CODES]
+            after, exponentials, changed = users.values_of_steps(vector_left, steps)
             least, best = after.min(1)
-            is_better = least < value - LEAST_GAIN
-            if not is_better.any():
+            better = (least < value[left] - LEAST_GAIN).nonzero()[:, 0]
+            if not len(better):
                 break
+            best = best[better]
             place = torch.arange(order.shape[1], device=codes.device)
             alone = place == best[:, None]
             together = (place <= best[:, None] - order.shape[1] + 1) & (best >= order.shape[1])[:, None]
-            is_changed = (alone | together) & is_better[:, None]
-            codes = codes.scatter(1, order, torch.where(is_changed, new, codes.gather(1, order)))
-            vector = torch.where(is_better[:, None], changed[row, best], vector)
-            exponential = torch.where(is_better[:, None], exponentials[row, best], exponential)
-            value = torch.where(is_better, least, value)
+            improved = left[better]
+            chosen = torch.where(alone | together, new[better], old[better])
+            codes[improved] = code_left[better].scatter(1, order[better], chosen)
+            vector[improved] = changed[better, best]
+            exponential[improved] = exponentials[better, best]
+            value[improved] = least[better]
+            # The others are at their end. To leave them out copies what is known of the rest, so not at once.
+            if 2 * len(better) <= len(left):
+                left, users = improved, users.rows(better)
         return codes, vector, values[:, 0] - value
 
 
@@ -183,6 +190,13 @@ def _half_squares(added: Tensor, metric: Tensor | None) -> Tensor:
     products = torch.bmm(mapped, added.transpose(1, 2))
     squares = products.diagonal(dim1=1, dim2=2)
     return (squares[:, :, None] + squares[:, None] - products - products.transpose(1, 2)) / 2
+
+
+def _first_equals(codes: Tensor) -> Tensor:
+    """The number of the first code that equals each, int64 (256,); codes : float32 (256, d)."""
+    _, same = codes.unique(dim=0, return_inverse=True)
+    number = torch.arange(len(codes), device=codes.device)
+    return torch.full_like(number, len(codes)).scatter_reduce(0, same, number, "amin")[same]
 
 
 def _side_by_side(work: Callable[[int], np.ndarray], starts: range, device: torch.device) -> list[np.ndarray]:

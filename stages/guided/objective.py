@@ -1,7 +1,7 @@
 """What a code is worth to a user: the cross-entropy of its scores with a target, over a shortlist of the items."""
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from stages.interfaces.batches import UserItems
 from stages.ranking.top import top_items
 
-SHORTLIST = 1024  # items of a user whose scores are computed for every candidate; the others count to second order
+SHORTLIST = 512  # items of a user whose scores are computed for every candidate; the others count to second order
 SMALLEST_REST = 1e-6  # of the probability of the other items, so that nothing is divided by 0
 
 
@@ -26,13 +26,23 @@ class Decoder:
     def __init__(self, weight: Tensor, bias: Tensor, centre: Tensor) -> None:
         self.weight, self.bias = weight, bias
         expected = self.logits(centre[None])[0].softmax(0)
-        centred = weight - expected @ weight
-        self.covariance = centred.T @ (expected[:, None] * centred)
+        self.covariance = _covariance(weight, expected)
         """float32 (d, d), of the items' weights at the centre: the curvature of the loss, per interaction."""
+        is_rest = torch.ones_like(expected)
+        is_rest[top_items(expected[None], min(SHORTLIST, len(weight)))[0]] = 0
+        self.rest_covariance = _covariance(weight, expected * is_rest)
+        """float32 (d, d), the same of items beyond a shortlist alone, which vary less; 0 where there are none."""
 
     def logits(self, vectors: Tensor) -> Tensor:
         """Scores float32 (n, n_items) of vectors float32 (n, d)."""
         return torch.addmm(self.bias, vectors, self.weight.T)
+
+
+def _covariance(weight: Tensor, probabilities: Tensor) -> Tensor:
+    """Of the items' weights, float32 (d, d); probabilities : float32 (n_items,), of any sum."""
+    share = probabilities / probabilities.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+    centred = weight - share @ weight
+    return centred.T @ (share[:, None] * centred)
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,9 @@ class Users:
     """The objective of each user of a block, which is lowest for the best code.
 
     Of a decoded vector v it is interactions · cross-entropy(target, softmax(W v + b)) + pull · ‖v − z‖², less the same
-    at the embedding z. The target is a distribution over the items: the float
-    model's softmax, the user's known items, or a mixture. The softmax is exact over the shortlist; the sum of all other
-    exponentials is taken to second order around z.
+    at the embedding z. The target is a distribution over the items: the float model's softmax, the user's known items,
+    or a mixture. The softmax is exact over the shortlist; the sum of all other exponentials is taken to second order
+    around z.
     """
 
     decoder: Decoder
@@ -95,6 +105,13 @@ class Users:
         log_probabilities = of_best.log()[:, None]
         return cls(decoder, pull, vectors, log_sum, lengths, target, weights, log_probabilities, rest, rest_mean)
 
+    def rows(self, rows: Tensor) -> Self:
+        """Some of the users; rows : int64 (n,)."""
+        of_users: dict[str, Any] = {
+            field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **of_users)
+
     def values(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """The objective of candidates, float32 (n, k), and the exponentials of the shortlist, (n, k, shortlist).
 
@@ -102,8 +119,30 @@ class Users:
         """
         change = decoded - self.vectors[:, None]
         of_best = torch.baddbmm(self.log_probabilities, change, self.weights.transpose(1, 2)).exp_()
-        total = of_best.sum(2) + self._of_rest(change)
-        return self._objective(total, change), of_best
+        return self._objective(of_best.sum(2) + self._of_rest(change), change), of_best
+
+    def values_of_steps(self, decoded: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `values` of vectors with each of k steps alone, and with the first 2, 3, … k of them together.
+
+        Scores are linear, so that those of the steps are enough, and need half the products.
+
+        Parameters
+        ----------
+        decoded : float32 (n, d)
+        steps : float32 (n, k, d)
+
+        Returns
+        -------
+        objective (n, 2k - 1), exponentials (n, 2k - 1, shortlist), and the vectors (n, 2k - 1, d)
+        """
+        k = steps.shape[1]
+        parts = torch.cat([(decoded - self.vectors)[:, None], steps], 1)  # (n, 1 + k, d)
+        taken = torch.cat([torch.eye(k), torch.ones(k, k).tril()[1:]]).to(steps)  # (2k - 1, k), 0/1
+        sums = torch.cat([torch.ones_like(taken[:, :1]), taken], 1).expand(len(steps), -1, -1)
+        change = torch.bmm(sums, parts)
+        of_best = torch.baddbmm(self.log_probabilities, sums, torch.bmm(parts, self.weights.transpose(1, 2))).exp_()
+        value = self._objective(of_best.sum(2) + self._of_rest(change), change)
+        return value, of_best, self.vectors[:, None] + change
 
     def gradients(self, decoded: Tensor, of_best: Tensor) -> Tensor:
         """The gradient of the objective at one vector of each user, float32 (n, d).
@@ -116,7 +155,7 @@ class Users:
         change = decoded - self.vectors
         of_rest = self._of_rest(change[:, None])
         mean = torch.bmm(of_best[:, None], self.weights)[:, 0]
-        mean += of_rest * (self.rest_mean + change @ self.decoder.covariance)
+        mean += of_rest * (self.rest_mean + change @ self.decoder.rest_covariance)
         mean /= of_best.sum(1, keepdim=True) + of_rest
         return self.interactions[:, None] * (mean - self.target) + 2 * self.pull * change
 
@@ -140,5 +179,5 @@ class Users:
     def _of_rest(self, change: Tensor) -> Tensor:
         """Σ exp of the items that are not on the shortlist, (n, k); change : (n, k, d)."""
         linear = torch.bmm(change, self.rest_mean[:, :, None])[..., 0]
-        curved = ((change @ self.decoder.covariance) * change).sum(2) / 2
+        curved = ((change @ self.decoder.rest_covariance) * change).sum(2) / 2
         return self.rest * (linear + curved).exp()

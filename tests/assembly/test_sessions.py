@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from scipy.sparse import csr_array
 
-from stages.assembly.sessions import FloatPhase, float_phases, run_to_the_end
-from stages.config.model import ProductBottleneckSettings
+from stages.assembly.sessions import FloatPhase, fingerprint_of, float_phases, run_to_the_end
+from stages.config.model import DaeSettings, ProductBottleneckSettings
 from stages.config.params import Params
 from stages.config.reader import read_params
 from stages.interfaces.weights import digest_of, save_state
@@ -217,6 +217,24 @@ def test_models_share_the_float_epochs_of_equal_settings(params: Params) -> None
     assert phases_of(params, "pq") == dae[1:]
     assert faster[0].checkpoint != dae[1].checkpoint
     assert phases_of(params, "pq", seed=1)[0].checkpoint != dae[1].checkpoint
+
+
+@pytest.mark.parametrize(
+    "change", [{"encoder": ["nearest", "scores"]}, {"candidates": 32}, {"share": 0.5}, {"pull": 1.0}]
+)
+def test_how_codes_are_chosen_once_trained_decides_no_weight(params: Params, change: dict[str, Any]) -> None:
+    recipe = params.recipe("tiny", "pq")
+    entry = recipe.settings
+    assert isinstance(entry, DaeSettings)
+    codes = entry.bottleneck
+    assert codes
+
+    def fingerprint(update: dict[str, Any]) -> str:
+        settings = entry.model_copy(update={"bottleneck": codes.model_copy(update=update)})
+        return fingerprint_of(params, "tiny", recipe._replace(settings=settings), 0, CPU)
+
+    assert fingerprint(change) == fingerprint({})
+    assert fingerprint({"commitment": 0.5}) != fingerprint({})
 
 
 def test_a_warm_start_shares_nothing(params: Params) -> None:

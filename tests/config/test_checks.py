@@ -176,7 +176,7 @@ VECTORS = "{ kind: vectors, users: /data/users.parquet, items: /data/items.parqu
 def with_vectors(committed: str) -> Callable[..., str]:
     """The committed file with a model `two-tower` of vectors, and its quantizers; one more text replaced."""
 
-    def with_vectors(old: str = "", new: str = "", quantizers: str = "[pq-20x10, rq-greedy]") -> str:
+    def with_vectors(old: str = "", new: str = "", quantizers: str = "[pq-20x10, rq]") -> str:
         text = committed.replace("      dae-10: {", "      two-tower: {}\n      dae-10: {")
         text = text.replace("\n  dae-10:\n", f"\n  two-tower: {VECTORS}\n  dae-10:\n")
         text = text.replace("  dae-200: all\n", f"  dae-200: all\n  two-tower: {quantizers}\n")
@@ -192,7 +192,7 @@ def test_vectors_from_elsewhere_are_a_float_row_and_its_codes(
     params = read(with_vectors())
     rows = [row for row in params.rows() if row.model == "two-tower"]
     names = [row.name for row in rows]
-    assert names == ["two-tower", "two-tower-pq-20x10", *(f"two-tower-rq-greedy-{size}b" for size in (20, 5))]
+    assert names == ["two-tower", "two-tower-pq-20x10", *(f"two-tower-rq-{size}b" for size in (20, 10, 5))]
     assert [params.stored_by(row) for row in rows[:2]] == ["200 × float32", "20 codes of 8 bits"]
     assert {params.family_of(row) for row in rows} == {"float", "product", "additive"}
     assert params.seeds_of("two-tower") == [0]
@@ -210,15 +210,11 @@ def test_vectors_from_elsewhere_are_a_float_row_and_its_codes(
         ("/data/users.parquet", "/data/users.npy", "models.two-tower.users: must be the path of a Parquet file"),
         (
             "  dae-200: [pq-20x10, sc",
-            "  two-tower: [rq-greedy]\n  dae-200: [pq-20x10, sc",
+            "  two-tower: [rq]\n  dae-200: [pq-20x10, sc",
             "quantized_items: 'two-tower' is of",
         ),
         ("  rq-vae-200: [10, 5]", "  two-tower: [10, 5]", "budgets: 'two-tower' is not a model with a residual"),
-        (
-            "rows: [",
-            "rows: [two-tower-rq-greedy-5b, ",
-            "serving.rows: 'two-tower-rq-greedy-5b' is of vec",
-        ),
+        ("rows: [", "rows: [two-tower-rq-5b, ", "serving.rows: 'two-tower-rq-5b' is of vectors from elsewhere"),
         ("    model: rq-vae-200 #", "    model: two-tower #", "studies.ablation.model: 'two-tower' is of vectors from"),
     ],
 )
@@ -233,13 +229,3 @@ def test_histories_are_refused_of_vectors_from_elsewhere(
     with_vectors: Callable[..., str], complaint: Callable[[str], str], quantizers: str
 ) -> None:
     assert "quantized_models.two-tower: 'history' keeps histories" in complaint(with_vectors(quantizers=quantizers))
-
-
-@pytest.mark.parametrize("quantizer", ["rq", "opq-20x10"])
-def test_codes_chosen_by_scores_are_refused_of_vectors_from_elsewhere(
-    with_vectors: Callable[..., str], complaint: Callable[[str], str], quantizer: str
-) -> None:
-    assert (
-        f"quantized_models.two-tower: '{quantizer}' has the encoder mixture, which needs the output layer of an "
-        "auto-encoder, and these are vectors from elsewhere; name a quantizer with encoder: [nearest]"
-    ) in complaint(with_vectors(quantizers=f"[{quantizer}]"))

@@ -37,6 +37,11 @@ def test_a_wrong_entry_is_said_by_its_path(
     assert expected in complaint_after(old, new)
 
 
+def both(*rows: str) -> list[str]:
+    """The rows by the nearest codes, each with the one by a mixture after it."""
+    return [name for row in rows for name in (row, f"{row}-mixture")]
+
+
 def test_the_committed_file_has_every_row_of_table_1_its_references_and_ours(params: Params) -> None:
     assert [row.name for row in params.rows()] == [
         "popularity",
@@ -47,17 +52,15 @@ def test_the_committed_file_has_every_row_of_table_1_its_references_and_ours(par
         "pq-vae-200-200-40x5",
         "pq-vae-200-200-20x10",
         "opq-vae-200-40x5",
-        "opq-vae-200-20x10",
-        "rq-vae-200-20b",
-        "rq-vae-200-10b",
-        "rq-vae-200-5b",
+        *both("opq-vae-200-20x10"),
+        *both("rq-vae-200-20b", "rq-vae-200-10b", "rq-vae-200-5b"),
         "dae-20-float16",
         "dae-10-float32",
         "dae-10-float16",
         *(
             f"dae-200-{quantizer}"
             for quantizer in (
-                "pq-40x5", "pq-20x10", "opq-40x5", "opq-20x10", "rq-20b", "rq-10b", "rq-5b", "rq-greedy-20b",
+                "pq-40x5", "pq-20x10", "opq-40x5", *both("opq-20x10", "rq-20b", "rq-10b", "rq-5b"), "rq-greedy-20b",
                 "rq-greedy-5b", "lsq-5b", "kmeans-k256",
                 "kmeans-k64", "kmeans-k16", "kmeans-k4", "tree", "scalar-float16", "scalar-bfloat16", "scalar-8bit",
                 "scalar-6bit", "scalar-4bit", "scalar-1bit", "pca-40b", "pca-20b", "pca-10b", "history-40b",
@@ -151,6 +154,20 @@ def test_a_study_begins_with_its_model_as_it_is(params: Params) -> None:
             "dae-200",
             None,
         ),
+        (
+            Row("opq-vae-200-20x10", encoder="mixture"),
+            "trained",
+            "20 codes of 8 bits, chosen by scores and items",
+            "dae-200",
+            "dae-200-opq-20x10-mixture",
+        ),
+        (
+            Row("dae-200", "rq", 5, "mixture"),
+            "additive",
+            "5 codes of 8 bits, chosen by scores and items",
+            "dae-200",
+            None,
+        ),
         (Row("dae-200", "kmeans", "k64"), "whole", "1 of 64 centroids", "dae-200", None),
         (Row("dae-200", "scalar", "4bit"), "scalar", "200 × 4bit", "dae-200", None),
     ],
@@ -181,6 +198,31 @@ def test_residual_codes_fitted_after_training_are_held_against_plain_pq_of_as_ma
 ) -> None:
     twin = params.plain_twin_of(row)
     assert (twin and twin.name) == plain
+
+
+def test_a_row_without_an_equal_encoder_after_training_has_no_post_hoc_twin(
+    committed: str, read: Callable[[str], Params]
+) -> None:
+    place = committed.index("\n  rq: ")
+    after = committed[place:].replace("encoder: [nearest, mixture]", "encoder: [nearest, scores]", 1)
+    params = read(committed[:place] + after)
+    assert params.post_hoc_twin_of(Row("rq-vae-200", None, 5, "mixture")) is None
+    assert params.post_hoc_twin_of(Row("rq-vae-200", None, 5)) == Row("dae-200", "rq", 5)
+
+
+def test_rows_come_in_the_order_of_the_encoders(committed: str, read: Callable[[str], Params]) -> None:
+    params = read(committed.replace("encoder: [nearest, mixture]", "encoder: [nearest, likelihood, scores]"))
+    for rows in (params.rows_of("rq-vae-200"), params.quantized_rows_of("dae-200")):
+        of_five = [row.encoder for row in rows if row.variant == 5 and row.quantizer in (None, "rq")]
+        assert of_five == ["nearest", "likelihood", "scores"]
+
+
+def test_an_encoder_has_the_settings_of_its_entry(committed: str, read: Callable[[str], Params]) -> None:
+    place = committed.index("\n  rq: ")
+    params = read(committed[:place] + committed[place:].replace("candidates: 8", "candidates: 32", 1))
+    assert params.encoder_of(Row("dae-200", "rq", 5, "mixture")).candidates == 32
+    assert params.encoder_of(Row("rq-vae-200", None, 5, "mixture")).candidates == 8
+    assert params.encoder_of(Row("dae-200")).encoder == ["nearest"]
 
 
 def test_the_twin_of_every_quantized_row_is_a_float_row(committed: str, read: Callable[[str], Params]) -> None:

@@ -22,20 +22,6 @@ ROOT = Path(__file__).parents[2]
         ("types: [float16, bfloat16, 8bit", "types: [7bit", "quantizers.scalar.types.0: Input should be 'float16'"),
         ("    branches: 16 #", "    branches: 1 #", "quantizers.tree.branches: Input should be greater than or eq"),
         ("history\n    bytes: [40, 20]", "history\n    bytes: [40, 2]", "quantizers.history.bytes: the number of one"),
-        ("candidates: 8 # nearest codes", "candidates: 0 #", "candidates: Input should be greater than or equal to 1"),
-        ("share: 0.2 # of the user", "share: 1.5 # of", "share: Input should be less than or equal to 1 (found 1.5)"),
-        ("pull: 0.0 #", "pull: -1.0 #", "pull: Input should be greater than or equal to 0 (found -1.0)"),
-        ("encoder: [nearest, mixture]\n    seed", "encoder: [best]\n    seed", "quantizers.opq-20x10.encoder.0: Input"),
-        ("encoder: [nearest, mixture]\n    seed", "encoder: []\n    seed", "quantizers.opq-20x10.encoder: List should"),
-        (
-            "encoder: [nearest, mixture]\n    seed",
-            "encoder: [mixture, mixture]\n    seed",
-            "quantizers.opq-20x10.encoder: names an encoder twice",
-        ),
-        *(
-            (f"    kind: {kind}\n", f"    kind: {kind}\n    encoder: [mixture]\n", ".encoder: does not belong here")
-            for kind in ("kmeans", "tree", "scalar", "principal", "history")
-        ),
         (
             "    kind: tree\n",
             "    kind: trie\n",
@@ -72,6 +58,51 @@ def test_an_entry_answers_for_itself(
     assert entry.stored(entry.variants[0], 200) == words
     assert entry.least_vectors == least_vectors
     assert entry.has_vectors is (name != "history")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("encoder: [nearest, mixture]", "encoder: [nearest, nearest]", "encoder: names an encoder twice"),
+        (
+            "encoder: [nearest, mixture]",
+            "encoder: [mixture]",
+            "encoder: must begin with nearest, with which the others",
+        ),
+        ("encoder: [nearest, mixture]", "encoder: []", "encoder: List should have at least 1 item"),
+        ("encoder: [nearest, mixture]", "encoder: mixture", "encoder: Input should be a valid list (found 'mixture')"),
+        (
+            "encoder: [nearest, mixture]",
+            "encoder: [nearest, guided]",
+            "encoder.1: Input should be 'nearest', 'likelihood', 'scores' or 'mixture' (found 'guided')",
+        ),
+        ("candidates: 8", "candidates: 0", "candidates: Input should be greater than or equal to 1 (found 0)"),
+        ("candidates: 8", "candidates: 8.5", "candidates: Input should be a valid integer"),
+        ("share: 0.2", "share: 1.5", "share: Input should be less than or equal to 1 (found 1.5)"),
+        ("share: 0.2", "share: -0.1", "share: Input should be greater than or equal to 0 (found -0.1)"),
+        ("pull: 0.0", "pull: -1", "pull: Input should be greater than or equal to 0 (found -1)"),
+        ("pull: 0.0", "pull: .inf", "pull: Input should be a finite number (found inf)"),
+    ],
+)
+@pytest.mark.parametrize(("block", "of"), [("quantizers", "quantizers.rq"), ("models", "models.rq-vae-200.bottleneck")])
+def test_a_wrong_encoder_is_said_by_its_path(
+    committed: str, complaint: Callable[[str], str], block: str, of: str, old: str, new: str, expected: str
+) -> None:
+    place = committed.index("kind: residual", committed.index(f"\n{block}:"))
+    assert f"{of}.{expected}" in complaint(committed[:place] + committed[place:].replace(old, new, 1))
+
+
+@pytest.mark.parametrize("name", ["kmeans", "tree", "scalar", "pca", "history"])
+def test_codes_without_codebooks_have_no_encoder(complaint_after: Callable[[str, str], str], name: str) -> None:
+    kind = "principal" if name == "pca" else name
+    found = complaint_after(f"    kind: {kind}\n", f"    kind: {kind}\n    encoder: [nearest]\n")
+    assert f"quantizers.{name}.encoder: does not belong here" in found
+
+
+def test_an_entry_without_encoder_has_the_nearest_codes(params: Params) -> None:
+    assert params.quantizer("rq").encoders == ["nearest", "mixture"]
+    assert params.quantizer("rq-greedy").encoders == ["nearest"]
+    assert params.quantizer("kmeans").encoders == ["nearest"]
 
 
 def test_chunks_divide_the_width_and_directions_fit_into_it(params: Params) -> None:
