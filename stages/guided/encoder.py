@@ -9,16 +9,16 @@ from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from stages.codebooks.beams import nearest_chunks, nearest_sums
 from stages.codebooks.clustering import CODES
 from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.product import ProductCodec
-from stages.codebooks.search.beams import nearest_chunks, nearest_sums
-from stages.codebooks.search.nearest import BeamSearch
 from stages.guided.guide import Guide
 from stages.guided.objective import SHORTLIST, Decoder, Users
 from stages.interfaces.batches import SparseRows, users_at_once
 from stages.interfaces.codec import Embeddings
 from stages.run.errors import UserError
+from stages.search.nearest import BeamSearch
 
 USERS_AT_ONCE = 64  # on a CPU, and in one thread
 CHANGES = 6  # single codes that are tried in a round, those that promise most

@@ -24,8 +24,8 @@ import faiss
 
 from stages.codebooks.product import ProductCodec, fit_product
 from stages.codebooks.residual import ResidualCodec, beam_search, fit_residual
-from stages.codebooks.search.kernels import N_THREADS
-from stages.codebooks.search.nearest import BeamSearch, NearestCodes
+from stages.search.kernels import N_THREADS
+from stages.search.nearest import BeamSearch, NearestCodes
 from stages.guided import objective
 from stages.guided.encoder import GuidedCodec
 from stages.guided.guide import Guide

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.codebooks.beams import nearest_sums
 from stages.codebooks.clustering import CODES
 from stages.codebooks.residual import ResidualCodec, fit_residual
-from stages.codebooks.search.beams import nearest_sums
 from stages.codebooks.transform import Transform, decoder_metric
 from stages.config.model import ResidualBottleneckSettings
 from stages.interfaces.batches import users_at_once

@@ -110,7 +110,7 @@ Search = Callable[[np.ndarray], np.ndarray]
 def _searcher(quantizer: Quantizer) -> Search:
     """From vectors, as `into` leaves them, to a byte for each codebook."""
     try:
-        from stages.codebooks.search.nearest import BeamSearch, NearestCodes
+        from stages.search.nearest import BeamSearch, NearestCodes
     except ImportError:
         return _in_faiss(quantizer)
     if quantizer.kind == "product":

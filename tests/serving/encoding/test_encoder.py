@@ -188,8 +188,8 @@ def test_without_numba_faiss_encodes_and_it_is_said(
     quantizer = quantizer_of(codec)
     vectors = drawn_vectors(300, quantizer.width)
     with_numba = encode(quantizer, vectors)
-    monkeypatch.delitem(sys.modules, "stages.codebooks.search.nearest", raising=False)
-    monkeypatch.delitem(sys.modules, "stages.codebooks.search.kernels", raising=False)
+    monkeypatch.delitem(sys.modules, "stages.search.nearest", raising=False)
+    monkeypatch.delitem(sys.modules, "stages.search.kernels", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     with caplog.at_level(logging.WARNING):
         codes = encode(quantizer, vectors)

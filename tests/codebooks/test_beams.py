@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.codebooks.search.beams import nearest_chunks, nearest_sums
+from stages.codebooks.beams import nearest_chunks, nearest_sums
 
 N, M, N_CODES, WIDTH = 20, 3, 6, 4
 DRAWS = np.random.default_rng(0)

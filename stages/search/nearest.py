@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from stages.codebooks.search import kernels
-from stages.codebooks.search.kernels import CODES, N_THREADS
+from stages.search import kernels
+from stages.search.kernels import CODES, N_THREADS
 
 USERS_PER_THREAD = 32  # fewer are encoded sooner by one thread
 

@@ -1,0 +1,1 @@
+"""The search for the nearest codes of a vector, compiled for the CPU."""
