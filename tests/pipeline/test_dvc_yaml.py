@@ -78,6 +78,7 @@ RUN_BY_AN_EDIT = {
     "stages/evaluation": {*ROWS, "quantize-items"},
     "stages/evaluation/groups.py": {*ROWS, "quantize-items", "report"},
     "stages/guided": {*ROWS, "encode"},
+    "stages/search": {*ROWS, "encode"},
     "stages/guided/guide.py": {*ROWS, "export", *STORED},
     "stages/interactions/formats": {"preprocess"},
     "stages/interactions/protocol": {"preprocess"},
