@@ -53,5 +53,5 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
         "codebooks, the same bytes and the same training that takes the nearest code:",
         markdown(pd.DataFrame(columns)),
         "What is stored, and how it is decoded, is the same. To encode takes the users' histories, which embeddings "
-        "alone do not give, and longer: [run.md](run.md) has the µs per user of either row. *Difference* is as above.",
+        "alone do not give, and longer: [run.md](run.md) has the times of either row. *Difference* is as above.",
     )
