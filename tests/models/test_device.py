@@ -29,7 +29,7 @@ def test_a_processor_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -
 def test_a_gpu_without_bfloat16_is_said_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
-    with pytest.raises(UserError, match=r"processor has no bfloat16 .* set precision under training .* to float32"):
+    with pytest.raises(UserError, match=r"this processor has no bfloat16 .* set precision under .* to float32"):
         choose_precision("bfloat16", torch.device("cuda"))
 
 
