@@ -11,7 +11,7 @@ from stages.run.errors import UserError
 CODES = 256  # per codebook: 8 bits per code, as the sizes in the paper's Table 1 imply (faiss: ksub)
 MOST_CLUSTERED = 256 * CODES  # wide vectors, drawn anew for each codebook: faiss's own limit
 # Of random vectors, to start from. Of whole ones the shortest would be nearest to nearly all residuals, which are long
-# and point everywhere: at 20 bytes a quarter more of the variance is lost.
+# and point everywhere.
 START_SCALE = 0.5
 
 
@@ -49,7 +49,7 @@ def quiet_clustering(parameters: faiss.ClusteringParameters, n: int, seed: int) 
 
 
 def wide_k_means(vectors: Tensor, iterations: int, generator: np.random.Generator) -> Tensor:
-    """K-means of 256 codes, for many dimensions: one product is four times as fast as faiss's search there.
+    """K-means of 256 codes, for many dimensions, where one product is faster than faiss's search.
 
     Parameters
     ----------

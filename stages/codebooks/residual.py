@@ -1,5 +1,6 @@
 """Residual quantization: each codebook encodes the residual of those before it (Chen et al. 2010)."""
 
+from copy import copy
 from typing import Any, Self
 
 import faiss
@@ -11,8 +12,7 @@ from stages.codebooks.codebook_codec import CodebookCodec
 from stages.codebooks.transform import Transform
 from stages.interfaces.codec import Embeddings
 
-# Of k-means, in each codebook; more give the same NDCG@100.
-ITERATIONS = 10
+ITERATIONS = 10  # of k-means, in each codebook
 
 
 class ResidualCodec(CodebookCodec):
@@ -32,17 +32,22 @@ class ResidualCodec(CodebookCodec):
         self, codebooks: np.ndarray, beam: int, transform: Transform | None = None, n_bytes: int | None = None
     ) -> None:
         self.beam = int(beam)
-        self.n_bytes = len(codebooks) if n_bytes is None else int(n_bytes)
-        if not 1 <= self.n_bytes <= len(codebooks):
-            raise ValueError(f"a prefix of {self.n_bytes} codes, expected 1 to {len(codebooks)}")
         super().__init__(codebooks, transform)
+        self.n_bytes = self._checked(self.n_codebooks if n_bytes is None else n_bytes)
+
+    def _checked(self, n_bytes: int) -> int:
+        if not 1 <= n_bytes <= self.n_codebooks:
+            raise ValueError(f"a prefix of {n_bytes} codes, expected 1 to {self.n_codebooks}")
+        return int(n_bytes)
 
     def _searcher(self) -> faiss.ResidualQuantizer:
         return beam_search(self.codebooks, self.beam)
 
     def prefix(self, n_bytes: int) -> Self:
-        """A codec that stores only the first `n_bytes` bytes of each code."""
-        return type(self)(self.codebooks, self.beam, self.transform, n_bytes)
+        """A codec that stores only the first `n_bytes` bytes of each code, found by the search for the whole code."""
+        shorter = copy(self)
+        shorter.n_bytes = self._checked(n_bytes)
+        return shorter
 
     @property
     def bytes_per_vector(self) -> int:
@@ -71,8 +76,7 @@ class ResidualCodec(CodebookCodec):
 def fit_residual(vectors: np.ndarray, n_codebooks: int, seed: int) -> np.ndarray:
     """Fit one codebook after the other, by k-means of what the nearest codes of those before have left.
 
-    Codes may well be searched by a beam afterwards. A fit that keeps a beam too takes 12 times as long, for codebooks
-    that rank as well.
+    Codes may well be searched by a beam afterwards.
 
     Parameters
     ----------
@@ -106,7 +110,7 @@ def beam_search(codebooks: np.ndarray, beam: int) -> faiss.ResidualQuantizer:
     quantizer.max_beam_size = beam
     faiss.copy_array_to_vector(codebooks.ravel(), quantizer.codebooks)
     quantizer.is_trained = True
-    quantizer.use_beam_LUT = 1  # distances from tables: the same codes but for rounding, in about half of the time
+    quantizer.use_beam_LUT = 1  # distances from tables: the same codes but for rounding, in a third of the time
     quantizer.compute_codebook_tables()
     return quantizer
 

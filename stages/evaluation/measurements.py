@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stages.evaluation.code_usage import code_usage, no_code_usage
-from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, variance_lost
+from stages.evaluation.cost import MOST_VECTORS_TIMED, microseconds, spectrum, variance_lost
 from stages.evaluation.groups import GROUPS, group_column, quarters_of_interactions
 from stages.evaluation.metrics import METRICS
 from stages.interfaces.codec import ByHistory, Codec, encode_users, stored_bytes
@@ -20,7 +20,7 @@ from stages.ranking.evaluation import RANKS, Ranking, ndcg_of_users, rank
 from stages.ranking.ndcg import ndcg
 from stages.run.json_files import write_json
 
-MOST_USERS_SEARCHED = 1_000  # train users whose codes are searched one by one; the order of users is random
+MOST_GUIDED_TIMED = 1_000  # a guided code takes ten times as long as the nearest
 
 
 class Measurements(NamedTuple):
@@ -29,7 +29,8 @@ class Measurements(NamedTuple):
     per_user: pd.DataFrame
     """One row per test user with held-out interactions, as in `measure_users`, and its seed."""
     code_usage: pd.DataFrame
-    """One row per codebook, as in `stages.evaluation.code_usage.code_usage`, and its seed."""
+    """One row per codebook, as in `stages.evaluation.code_usage.code_usage`, and its seed; none of guided codes, whose
+    codebooks are those of the nearest."""
     validation_ndcg: float | None
     """Mean NDCG@100 of the validation users, by which rows are chosen; None where nobody chooses."""
     bytes_per_user: float
@@ -45,6 +46,8 @@ class Measurements(NamedTuple):
     """Encoding time in microseconds per user, or per item."""
     decode_us: float
     """Decoding time in microseconds per user, or per item."""
+    spectrum: list[float] = []  # noqa: RUF012
+    """Of the test users' embeddings, as in `stages.evaluation.cost.spectrum`, where they are stored as they are."""
 
 
 def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int, seed: int) -> Measurements:
@@ -56,8 +59,7 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     test = split.test
     item_groups = quarters_of_interactions(split.train)
     train_users = np.arange(split.train.shape[0])
-    if isinstance(codec, ByHistory):
-        train_users = train_users[:MOST_USERS_SEARCHED]
+    is_guided = isinstance(codec, ByHistory)
     frames, vectors, decoded = [], [], []
     n_bytes = 0
     for ranking in rank(model, codec, test, batch_size):
@@ -74,26 +76,25 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
     per_user = pd.concat(frames, ignore_index=True)
     per_user.insert(0, "user_id", split.users[-n_test:][per_user["user"]])
     usage = no_code_usage()
-    if codec.n_codebooks:
+    if codec.n_codebooks and not is_guided:
         blocks = np.split(train_users, range(batch_size, len(train_users), batch_size))
-        codes = [
-            np.asarray(encode_users(codec, model.embed_users(block, split.train[block]), split.train[block]))
-            for block in blocks
-        ]
+        codes = [np.asarray(codec.encode(model.embed_users(block, split.train[block]))) for block in blocks]
         usage = code_usage(np.concatenate(codes))
-    timed = train_users[:MOST_VECTORS_TIMED]
+    timed = train_users[: MOST_GUIDED_TIMED if is_guided else MOST_VECTORS_TIMED]
     embeddings, histories = model.embed_users(timed, split.train[timed]), split.train[timed]
     encode_us, decode_us = microseconds(codec, lambda: encode_users(codec, embeddings, histories))
+    lost = variance_lost(np.concatenate(vectors), np.concatenate(decoded)) if vectors else None
     return Measurements(
         per_user.assign(seed=seed),
         usage.assign(seed=seed),
         float(ndcg_of_users(model, codec, split.validation, batch_size).mean()),
         n_bytes / n_test,
         codec.shared_bytes,
-        variance_lost(np.concatenate(vectors), np.concatenate(decoded)) if vectors else None,
+        lost,
         list(codec.fit_errors),
         encode_us,
         decode_us,
+        spectrum(np.concatenate(vectors)) if lost == 0 else [],
     )
 
 
@@ -154,6 +155,7 @@ def write_measurements(of_seeds: list[Measurements], folder: Path) -> None:
         "shared_bytes": of_seeds[0].shared_bytes,
         "variance_lost": fmean(lost) if lost else None,
         "fit_errors": of_seeds[0].fit_errors,
+        "spectrum": np.mean([measured.spectrum for measured in of_seeds], axis=0).tolist(),
         "metrics": {metric.name: metric.label for metric in METRICS},
     }
     write_json(stored, folder / "stored.json")

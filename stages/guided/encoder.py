@@ -1,7 +1,9 @@
 """The search for a guided code: from the nearest codes on, one code at a time, until nothing improves."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,7 +20,9 @@ from stages.guided.objective import SHORTLIST, Decoder, Users
 from stages.interfaces.batches import SparseRows, users_at_once
 from stages.interfaces.codec import Embeddings
 from stages.run.errors import UserError
-from stages.search.nearest import BeamSearch
+
+if TYPE_CHECKING:
+    from stages.search.nearest import BeamSearch
 
 USERS_AT_ONCE = 64  # on a CPU, and in one thread
 CHANGES = 6  # single codes that are tried in a round, those that promise most
@@ -54,7 +58,7 @@ class GuidedCodec:
         self._decoder = Decoder(weight.detach(), bias.detach(), centre)
         # On a CPU, compiled code finds sums of codes ten times as fast as products of PyTorch do.
         is_sum = not isinstance(codec, ProductCodec)
-        self._beam = BeamSearch(used, guide.candidates) if is_sum and self._device.type == "cpu" else None
+        self._beam = _compiled_search(used, guide.candidates) if is_sum and self._device.type == "cpu" else None
         # Half of what a change of one code adds, (M, 256, 256): of the curvature of the loss, and of the distance.
         self._curvatures = _half_squares(self._added, self._decoder.covariance)
         self._distances = 2 * _half_squares(self._added, None)
@@ -182,6 +186,16 @@ class GuidedCodec:
             if 2 * len(better) <= len(left):
                 left, users = improved, users.rows(better)
         return codes, vector, values[:, 0] - value
+
+
+def _compiled_search(codebooks: np.ndarray, candidates: int) -> "BeamSearch | None":
+    """None where Numba can't be imported: PyTorch finds the same candidates."""
+    try:
+        from stages.search.nearest import BeamSearch
+    except ImportError:
+        logging.getLogger(__name__).warning("Numba can't be imported: guided codes take longer")
+        return None
+    return BeamSearch(codebooks, candidates)
 
 
 def _half_squares(added: Tensor, metric: Tensor | None) -> Tensor:

@@ -73,6 +73,7 @@ class Stored(Strict):
     shared_bytes: int
     variance_lost: float | None
     fit_errors: list[float]
+    spectrum: list[float]
     metrics: dict[str, str]
 
 
@@ -267,6 +268,7 @@ def _load_evaluation(
         shared_bytes=measured.shared_bytes,
         variance_lost=measured.variance_lost,
         fit_errors=measured.fit_errors,
+        spectrum=measured.spectrum,
         metrics=measured.metrics,
         centroids=centroids,
         per_user=per_user.drop(columns="seed").groupby("user", as_index=False).mean(),

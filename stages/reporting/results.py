@@ -36,6 +36,9 @@ class RowResult:
     """Share of the embeddings' variance; None where histories are stored, and where there is no variance."""
     fit_errors: Sequence[float]
     """Mean squared error before each iteration of whole-vector k-means; empty for all else."""
+    spectrum: Sequence[float]
+    """Share of the variance of the embeddings along each principal direction, from the largest on, mean over seeds;
+    empty where they are not stored as they are."""
     centroids: int | None
     """Of whole-vector k-means; None for all else."""
     metrics: Mapping[str, str]

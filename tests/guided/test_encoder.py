@@ -1,5 +1,8 @@
 """Conformance of guided encoders: whatever the codec and the guide, no code is worse than the nearest."""
 
+import logging
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -186,6 +189,20 @@ def test_scores_alone_need_no_items() -> None:
 def test_vectors_alone_are_refused_where_items_count(by: str) -> None:
     with pytest.raises(UserError, match=f"the encoder '{by}' chooses codes by .* give the histories of the users"):
         guided(codec_of("residual"), GUIDES[by]).encode(VECTORS)
+
+
+def test_without_numba_pytorch_finds_the_candidates_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nearest = codec_of("residual")
+    with_numba = guided(nearest, GUIDES["mixture"]).encode_users(VECTORS, LAYER.histories)
+    for module in ("stages.search.nearest", "stages.search.kernels", "stages.run.compiled"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with caplog.at_level(logging.WARNING):
+        codes = guided(nearest, GUIDES["mixture"]).encode_users(VECTORS, LAYER.histories)
+    assert "Numba can't be imported" in caplog.text
+    assert (codes == with_numba).all(1).mean() > 0.98
 
 
 def test_users_are_encoded_with_or_without_histories_as_the_codec_asks() -> None:

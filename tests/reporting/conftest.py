@@ -106,6 +106,7 @@ def _write_evaluation(folder: Path, row: Row | ItemRow, number: int, seeds: list
         "bytes_per_user": 0.0 if row.model == "popularity" else 40.0,
         "shared_bytes": 6400,
         "variance_lost": None if row.quantizer == "history" or row.model == "ease" else 0.25,
+        "spectrum": [] if row.quantizer else [0.6, 0.3, 0.1],
         "fit_errors": [2.0, 1.0] if row.quantizer == "kmeans" else [],
         "metrics": METRICS,
     }

@@ -68,6 +68,7 @@ def row(
         shared_bytes=204800,
         variance_lost=0.125 if twin else 0.0,
         fit_errors=[],
+        spectrum=[] if twin else [0.6, 0.3, 0.1],
         centroids=None,
         metrics=METRICS,
         per_user=pd.DataFrame(

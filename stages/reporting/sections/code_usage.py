@@ -64,8 +64,9 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
         picture(PICTURE, "Perplexity and dead codes of the codebooks of each family"),
         f"The numbers are over the {counts(tables)['train_users']:,} train users, and means over seeds. *Perplexity* "
         "is the number of codes, all used alike, that would spread users as these do (256 at best). A *dead code* is "
-        "one that no train user has. Post-hoc codebooks are fitted on parts of the users' histories; those of a "
-        "bottleneck follow the users while these move.",
+        "one that no train user has. Guided codes, which share their codebooks with the nearest, are not counted. "
+        "Post-hoc codebooks are fitted on parts of the users' histories; those of a bottleneck follow the users while "
+        "these move.",
     )
 
 

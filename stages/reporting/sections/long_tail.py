@@ -25,7 +25,7 @@ TABLES: TableColumns = {
     "plots/by_activity": Columns(("row", "group"), ("quarter", "users", NDCG)),
     "plots/by_popularity": Columns(("row", "group"), ("quarter", "users", NDCG)),
     "figures/distribution": Columns(("of",), ("rank", "interactions")),
-    "figures/most_popular": Columns(("item",), ("interactions",), more_text=("title",)),
+    "figures/most_popular": Columns(("item", "title"), ("interactions",), may_be_empty=True),
 }
 ITEM_GROUPS = ("most popular", "second quarter", "third quarter", "rarest")
 GROUP_COLUMNS = ["row", "quarter", "group", "users", NDCG]
@@ -50,6 +50,11 @@ def data(results: Results) -> dict[str, pd.DataFrame]:
 
 def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
     """The picture, the tables, and how to read them."""
+    popular = tables["figures/most_popular"]
+    if popular.empty:
+        listed = []
+    else:
+        listed = ["These items have the most interactions:", popular_table(popular, counts(tables)["users"])]
     return paragraphs(
         "## The long tail",
         picture(PICTURE, "Interactions per user and per item, and NDCG@100 by activity and by popularity"),
@@ -62,8 +67,7 @@ def words(tables: Tables, experiment: Experiment) -> str:  # noqa: ARG001
         "This is NDCG@100 by popularity of the held-out item. Items are in four groups, each with a quarter of the "
         "train interactions. All items are ranked, but only held-out items of the group count:",
         group_table(tables["plots/by_popularity"]),
-        "These items have the most interactions:",
-        popular_table(tables["figures/most_popular"], counts(tables)["users"]),
+        *listed,
     )
 
 
@@ -144,12 +148,15 @@ def by_popularity(row: RowResult) -> pd.DataFrame:
 
 
 def most_popular(items: pd.DataFrame) -> pd.DataFrame:
-    """The items with the most interactions: original ids, and titles where there are any, each on one line."""
+    """The items with the most interactions: original ids and titles, each on one line.
+
+    None where there are no titles: ids alone say nothing to a reader, and may not be meant for everybody who reads.
+    """
+    if "title" not in items:
+        items = items[:0].assign(title="")
     top = items.nlargest(MOST_POPULAR, "interactions")
-    columns = {"item": top["item"].map(one_line)}
-    if "title" in top:
-        columns["title"] = top["title"].fillna("").map(one_line)
-    return pd.DataFrame({**columns, "interactions": top["interactions"]})
+    titles = top["title"].fillna("").map(one_line)
+    return pd.DataFrame({"item": top["item"].map(one_line), "title": titles, "interactions": top["interactions"]})
 
 
 def group_table(table: pd.DataFrame) -> str:
@@ -163,11 +170,11 @@ def group_table(table: pd.DataFrame) -> str:
 
 def popular_table(items: pd.DataFrame, n_users: int) -> str:
     """Markdown: of `most_popular`; n_users : of which the interactions are."""
-    columns = {name: items[name].map(literal) for name in ("item", "title") if name in items}
     return markdown(
         pd.DataFrame(
             {
-                **columns,
+                "item": items["item"].map(literal),
+                "title": items["title"].map(literal),
                 "interactions": each(items["interactions"], "{:,}".format),
                 "of users": each(items["interactions"] / n_users, share),
             }
