@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
 from stages.reporting.families import FAMILIES
-from stages.reporting.figures import COLOURS, WIDTH, Theme, name_ends, title
+from stages.reporting.figures import COLOURS, THOUSANDS, WIDTH, Theme, title
 from stages.reporting.results import Results
 from stages.reporting.tables import markdown
 from stages.reporting.wording import UNKNOWN, code, paragraphs, picture, share
@@ -69,17 +69,16 @@ def draw(tables: Tables, theme: Theme) -> Figure | None:
         "A line that rises steeply is of embeddings that a few bytes describe well.",
     )
     axes = figure.subplots()
-    figure.subplots_adjust(0.06, 0.15, 0.77, 0.76)
-    names = []
+    figure.subplots_adjust(0.06, 0.15, 0.99, 0.76)
     for number, (row, table) in enumerate(spectra.groupby("row", sort=False)):
-        axes.plot(table["direction"], table["variance"], color=COLOURS[number % len(COLOURS)])
-        names.append(str(row))
+        axes.plot(table["direction"], table["variance"], color=COLOURS[number % len(COLOURS)], label=str(row))
     axes.set_title("share of the variance")
     axes.set_xlabel("principal directions, from the largest on")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(THOUSANDS)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.set_xlim(left=0)
     axes.set_ylim(0, 1.03)
-    name_ends(axes, theme, names)
+    axes.legend(loc="lower right")
     return figure
 
 
