@@ -77,7 +77,7 @@ def test_the_report_shows_its_caution_first_and_only_pictures_that_are_there(clo
     assert text.splitlines()[2] == "> **Made up.**"
     links = re.findall(r"\]\(([^)]*)\)", text)
     pictures = re.findall(r'src(?:set)?="([^"]*)"', text)
-    assert (len(links), len(pictures)) == (24, 2 * 5)
+    assert (len(links), len(pictures)) == (25, 2 * 6)
     assert [link for link in links + pictures if not (folder / link).is_file()] == []
 
 

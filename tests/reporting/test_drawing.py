@@ -31,7 +31,7 @@ from tests.reporting.made_up import EXPERIMENT, FLOAT, METRICS, QUANTIZED, full_
 
 PICTURES = {
     f"{name}{ending}.png"
-    for name in ("frontier", "codebook_size", "curves", "code_usage", "long_tail")
+    for name in ("frontier", "spectrum", "codebook_size", "curves", "code_usage", "long_tail")
     for ending in ("", "-dark")
 }
 

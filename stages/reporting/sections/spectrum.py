@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from stages.reporting.csv_files import Columns, TableColumns, Tables
 from stages.reporting.experiment import Experiment
@@ -76,6 +76,7 @@ def draw(tables: Tables, theme: Theme) -> Figure | None:
     axes.set_xlabel("principal directions, from the largest on")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(THOUSANDS)
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_ylim(0, 1.03)
     axes.legend(loc="lower right")
