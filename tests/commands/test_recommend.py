@@ -227,6 +227,7 @@ def test_a_copied_package_and_store_take_the_place_of_the_last_runs(served: Serv
         recommend(DATASET, "other", user="108", **copies)
 
 
+@pytest.mark.usefixtures("here")
 def test_histories_are_not_replaced_by_the_lists() -> None:
     pq.write_table(pa.table({"user": [108], "items": [[0, 3, 1]]}), "mine.parquet")
     before = Path("mine.parquet").read_bytes()
