@@ -113,7 +113,8 @@ class GuidedCodec:
         if self.guide.by == "likelihood":
             gains = gains.masked_fill(known.lengths == 0, 0.0)  # nothing is known of them
         # The shortlist makes gains a little inexact, and no code is to be worse than the nearest.
-        gains = gains.minimum(users.exact_values(self._decoded(first[:, None])[:, 0]) - users.exact_values(vector))
+        both = torch.stack([self._decoded(first[:, None])[:, 0], vector], 1)
+        gains = gains.minimum(-users.exact_values(both).diff(dim=1)[:, 0])
         codes = self._firsts.gather(1, codes.T).T
         return torch.where((gains > 0)[:, None], codes, first).to(torch.uint8).cpu().numpy()
 

@@ -35,7 +35,7 @@ from tests.benchmarks.training import compare
 N_BYTES, BEAM, WIDTH = 20, 5, 200
 USERS, FITTED = 30_000, 5000
 ROUNDS = 5
-ITEMS, HISTORY, GUIDED_USERS = 20_108, 70, 512  # items as in MovieLens-20M
+ITEMS, HISTORY, GUIDED_USERS = 20_108, 70, 256  # items as in MovieLens-20M
 Encode = Callable[[np.ndarray], np.ndarray]
 
 
@@ -63,7 +63,7 @@ def main() -> None:
 
 def guided(codebooks: np.ndarray, users: np.ndarray, axes: np.ndarray, draws: np.random.Generator) -> None:
     """Codes chosen by a mixture of known items and scores; items are drawn along the axes of the vectors."""
-    weight = (draws.standard_normal((ITEMS, WIDTH)) @ axes.T / 4).astype(np.float32)
+    weight = (draws.standard_normal((ITEMS, WIDTH)) @ axes.T / 16).astype(np.float32)
     bias = np.log(1 / (10 + draws.permutation(ITEMS))).astype(np.float32)
     keys = users[:GUIDED_USERS] @ weight.T + bias + draws.gumbel(size=(GUIDED_USERS, ITEMS)).astype(np.float32)
     known = np.argpartition(-keys, HISTORY, axis=1)[:, :HISTORY]  # Gumbel keys: a draw from the model's softmax
