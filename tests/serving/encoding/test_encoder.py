@@ -215,7 +215,7 @@ def test_codes_by_a_guide_are_those_of_the_pipelines_evaluation(name: str, guide
     codes = Encoder(package).encode(likes)
     np.testing.assert_array_equal(codes, of_pipeline.encode_users(embed(package, likes), likes))
     # The model's own embeddings differ by rounding, which parts two codes that are as good.
-    assert (codes != of_pipeline.encode_users(model.embed(likes), likes)).any(1).mean() <= 0.01
+    assert (codes != of_pipeline.encode_users(model.embed(likes), likes)).any(1).mean() <= 0.05
     assert (codes != Encoder(made_up_package(name)).encode(likes)).any()
 
 
