@@ -1,5 +1,6 @@
 """Measurements of a row: metrics of its users, bytes, use of codes, variance lost and time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
@@ -46,7 +47,7 @@ class Measurements(NamedTuple):
     """Encoding time in microseconds per user, or per item."""
     decode_us: float
     """Decoding time in microseconds per user, or per item."""
-    spectrum: list[float] = []  # noqa: RUF012
+    spectrum: Sequence[float] = ()
     """Of the test users' embeddings, as in `stages.evaluation.cost.spectrum`, where they are stored as they are."""
 
 
@@ -94,7 +95,7 @@ def measure_row(model: Recommender, codec: Codec, split: Split, batch_size: int,
         list(codec.fit_errors),
         encode_us,
         decode_us,
-        spectrum(np.concatenate(vectors)) if lost == 0 else [],
+        spectrum(np.concatenate(vectors)) if lost == 0 else (),
     )
 
 
@@ -149,13 +150,14 @@ def write_measurements(of_seeds: list[Measurements], folder: Path) -> None:
         [value for value in values if value is not None]
         for values in zip(*((measured.validation_ndcg, measured.variance_lost) for measured in of_seeds), strict=True)
     )
+    spectra = [measured.spectrum for measured in of_seeds if measured.spectrum]
     stored = {
         "validation_ndcg": fmean(validation) if validation else None,
         "bytes_per_user": of_seeds[0].bytes_per_user,
         "shared_bytes": of_seeds[0].shared_bytes,
         "variance_lost": fmean(lost) if lost else None,
         "fit_errors": of_seeds[0].fit_errors,
-        "spectrum": np.mean([measured.spectrum for measured in of_seeds], axis=0).tolist(),
+        "spectrum": np.mean(spectra, axis=0).tolist() if spectra else [],
         "metrics": {metric.name: metric.label for metric in METRICS},
     }
     write_json(stored, folder / "stored.json")

@@ -1,6 +1,8 @@
 """What is measured of a row, against a ten-line oracle, and on popularity, whose answer is known by heart."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from stages.evaluation.groups import group_column, quarters_of_interactions
-from stages.evaluation.measurements import measure_row, measure_users
+from stages.evaluation.measurements import measure_row, measure_users, write_measurements
 from stages.evaluation.metrics import METRICS
 from stages.interfaces.codec import Float32, WholeHistory
 from stages.interfaces.recommender import Recommender
@@ -121,3 +123,12 @@ def test_every_test_user_is_embedded_once() -> None:
     assert isinstance(model, Counting)
     assert model.embedded == 50 + n_timed + len(split.validation.scored())
     assert measured.variance_lost == 0
+
+
+def test_the_spectrum_is_the_mean_of_the_seeds_whose_embeddings_vary(tmp_path: Path) -> None:
+    users = random_users(50, 300, seed=1)
+    alike = measure_row(Popularity(300), Float32(), split_of(users), 7, seed=0)
+    assert not alike.spectrum
+    of_seeds = [alike, alike._replace(spectrum=[0.75, 0.25]), alike._replace(spectrum=[0.25, 0.75])]
+    write_measurements(of_seeds, tmp_path / "row")
+    assert json.loads((tmp_path / "row/stored.json").read_text())["spectrum"] == [0.5, 0.5]
