@@ -53,14 +53,21 @@ def trials_of(study: optuna.Study) -> pd.DataFrame:
     ).sort_values("validation_ndcg", ascending=False, ignore_index=True)
 
 
+def best_of(trials: pd.DataFrame) -> dict[str, float]:
+    """What was searched, of the best trial and rounded; trials : result of `trials_of`.
+
+    A trial that was stopped early counts as well: trained to its end, it would have kept the same epoch, or a better.
+    """
+    found = {name: trials[name][0].item() for name in WORDS if name in trials}
+    return {name: value if isinstance(value, int) else float(f"{value:.2g}") for name, value in found.items()}
+
+
 def write_results(study: optuna.Study, params: Params, dataset: str, model: str) -> None:
     """Write trials.csv, sweep.png, sweep.md and, unless params.yaml has the best values, params.patch; print them."""
     recipe = params.recipe(dataset, model)
     today = {"learning_rate": recipe.settings.learning_rate, "l2": recipe.settings.l2, "epochs": recipe.epochs}
     trials = trials_of(study)
-    best = {
-        name: value if isinstance(value, int) else float(f"{value:.2g}") for name, value in study.best_params.items()
-    }
+    best = best_of(trials)
     folder = paths.report(dataset) / "sweeps" / model
     patched, how = "", f"{PATH} has these values already."
     if best != {name: today[name] for name in best}:
@@ -77,7 +84,7 @@ def write_results(study: optuna.Study, params: Params, dataset: str, model: str)
         if patched:
             (temporary / "params.patch").write_text(patched, encoding="utf-8", newline="")
         (temporary / "sweep.md").write_text(_page(trials, params, dataset, model, best, how), encoding="utf-8")
-    print(f"{folder}/sweep.md: best {in_words(best)}, NDCG@100 {study.best_value:.4f} on validation users")
+    print(f"{folder}/sweep.md: best {in_words(best)}, NDCG@100 {trials['validation_ndcg'][0]:.4f} on validation users")
     print(f"datasets.{dataset}.models.{model}: {', '.join(f'{name}: {value!r}' for name, value in best.items())}")
     print(how)
 
