@@ -1,6 +1,6 @@
-"""README shows how the bundled report opens, its first table and the list below it, and what advise answers there.
+"""README shows how two reports open, the first table of each and the list below it, and what advise answers.
 
-python -m tests.decision_table    copies both from the committed report
+python -m tests.decision_table    copies all from the committed reports
 """
 
 import re
@@ -12,9 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-REPORT = ROOT / "reports/ml-latest-small/report.md"
-BEGIN, END = "<!-- decision table: python -m tests.decision_table -->\n", "<!-- end of decision table -->\n"
+SHOWN = ("gowalla", "ml-latest-small")  # data sets, in README's order
+END = "<!-- end of decision table -->\n"
 BEGIN_ANSWER, END_ANSWER = "<!-- answer: python -m tests.decision_table -->\n", "<!-- end of answer -->\n"
+
+
+def report_of(dataset: str) -> Path:
+    """Its report."""
+    return ROOT / f"reports/{dataset}/report.md"
+
+
+def beginning(dataset: str) -> str:
+    """The marker before the table of a data set."""
+    return f"<!-- decision table of {dataset}: python -m tests.decision_table -->\n"
 
 
 def opening(report: str) -> str:
@@ -31,9 +41,11 @@ def answer(readme: str) -> str:
     return "\n>\n".join(f"> {line}" for line in takewhile(bool, printed.splitlines())) + "\n"
 
 
-def updated(readme: str, report: str) -> str:
-    """README with how the report opens between its markers."""
-    return _between(readme, BEGIN, END, opening(report))
+def updated(readme: str) -> str:
+    """README with how each report opens between its markers."""
+    for dataset in SHOWN:
+        readme = _between(readme, beginning(dataset), END, opening(report_of(dataset).read_text()))
+    return readme
 
 
 def answered(readme: str) -> str:
@@ -48,4 +60,4 @@ def _between(readme: str, begin: str, end: str, text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(answered(updated(README.read_text(), REPORT.read_text())))
+    README.write_text(answered(updated(README.read_text())))
