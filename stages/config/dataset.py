@@ -246,8 +246,24 @@ class LightGcnFormat(Strict):
     has_timestamps: ClassVar = False
 
 
+class NetflixFormat(Strict):
+    """The ratings of the Netflix Prize: a movie and a colon, then lines of user, rating and date."""
+
+    kind: Literal["netflix"]
+
+    has_ratings: ClassVar = True
+    has_timestamps: ClassVar = True
+
+
 Format = Annotated[
-    MovieLensFormat | CsvFormat | RecBoleFormat | JsonLinesFormat | ParquetFormat | NpzFormat | LightGcnFormat,
+    MovieLensFormat
+    | CsvFormat
+    | RecBoleFormat
+    | JsonLinesFormat
+    | ParquetFormat
+    | NpzFormat
+    | LightGcnFormat
+    | NetflixFormat,
     Field(discriminator="kind"),
 ]
 
@@ -314,25 +330,31 @@ class DatasetTraining(Strict):
 
 
 class Published(Strict):
-    """What a split has to be, where that is known: counts and digests by their names in protocol.json."""
+    """What a split has to be, as far as that is known: counts and digests by their names in protocol.json."""
 
     by: Annotated[str, Field(min_length=1)]
     """Whose split it is, as the report names it."""
-    ratings: int
-    interactions: int
-    users: int
-    items: int
-    train_users: int
-    items_in_train: int
-    validation_held_out_pairs: int
-    test_held_out_pairs: int
-    items_in_train_sha256: Digest
-    validation_held_out_pairs_sha256: Digest
-    test_held_out_pairs_sha256: Digest
+    ratings: int | None = None
+    interactions: int | None = None
+    users: int | None = None
+    items: int | None = None
+    train_users: int | None = None
+    items_in_train: int | None = None
+    validation_held_out_pairs: int | None = None
+    test_held_out_pairs: int | None = None
+    items_in_train_sha256: Digest | None = None
+    validation_held_out_pairs_sha256: Digest | None = None
+    test_held_out_pairs_sha256: Digest | None = None
 
     def values(self) -> dict[str, int | str]:
-        """The counts and digests."""
-        return self.model_dump(exclude={"by"})
+        """The counts and digests that are known."""
+        return self.model_dump(exclude={"by"}, exclude_none=True)
+
+    @model_validator(mode="after")
+    def _something_is_known(self) -> "Published":
+        if not self.values():
+            raise ValueError("give a count or a digest of the split, or leave out published")
+        return self
 
     def differences(self, counts: Mapping[str, int | str]) -> list[str]:
         """A line for every count or digest of a split that is not as published."""

@@ -17,6 +17,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "movielens": {"kind": "movielens"},
     "npz": {"kind": "npz"},
     "lightgcn": {"kind": "lightgcn"},
+    "netflix": {"kind": "netflix"},
     "recbole": {"kind": "recbole", "ids": "string"},
 }
 
