@@ -5,6 +5,8 @@ python -m stages.preprocess --dataset ml-latest-small
 
 import sys
 
+import numpy as np
+
 from stages.config.reader import read_params
 from stages.interactions.formats import reader_of, titles_of
 from stages.interactions.protocol.description import describe
@@ -47,8 +49,8 @@ def preprocess(dataset: Dataset) -> None:
             save_split(
                 folder,
                 split,
-                interactions.count_of_users(split.users),
-                interactions.count_of_items(split.items),
+                interactions.of_users()[np.searchsorted(interactions.users, split.users)],
+                interactions.of_items()[np.searchsorted(interactions.items, split.items)],
                 titles_of(settings.format, raw),
             )
             write_json(description, folder / "protocol.json")

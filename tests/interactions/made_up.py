@@ -10,6 +10,7 @@ import pyarrow as pa
 from stages.interactions.formats.reading import Reader
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import Interactions, read_interactions
+from stages.interactions.protocol.parts import Rows, joined
 from tests.interactions.literal import Rating
 
 
@@ -26,7 +27,7 @@ def awkward_ratings(seed: int) -> list[Rating]:
     return [rows[place] for place in generator.permutation(len(rows))]
 
 
-class InMemory(Reader):
+class LogInMemory(Reader):
     """Reads parts that were never written; text ids are encoded as readers of files do."""
 
     def __init__(self, *parts: pa.RecordBatch) -> None:
@@ -52,11 +53,17 @@ def batch(rows: list[Rating]) -> pa.RecordBatch:
 
 def interactions_of(rows: list[Rating], threshold: float = 3.5, at_least: int = 5, **time: Any) -> Interactions:
     """As they are found in ratings; time : by_time and cut of `read_interactions`."""
-    log = InMemory(batch(rows))
+    log = LogInMemory(batch(rows))
     return read_interactions(log.paths, log, threshold, Minimums(at_least), **time)[0]
 
 
 def pairs_of(interactions: Interactions) -> list[tuple[int, int]]:
     """User and item by their ids."""
-    columns = interactions.users[interactions.user], interactions.items[interactions.item]
+    rows = rows_of(interactions)
+    columns = interactions.users[rows.user], interactions.items[rows.item]
     return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def rows_of(interactions: Interactions) -> Rows:
+    """All in one part."""
+    return joined(interactions.parts.each(lambda rows: rows))

@@ -9,27 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, save_npz
 
-from stages.interactions.protocol.interactions import Interactions
 from stages.interfaces.split import HeldOutUsers, Split, load_split, save_split
 from stages.run.errors import UserError
 from tests.damage import DAMAGES, Damage, sealed
 
 N_USERS, N_ITEMS = 300, 40
-INTERACTIONS = Interactions(
-    users=np.arange(N_USERS) * 7,
-    items=np.arange(N_ITEMS) + 10**12,
-    user=np.arange(N_USERS, dtype=np.int32).repeat(2),
-    item=np.tile(np.arange(N_ITEMS, dtype=np.int32), 15),
-)
+USERS, ITEMS = np.arange(N_USERS) * 7, np.arange(N_ITEMS) + 10**12
 
 
-def split_of(board: csr_array, users: np.ndarray = INTERACTIONS.users) -> Split:
+def split_of(board: csr_array, users: np.ndarray = USERS) -> Split:
     train, shown, wanted = board[:200], board[200:250], board[250:]
-    return Split(train, HeldOutUsers(shown, wanted), HeldOutUsers(wanted, shown), users, INTERACTIONS.items[::-1])
+    return Split(train, HeldOutUsers(shown, wanted), HeldOutUsers(wanted, shown), users, ITEMS[::-1])
 
 
 MATRICES = ["train.npz", *(f"{name}_{part}.npz" for name in ("validation", "test") for part in ("fold_in", "held_out"))]
-COUNTS = INTERACTIONS.count_of_users(INTERACTIONS.users), INTERACTIONS.count_of_items(INTERACTIONS.items[::-1])
+COUNTS = np.full(N_USERS, 2), np.full(N_ITEMS, 15)
 
 
 def resealed(folder: Path) -> Path:

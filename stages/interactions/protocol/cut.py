@@ -10,47 +10,50 @@ from stages.run.errors import UserError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def is_before(timestamp: np.ndarray, cut: str | float) -> np.ndarray:
-    """Whether each rating is before the cut, bool (n_ratings,).
+def first_not_before(cut: str | float, earliest: np.generic, latest: np.generic) -> int | np.float64:
+    """The number from which on timestamps are not before the cut; of dates it counts nanoseconds since 1970.
 
     Parameters
     ----------
-    timestamp : datetime64[ns] (n_ratings,), int64 or float64
     cut : for dates a date by ISO 8601, in UTC unless it names another zone; for numbers a number of the same unit
+    earliest, latest : datetime64[ns], int64 or float64, of all timestamps
 
     Raises
     ------
     UserError
         where one is a date and the other a number, or all ratings are on one side of the cut.
     """
-    if not len(timestamp):
-        return np.empty(0, dtype=bool)
-    dates = timestamp.dtype.kind == "M"
-    values = timestamp.view(np.int64) if dates else timestamp
-    limit: float
+    dates = earliest.dtype.kind == "M"
+    limit: int | np.float64
     if isinstance(cut, str):
         since_1970 = _moment(cut) - EPOCH
         if not dates:
             raise UserError(
-                f"split.cut is the date {cut}, but timestamps are numbers, such as {values[0]}; write a number of "
+                f"split.cut is the date {cut}, but timestamps are numbers, such as {earliest}; write a number of "
                 f"their unit in params.yaml: {since_1970 // timedelta(seconds=1)}, if they are seconds since 1970"
             )
         limit = since_1970 // timedelta(microseconds=1) * 1000
     elif dates:
         raise UserError(
-            f"split.cut is the number {cut}, but timestamps are dates, such as {timestamp[0]}; write a date in "
+            f"split.cut is the number {cut}, but timestamps are dates, such as {earliest}; write a date in "
             "params.yaml, such as '2026-10-01'"
         )
     else:
         # Compared as integers, or in 64 bits: nothing is rounded.
-        limit = math.ceil(cut) if values.dtype.kind == "i" else np.float64(cut)
-    before: np.ndarray = values < limit
-    for side, some in (("before", before.any()), ("on or after", not before.all())):
+        limit = math.ceil(cut) if earliest.dtype.kind == "i" else np.float64(cut)
+    for side, some in (("before", is_before(earliest, limit)), ("on or after", not is_before(latest, limit))):
         if not some:
             raise UserError(
-                f"no rating that counts is {side} split.cut ({cut}), as they are from {timestamp.min()} to "
-                f"{timestamp.max()}; set another cut in params.yaml"
+                f"no rating that counts is {side} split.cut ({cut}), as they are from {earliest} to {latest}; set "
+                "another cut in params.yaml"
             )
+    return limit
+
+
+def is_before(timestamp: np.ndarray | np.generic, limit: int | np.float64) -> np.ndarray:
+    """Whether each timestamp is before the cut, bool; limit : result of `first_not_before`."""
+    values = timestamp.view(np.int64) if timestamp.dtype.kind == "M" else timestamp
+    before: np.ndarray = values < limit
     return before
 
 

@@ -19,17 +19,18 @@ def describe(counts: Counts, interactions: Interactions, split: Split) -> Descri
     """
     n_train, n_validation = split.train.shape[0], split.validation.held_out.shape[0]
     is_held_out = _are_among(interactions.users, split.users[n_train:])
-    is_known = _are_among(interactions.items, split.items)
-    of_unknown_items = interactions.user[~is_known[interactions.item]]
+    is_unknown = ~_are_among(interactions.items, split.items)
+    of_items = interactions.of_items()
+    unknown = interactions.parts.each(lambda rows: np.count_nonzero(is_held_out[rows.user] & is_unknown[rows.item]))
     return {
         **counts._asdict(),
-        "interactions": len(interactions),
+        "interactions": int(of_items.sum()),
         "users": len(split.users),
-        "items": int(np.count_nonzero(np.bincount(interactions.item))),
+        "items": int(np.count_nonzero(of_items)),
         "train_users": n_train,
         "train_interactions": split.train.nnz,
         "items_in_train": len(split.items),
-        "interactions_with_unknown_items": int(np.count_nonzero(is_held_out[of_unknown_items])),
+        "interactions_with_unknown_items": int(sum(unknown)),
         "validation_users_scored": len(split.validation.scored()),
         "test_users_scored": len(split.test.scored()),
         "validation_held_out_pairs": split.validation.held_out.nnz,

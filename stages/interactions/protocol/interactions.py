@@ -1,15 +1,17 @@
 """From files of ratings to interactions: last ratings above the threshold, of users with enough of them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from stages.interactions.formats.reading import Reader
-from stages.interactions.protocol.cut import is_before
+from stages.interactions.protocol.cut import first_not_before, is_before
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.log import Log, read_log
+from stages.interactions.protocol.parts import Parts, Rows
 from stages.run.errors import UserError
 
 
@@ -24,25 +26,21 @@ class Interactions:
     """Original ids of the users, int64 or str, sorted; a user may have no interaction."""
     items: np.ndarray
     """Original ids of the items, likewise."""
-    user: np.ndarray
-    """int32 (n_interactions,), position in `users`."""
-    item: np.ndarray
-    """int32 (n_interactions,), position in `items`."""
-    timestamp: np.ndarray | None = None
-    """datetime64[ns] (n_interactions,), int64 or float64; None where the split does not go by it."""
-    is_past: np.ndarray | None = None
-    """bool (n_interactions,), before the cut; None without a cut."""
+    parts: Parts
+    """The interactions; with timestamps where the split goes by them, and `is_past` where there is a cut."""
 
-    def __len__(self) -> int:
-        return len(self.user)
+    def of_users(self) -> np.ndarray:
+        """Number of interactions of each user, int64 (n_users,)."""
+        return self._counts(lambda rows: rows.user, len(self.users))
 
-    def count_of_users(self, ids: np.ndarray) -> np.ndarray:
-        """Number of interactions of each of these users, int64; ids : original ids."""
-        return _count(self.user, self.users, ids)
+    def of_items(self) -> np.ndarray:
+        """Number of interactions of each item, int64 (n_items,)."""
+        return self._counts(lambda rows: rows.item, len(self.items))
 
-    def count_of_items(self, ids: np.ndarray) -> np.ndarray:
-        """Number of interactions of each of these items, int64; ids : original ids."""
-        return _count(self.item, self.items, ids)
+    def _counts(self, column: Callable[[Rows], np.ndarray], n: int) -> np.ndarray:
+        counts = np.zeros(n, dtype=np.int64)
+        self.parts.each(lambda rows: np.add(counts, np.bincount(column(rows), minlength=n), out=counts))
+        return counts
 
 
 class Counts(NamedTuple):
@@ -78,7 +76,7 @@ def read_interactions(
     threshold : a rating above it is an interaction; None if there are no ratings, and every row is an interaction
     minimums : whoever has fewer interactions is dropped
     by_time : whether interactions get timestamps
-    cut : a date or a number, see `is_before`; then interactions get `is_past` in place of timestamps
+    cut : a date or a number, see `first_not_before`; then interactions get `is_past` in place of timestamps
 
     Raises
     ------
@@ -86,34 +84,47 @@ def read_interactions(
         as `read_log`, and where no interactions are left, or there is no timestamp to go by.
     """
     log = read_log(files, reader, threshold, by_time)
-    is_past = _is_past(log, cut) if by_time else None
-    user, item, timestamp = log.user, log.item, log.timestamp if by_time and cut is None else None
+    limit = _limit(log, cut) if by_time else None
+    rated, left_out = log.parts.map(lambda rows: _rated(rows, log, limit, by_time))
+    parts, n_rounds = minimums.enough(rated, len(log.items))
+    n_superseded, n_counted = (sum(counts) for counts in zip(*left_out, strict=True))
+    if not any(parts.each(len)):
+        raise _nothing_left(log.n_rows, n_counted, threshold, minimums, cut)
+    return Interactions(log.users, log.items, parts), Counts(log.n_incomplete, log.n_rows, n_superseded, n_rounds)
+
+
+def _limit(log: Log, cut: str | float | None) -> int | np.float64 | None:
+    """The first timestamp that is not before the cut; None without one."""
+    ranges = log.parts.each(_range_of_times)
+    if None in ranges:
+        raise UserError("split.kind is time, but the ratings have no timestamp; set kind to users in params.yaml")
+    earliest, latest = (np.concatenate(ends) for ends in zip(*ranges, strict=True))
+    return None if cut is None or not len(earliest) else first_not_before(cut, earliest.min(), latest.max())
+
+
+def _range_of_times(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
+    """The earliest and the latest timestamp, of an empty part none; None without timestamps."""
+    if rows.timestamp is None:
+        return None
+    if not len(rows):
+        return rows.timestamp, rows.timestamp
+    return rows.timestamp.min(keepdims=True), rows.timestamp.max(keepdims=True)
+
+
+def _rated(rows: Rows, log: Log, limit: int | np.float64 | None, by_time: bool) -> tuple[Rows, tuple[int, int]]:
+    """The interactions of a part; how many ratings were superseded, and how many others count towards the minimums."""
+    if limit is not None:
+        rows = replace(rows, is_past=is_before(rows.timestamp, limit))
     n_superseded = 0
     if not log.is_in_order:
-        chosen = _last_of_each_pair(log, is_past)
+        chosen = _last_of_each_pair(rows, len(log.items))
         n_superseded = len(chosen) - int(np.count_nonzero(chosen))
-        if log.is_above is not None:
-            chosen &= log.is_above
-        user, item = user[chosen], item[chosen]
-        timestamp, is_past = (_where(values, chosen) for values in (timestamp, is_past))
-    kept, n_rounds = minimums.enough(user, item, is_past)
-    if not kept.any():
-        raise _nothing_left(log.n_rows, len(user) if is_past is None else is_past.sum(), threshold, minimums, cut)
-    interactions = Interactions(
-        log.users, log.items, user[kept], item[kept], _where(timestamp, kept), _where(is_past, kept)
-    )
-    return interactions, Counts(log.n_incomplete, log.n_rows, n_superseded, n_rounds)
-
-
-def _where(values: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
-    return None if values is None else values[chosen]
-
-
-def _is_past(log: Log, cut: str | float | None) -> np.ndarray | None:
-    """Whether each row is before the cut; None without a cut."""
-    if log.timestamp is None:
-        raise UserError("split.kind is time, but the ratings have no timestamp; set kind to users in params.yaml")
-    return None if cut is None else is_before(log.timestamp, cut)
+        if rows.is_above is not None:
+            chosen &= rows.is_above
+        rows = rows.without("is_above", *(() if by_time and limit is None else ("timestamp",))).where(chosen)
+    elif limit is not None:
+        rows = rows.without("timestamp")
+    return rows, (n_superseded, len(rows) if rows.is_past is None else int(rows.is_past.sum()))
 
 
 def _nothing_left(
@@ -130,21 +141,13 @@ def _nothing_left(
     )
 
 
-def _last_of_each_pair(log: Log, is_past: np.ndarray | None) -> np.ndarray:
-    """Mask of the last rating of each pair.
-
-    is_past : whether a rating is before the cut, whose two sides are taken by themselves; or None
-    """
-    pair = log.user.astype(np.int64) * len(log.items) + log.item
-    if is_past is not None:
-        pair = 2 * pair + is_past
+def _last_of_each_pair(rows: Rows, n_items: int) -> np.ndarray:
+    """Mask of the last rating of each pair; the two sides of a cut are taken by themselves."""
+    pair = rows.user.astype(np.int64) * n_items + rows.item
+    if rows.is_past is not None:
+        pair = 2 * pair + rows.is_past
     # Stable, so that ties stay in file order.
-    order = np.lexsort((pair,) if log.timestamp is None else (log.timestamp, pair))
+    order = np.lexsort((pair,) if rows.timestamp is None else (rows.timestamp, pair))
     is_last = np.ones(len(pair), dtype=bool)
     is_last[order[:-1]] = pair[order[1:]] != pair[order[:-1]]
     return is_last
-
-
-def _count(positions: np.ndarray, ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Number of occurrences of each chosen id; positions : indices into `ids`, which are sorted."""
-    return np.bincount(positions, minlength=len(ids))[np.searchsorted(ids, chosen)]

@@ -1,13 +1,15 @@
 """All files of a log as one, in arrays."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from stages.interactions.formats.reading import Reader
+from stages.interactions.protocol.parts import InMemory, Parts, Rows
 from stages.run.errors import UserError
 
 DENSE_IDS = 100_000_000  # integers below this are numbered with a look-up table
@@ -15,26 +17,17 @@ DENSE_IDS = 100_000_000  # integers below this are numbered with a look-up table
 
 @dataclass(frozen=True)
 class Log:
-    """Rows of a log, in the order of the files, or sorted by user, then item, where that order means nothing.
-
-    Users and items are numbered in the sorted order of their ids.
-    """
+    """Rows of a log. Users and items are numbered in the sorted order of their ids."""
 
     users: np.ndarray
     """Original ids of the users, int64 or str, distinct and sorted."""
     items: np.ndarray
     """Original ids of the items, likewise."""
-    user: np.ndarray
-    """int32 (n,), position in `users`."""
-    item: np.ndarray
-    """int32 (n,), position in `items`."""
-    is_above: np.ndarray | None
-    """bool (n,), whether the rating is above the threshold; None where all are, or there are no ratings."""
-    timestamp: np.ndarray | None
-    """datetime64[ns] (n,), int64 or float64; None without timestamps, or of rows in order if they are not wanted."""
+    parts: Parts
+    """The rows, in the order of the files, or sorted by user, then item, where that order means nothing."""
     is_in_order: bool
-    """Whether rows ascend by user, then item, as in MovieLens. Then no pair occurs twice, and rows that are not above
-    the threshold are left out."""
+    """Whether rows ascend by user, then item, as in MovieLens. Then no pair occurs twice, rows that are not above the
+    threshold are left out, and there are no timestamps unless they are wanted."""
     n_rows: int
     """Complete rows, with those left out."""
     n_incomplete: int
@@ -60,17 +53,30 @@ def read_log(files: list[Path], reader: Reader, threshold: float | None, by_time
         another kind in another.
     """
     if not reader.keeps_order:
-        return _sorted_by_pair(_read(files, reader, threshold, True, in_order=False))
+        return _read(files, reader, threshold, True, in_order=False)
     try:
         return _read(files, reader, threshold, by_time, in_order=True)  # takes half of the memory
     except _OutOfOrderError:  # mostly in the first rows
         return _read(files, reader, threshold, True, in_order=False)
 
 
-def _sorted_by_pair(log: Log) -> Log:
-    order = np.lexsort((log.item, log.user))
-    is_above, timestamp = (None if values is None else values[order] for values in (log.is_above, log.timestamp))
-    return replace(log, user=log.user[order], item=log.item[order], is_above=is_above, timestamp=timestamp)
+def batches_of(files: list[Path], reader: Reader) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The batches of all files, each with the number of incomplete rows that were dropped; errors as in `read_log`."""
+    kinds: dict[str, tuple[str, Path]] = {}
+    n_rows = n_incomplete = 0
+    for file in files:
+        for batch, n_dropped in reader.read(file):
+            n_rows, n_incomplete = n_rows + len(batch), n_incomplete + n_dropped
+            for name in (name for name in reader.names if name != "rating" and len(batch)):
+                kind = _kind(batch[name].type)
+                first_kind, first_file = kinds.setdefault(name, (kind, file))
+                if kind != first_kind:
+                    what = "timestamps" if name == "timestamp" else f"{name} ids"
+                    raise UserError(f"{what} are {first_kind} in {first_file} but {kind} in {file}; write all alike")
+            yield batch, n_dropped
+    if not n_rows:
+        dropped = f"; all {n_incomplete:,} rows lack a value and were dropped" if n_incomplete else ""
+        raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}{dropped}; put the whole log there")
 
 
 def _read(files: list[Path], reader: Reader, threshold: float | None, by_time: bool, in_order: bool) -> Log:
@@ -79,35 +85,27 @@ def _read(files: list[Path], reader: Reader, threshold: float | None, by_time: b
     all_above: list[np.ndarray] = []
     n_rows = n_incomplete = 0
     before: tuple[int, int] | None = None
-    kinds: dict[str, tuple[str, Path]] = {}
-    for file in files:
-        for batch, n_dropped in reader.read(file):
-            n_rows, n_incomplete = n_rows + len(batch), n_incomplete + n_dropped
-            if not len(batch):
-                continue
-            for name in (name for name in reader.names if name != "rating"):
-                kind = _kind(batch[name].type)
-                first_kind, first_file = kinds.setdefault(name, (kind, file))
-                if kind != first_kind:
-                    what = "timestamps" if name == "timestamp" else f"{name} ids"
-                    raise UserError(f"{what} are {first_kind} in {first_file} but {kind} in {file}; write all alike")
-            is_above = None if threshold is None else above(np.from_dlpack(batch["rating"]), threshold)
-            if in_order:
-                before = _last_pair(batch, before)
-                if is_above is not None:
-                    batch = batch.select(list(columns)).filter(pa.array(is_above))
-            elif is_above is not None:
-                all_above.append(is_above)
-            for name, pieces in columns.items():
-                pieces.append(batch[name])
-    if not n_rows:
-        dropped = f"; all {n_incomplete:,} rows lack a value and were dropped" if n_incomplete else ""
-        raise UserError(f"there are no ratings in {', '.join(map(str, files[:3]))}{dropped}; put the whole log there")
+    for batch, n_dropped in batches_of(files, reader):
+        n_rows, n_incomplete = n_rows + len(batch), n_incomplete + n_dropped
+        if not len(batch):
+            continue
+        is_above = None if threshold is None else above(np.from_dlpack(batch["rating"]), threshold)
+        if in_order:
+            before = _last_pair(batch, before)
+            if is_above is not None:
+                batch = batch.select(list(columns)).filter(pa.array(is_above))
+        elif is_above is not None:
+            all_above.append(is_above)
+        for name, pieces in columns.items():
+            pieces.append(batch[name])
     with ThreadPoolExecutor(2) as pool:
         (users, user), (items, item) = pool.map(_number, (columns.pop("user"), columns.pop("item")))
-    timestamp = _times(columns["timestamp"]) if "timestamp" in columns else None
+    timestamp = times_of(columns["timestamp"]) if "timestamp" in columns else None
     is_above = np.concatenate(all_above) if all_above else None
-    return Log(users, items, user, item, is_above, timestamp, in_order, n_rows, n_incomplete)
+    rows = Rows(user, item, None, is_above, timestamp)
+    if not reader.keeps_order:
+        rows = rows.where(np.lexsort((item, user)))
+    return Log(users, items, InMemory(rows), in_order, n_rows, n_incomplete)
 
 
 def _last_pair(batch: pa.RecordBatch, before: tuple[int, int] | None) -> tuple[int, int]:
@@ -147,7 +145,8 @@ def _kind(type_: pa.DataType) -> str:
     return "text" if pa.types.is_dictionary(type_) else "numbers"
 
 
-def _times(pieces: list[pa.Array]) -> np.ndarray:
+def times_of(pieces: list[pa.Array]) -> np.ndarray:
+    """Timestamps as in `Rows`; pieces : of one type."""
     if pa.types.is_timestamp(pieces[0].type):
         return np.concatenate([np.from_dlpack(piece.cast(pa.int64())) for piece in pieces]).view("datetime64[ns]")
     return np.concatenate([np.from_dlpack(piece) for piece in pieces])

@@ -11,10 +11,12 @@ from scipy.sparse import coo_array, csr_array
 
 from stages.interactions.protocol import hold_out
 from stages.interactions.protocol.interactions import Interactions
+from stages.interactions.protocol.parts import Parts, Rows, joined
 from stages.interfaces.split import HeldOutUsers, Split
 from stages.run.errors import UserError
 
 ROWS_AT_ONCE = 100_000
+NOWHERE = np.iinfo(np.int64).max
 
 
 def split_strong_generalization(
@@ -37,42 +39,53 @@ def split_strong_generalization(
     UserError
         where there are too few users, or nothing can be held out.
     """
-    is_past = interactions.is_past
-    users = _in_order_of_parts(interactions, held_out_users, seed)
+    parts, n_items = interactions.parts, len(interactions.items)
+    users = _in_order_of_sets(interactions, held_out_users, seed)
     n_train = len(users) - 2 * held_out_users
-    user = _numbers(users, len(interactions.users))[interactions.user]
+    number = _numbers(users, len(interactions.users))
 
-    in_train = user < n_train if is_past is None else (user < n_train) & is_past
-    items = _in_order_of_appearance(interactions.item[in_train], len(interactions.items))
-    item = _numbers(items, len(interactions.items))[interactions.item]  # -1 for items not in train
-    train = _matrix(user[in_train], item[in_train], n_train, len(items))
+    def of_train(rows: Rows) -> Rows:
+        in_train = number[rows.user] < n_train
+        return rows.where(in_train if rows.is_past is None else in_train & rows.is_past)
 
-    held_out_sets = []
+    first_rows = np.minimum.reduce(parts.each(lambda rows: _first_rows(of_train(rows), n_items)))
+    items = np.argsort(first_rows, kind="stable")[: np.count_nonzero(first_rows != NOWHERE)]
+    column = _numbers(items, n_items)  # -1 for items not in train
+
+    def of_held_out(rows: Rows) -> Rows:
+        return rows.where((number[rows.user] >= n_train) & (column[rows.item] >= 0))
+
+    held_out = joined(parts.each(of_held_out))
+    sets = []
     for name, first in (("validation", n_train), ("test", n_train + held_out_users)):
-        chosen = np.flatnonzero((user >= first) & (user < first + held_out_users) & (item >= 0))
-        is_held_out = _is_held_out(interactions, chosen, held_out_share, seed)
+        user = number[held_out.user]
+        chosen = held_out.where((user >= first) & (user < first + held_out_users))
+        is_held_out = _is_held_out(chosen, held_out_share, seed)
         if not is_held_out.any():
-            raise _nothing_to_predict(name, interactions.user[chosen], held_out_share)
-        is_fold_in = ~is_held_out if is_past is None else is_past[chosen]
-        rows, columns = user[chosen] - first, item[chosen]
-        held_out_sets.append(
-            HeldOutUsers(
-                fold_in=_matrix(rows[is_fold_in], columns[is_fold_in], held_out_users, len(items)),
-                held_out=_matrix(rows[is_held_out], columns[is_held_out], held_out_users, len(items)),
-            )
-        )
-    validation, test = held_out_sets
-    return Split(train, validation, test, interactions.users[users], interactions.items[items])
+            raise _nothing_to_predict(name, chosen.user, held_out_share)
+        is_fold_in = ~is_held_out if chosen.is_past is None else chosen.is_past
+        matrices = [
+            _matrix(number[rows.user] - first, column[rows.item], held_out_users, len(items))
+            for rows in (chosen.where(is_fold_in), chosen.where(is_held_out))
+        ]
+        sets.append(HeldOutUsers(*matrices))
+
+    def pairs_of_train(rows: Rows) -> tuple[Rows, None]:
+        chosen = of_train(rows)
+        return Rows(number[chosen.user], column[chosen.item]), None
+
+    train = _train(parts.map(pairs_of_train, keep=True)[0], n_train, len(items))
+    return Split(train, *sets, interactions.users[users], interactions.items[items])
 
 
-def _in_order_of_parts(interactions: Interactions, held_out_users: int, seed: int) -> np.ndarray:
+def _in_order_of_sets(interactions: Interactions, held_out_users: int, seed: int) -> np.ndarray:
     """The users of train, of validation and of test, as positions : int64; parameters and errors as above."""
-    sorted_users = np.flatnonzero(np.bincount(interactions.user))
+    sorted_users = np.flatnonzero(interactions.of_users())
     users = sorted_users[np.random.RandomState(seed).permutation(len(sorted_users))]
     candidates, who = np.arange(len(users)), ""
-    if interactions.is_past is not None:
-        is_after = hold_out.from_cut_on(interactions.user, interactions.item, interactions.is_past)
-        candidates = np.flatnonzero(np.isin(users, interactions.user[is_after]))
+    after = [found for found in interactions.parts.each(_users_after_the_cut) if found is not None]
+    if after:
+        candidates = np.flatnonzero(np.isin(users, np.concatenate(after)))
         who = f", {len(candidates):,} with interactions before split.cut and others after"
     held_out = candidates[-2 * held_out_users :]
     if len(held_out) < 2 * held_out_users or len(users) == len(held_out):
@@ -83,15 +96,21 @@ def _in_order_of_parts(interactions: Interactions, held_out_users: int, seed: in
     return np.concatenate([np.delete(users, held_out), users[held_out]])
 
 
-def _is_held_out(interactions: Interactions, chosen: np.ndarray, share: float | None, seed: int) -> np.ndarray:
-    """Mask of the held-out ones among the chosen interactions; chosen : their positions."""
-    user = interactions.user[chosen]
-    if interactions.is_past is not None:
-        return hold_out.from_cut_on(user, interactions.item[chosen], interactions.is_past[chosen])
+def _users_after_the_cut(rows: Rows) -> np.ndarray | None:
+    """Those who can be held out; None without a cut."""
+    if rows.is_past is None:
+        return None
+    return np.unique(rows.user[hold_out.from_cut_on(rows.user, rows.item, rows.is_past)])
+
+
+def _is_held_out(rows: Rows, share: float | None, seed: int) -> np.ndarray:
+    """Mask of the held-out ones among the interactions of a set."""
+    if rows.is_past is not None:
+        return hold_out.from_cut_on(rows.user, rows.item, rows.is_past)
     assert share is not None, "without a cut a share is held out"
-    if interactions.timestamp is not None:
-        return hold_out.last(user, interactions.timestamp[chosen], share)
-    return hold_out.at_random(user, share, seed)
+    if rows.timestamp is not None:
+        return hold_out.last(rows.user, rows.timestamp, share)
+    return hold_out.at_random(rows.user, share, seed)
 
 
 def _nothing_to_predict(name: str, users: np.ndarray, share: float | None) -> UserError:
@@ -114,15 +133,16 @@ def _nothing_to_predict(name: str, users: np.ndarray, share: float | None) -> Us
     )
 
 
-def _in_order_of_appearance(values: np.ndarray, n: int) -> np.ndarray:
-    """The distinct values, in order of first appearance; values : int32 below n."""
-    is_seen, distinct = np.zeros(n, dtype=bool), [values[:0]]
-    for start in range(0, len(values), ROWS_AT_ONCE):
-        block = values[start : start + ROWS_AT_ONCE]
-        new, first = np.unique(block[~is_seen[block]], return_index=True)
-        is_seen[new] = True
-        distinct.append(new[np.argsort(first)])
-    return np.concatenate(distinct)
+def _first_rows(rows: Rows, n_items: int) -> np.ndarray:
+    """The first row of each item, int64 (n_items,); `NOWHERE` where there is none."""
+    first = np.full(n_items, NOWHERE)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        block = rows.item[start : start + ROWS_AT_ONCE]
+        places = np.flatnonzero(first[block] == NOWHERE)
+        new, earliest = np.unique(block[places], return_index=True)
+        places = start + places[earliest]
+        first[new] = places if rows.row is None else rows.row[places]
+    return first
 
 
 def _numbers(chosen: np.ndarray, n: int) -> np.ndarray:
@@ -130,6 +150,13 @@ def _numbers(chosen: np.ndarray, n: int) -> np.ndarray:
     numbers = np.full(n, -1, dtype=np.int32)
     numbers[chosen] = np.arange(len(chosen), dtype=np.int32)
     return numbers
+
+
+def _train(pairs: Parts, n_users: int, n_items: int) -> csr_array:
+    """The matrix of all pairs; a user's are all in one part."""
+    matrices = pairs.each(lambda rows: _matrix(rows.user, rows.item, n_users, n_items))
+    assert len(matrices) == 1
+    return matrices[0]
 
 
 def _matrix(rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int) -> csr_array:

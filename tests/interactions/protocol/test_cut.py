@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from stages.interactions.protocol.cut import is_before
+from stages.interactions.protocol.cut import first_not_before, is_before
 from stages.run.errors import UserError
 
 DATES = np.array(["2026-09-30T23:59:59.999999999", "2026-10-01", "2026-10-01T02:30"], dtype="datetime64[ns]")
+
+
+def before(timestamp: np.ndarray, cut: str | float) -> list[bool]:
+    return is_before(timestamp, first_not_before(cut, timestamp.min(), timestamp.max())).tolist()
 
 
 @pytest.mark.parametrize(
@@ -23,19 +27,19 @@ DATES = np.array(["2026-09-30T23:59:59.999999999", "2026-10-01", "2026-10-01T02:
     ],
 )
 def test_a_date_is_the_first_moment_after_the_cut_in_utc(cut: str, n_before: int) -> None:
-    assert is_before(DATES, cut).tolist() == [place < n_before for place in range(3)]
+    assert before(DATES, cut) == [place < n_before for place in range(3)]
 
 
 @pytest.mark.parametrize("type_", [np.int32, np.int64, np.float32, np.float64])
 @pytest.mark.parametrize(("cut", "n_before"), [(2, 1), (2.0, 1), (2.0000000001, 2), (2.5, 2), (1.001, 1)])
 def test_a_number_is_in_the_unit_of_the_timestamps(type_: type, cut: float, n_before: int) -> None:
-    assert is_before(np.array([1, 2, 3], dtype=type_), cut).tolist() == [place < n_before for place in range(3)]
+    assert before(np.array([1, 2, 3], dtype=type_), cut) == [place < n_before for place in range(3)]
 
 
 def test_large_integers_are_compared_without_rounding() -> None:
     timestamp = np.array([2**53 + 2, 2**53 + 3, 2**53 + 4])
-    assert is_before(timestamp, 2**53 + 3).tolist() == [True, False, False]
-    assert is_before(timestamp, float(2**53 + 4)).tolist() == [True, True, False]
+    assert before(timestamp, 2**53 + 3) == [True, False, False]
+    assert before(timestamp, float(2**53 + 4)) == [True, True, False]
 
 
 @pytest.mark.parametrize("cut", ["1600-01-01", "9999-12-31"])
@@ -43,7 +47,7 @@ def test_a_date_beyond_what_64_bits_hold_is_on_the_right_side(cut: str) -> None:
     with pytest.raises(
         UserError, match=f"no rating that counts is {'before' if cut < '2026' else 'on or after'} split.cut"
     ):
-        is_before(DATES, cut)
+        before(DATES, cut)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_a_date_beyond_what_64_bits_hold_is_on_the_right_side(cut: str) -> None:
         (
             np.array([964_982_703, 964_981_247]),
             "2026-10-01",
-            "split.cut is the date 2026-10-01, but timestamps are numbers, such as 964982703; write a number of their "
+            "split.cut is the date 2026-10-01, but timestamps are numbers, such as 964981247; write a number of their "
             f"unit in params.yaml: {int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())}, if they are seconds",
         ),
         (
@@ -70,4 +74,4 @@ def test_a_date_beyond_what_64_bits_hold_is_on_the_right_side(cut: str) -> None:
 )
 def test_a_cut_that_cuts_nothing_is_said(timestamp: np.ndarray, cut: str | int, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
-        is_before(timestamp, cut)
+        before(timestamp, cut)

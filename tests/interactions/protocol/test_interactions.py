@@ -12,13 +12,13 @@ from stages.interactions.protocol.interactions import Counts, Interactions, read
 from stages.run.errors import UserError
 from tests.interactions import literal
 from tests.interactions.formats.layouts import layout
-from tests.interactions.made_up import InMemory, awkward_ratings, batch, pairs_of
+from tests.interactions.made_up import LogInMemory, awkward_ratings, batch, pairs_of, rows_of
 
 
 def read(
     *parts: pa.RecordBatch, threshold: float | None = None, at_least: int = 1, **time: Any
 ) -> tuple[Interactions, Counts]:
-    log = InMemory(*parts)
+    log = LogInMemory(*parts)
     return read_interactions(log.paths, log, threshold, Minimums(at_least), **time)
 
 
@@ -143,7 +143,7 @@ def test_nothing_left_after_filtering_is_said_with_numbers(threshold: float) -> 
 
 def test_nothing_left_is_said_with_all_that_can_be_lowered() -> None:
     rows = [(user, item, 4.0, 7) for user in range(3) for item in range(4)] + [(0, 9, 4.0, 8)]
-    log = InMemory(batch(rows))
+    log = LogInMemory(batch(rows))
     with pytest.raises(UserError) as raised:
         read_interactions(log.paths, log, 3.5, Minimums(4, 4, core=True), by_time=True, cut=8)
     assert str(raised.value) == (
@@ -164,18 +164,19 @@ def test_nothing_left_is_said_with_all_that_can_be_lowered() -> None:
 def test_timestamps_stay_beside_their_interactions_if_the_split_goes_by_them(times: pa.Array, doubled: bool) -> None:
     log = pa.record_batch({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [5.0, 1.0, 5.0], "timestamp": times})
     parts = [log, log] if doubled else [log]
-    found = read(*parts, threshold=3.5, by_time=True)[0].timestamp
+    found = rows_of(read(*parts, threshold=3.5, by_time=True)[0]).timestamp
     assert found is not None
     assert found.tolist() == times.take([0, 2]).to_numpy(zero_copy_only=False).tolist()
-    assert read(*parts, threshold=3.5)[0].timestamp is None
+    assert rows_of(read(*parts, threshold=3.5)[0]).timestamp is None
 
 
 def test_with_a_cut_the_last_of_each_side_counts() -> None:
     rows = [(1, 7, 5.0, 1), (1, 7, 1.0, 3), (2, 8, 1.0, 1), (2, 8, 5.0, 2), (2, 8, 5.0, 4), (2, 8, 4.0, 3)]
     interactions, counts = read(batch(rows), threshold=3.5, by_time=True, cut=3)
     assert pairs_of(interactions) == [(1, 7), (2, 8), (2, 8)]
-    assert interactions.is_past is not None
-    assert interactions.is_past.tolist() == [True, True, False]
+    is_past = rows_of(interactions).is_past
+    assert is_past is not None
+    assert is_past.tolist() == [True, True, False]
     assert counts.superseded_ratings == 2
 
 

@@ -12,11 +12,12 @@ from scipy.sparse import csr_array
 from stages.interactions.protocol import hold_out
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import Interactions, read_interactions
+from stages.interactions.protocol.parts import InMemory, Rows
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from stages.interfaces.split import Split
 from stages.run.errors import UserError
 from tests.interactions import literal
-from tests.interactions.made_up import InMemory, awkward_ratings, batch, interactions_of
+from tests.interactions.made_up import LogInMemory, awkward_ratings, batch, interactions_of
 
 THRESHOLD, AT_LEAST, HELD_OUT_USERS, SHARE, SEED = 3.5, 5, 7, 0.2, 98765
 
@@ -85,7 +86,7 @@ def test_a_split_by_time_is_what_it_says_or_says_why_there_is_none(
         asked = cut and f"2026-10-{1 + cut:02}"
 
     def split() -> Split:
-        log = InMemory(rated)
+        log = LogInMemory(rated)
         interactions, _ = read_interactions(log.paths, log, THRESHOLD, minimums, by_time=True, cut=asked)
         return split_strong_generalization(interactions, held_out_users, None if cut else share, SEED)
 
@@ -129,7 +130,7 @@ def test_users_of_movielens_20m_get_their_published_numbers() -> None:
     n_users, n_held_out = 136_677, 10_000
     users, items = np.arange(n_users), np.arange(5)
     user, item = users.repeat(5).astype(np.int32), np.tile(items, n_users).astype(np.int32)
-    interactions = Interactions(users, items, user, item)
+    interactions = Interactions(users, items, InMemory(Rows(user, item)))
     users = split_strong_generalization(interactions, n_held_out, SHARE, SEED).users
     validation, test = users[-2 * n_held_out : -n_held_out], users[-n_held_out:]
     assert users.argmin() == 116_149
