@@ -4,6 +4,7 @@ python -m stages.preprocess --dataset ml-latest-small
 """
 
 import sys
+from shutil import rmtree
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from stages.interactions.formats import reader_of, titles_of
 from stages.interactions.protocol.description import describe
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.interactions import read_interactions
+from stages.interactions.protocol.spill import Spill
 from stages.interactions.protocol.strong_generalization import split_strong_generalization
 from stages.interfaces.split import HELD_OUT_SETS, save_split
 from stages.run import paths
@@ -28,13 +30,16 @@ FEWEST_TO_COMPARE = 10
 
 def preprocess(dataset: Dataset) -> None:
     """Read a data set's ratings, and write its split."""
-    settings = read_params().dataset(dataset)
+    params = read_params()
+    settings, n_parts = params.dataset(dataset), params.scale.parts
     wanted = settings.split
     raw = paths.raw(dataset, settings.source.name)
     if not raw.exists():
         raise UserError(f"there are no ratings at {raw}; run the stage download first")
     share_memory_with_arrow()
-    with recorded(dataset, "preprocess"):
+    with recorded(dataset, "preprocess"), whole_folder(paths.split(dataset)) as folder:
+        parts = folder / "parts"
+        parts.mkdir()
         interactions, counts = read_interactions(
             files(raw),
             reader_of(settings.format),
@@ -42,18 +47,19 @@ def preprocess(dataset: Dataset) -> None:
             Minimums(wanted.min_user_interactions, wanted.min_item_interactions, core=wanted.filter == "core"),
             by_time=wanted.kind == "time",
             cut=wanted.cut,
+            spill=None if n_parts == 1 else Spill(parts, n_parts),
         )
         split = split_strong_generalization(interactions, wanted.held_out_users, wanted.held_out_share, wanted.seed)
         description = describe(counts, interactions, split)
-        with whole_folder(paths.split(dataset)) as folder:
-            save_split(
-                folder,
-                split,
-                interactions.of_users()[np.searchsorted(interactions.users, split.users)],
-                interactions.of_items()[np.searchsorted(interactions.items, split.items)],
-                titles_of(settings.format, raw),
-            )
-            write_json(description, folder / "protocol.json")
+        save_split(
+            folder,
+            split,
+            interactions.of_users()[np.searchsorted(interactions.users, split.users)],
+            interactions.of_items()[np.searchsorted(interactions.items, split.items)],
+            titles_of(settings.format, raw),
+        )
+        write_json(description, folder / "protocol.json")
+        rmtree(parts)
     for name, value in description.items():
         print(f"{value:>12,} {name}" if isinstance(value, int) else f"{name} {value}")
     if counts.superseded_ratings:

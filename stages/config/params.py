@@ -75,6 +75,13 @@ class TrainingSettings(Strict):
     """A killed training goes on from the last multiple of this many epochs."""
 
 
+class ScaleSettings(Strict):
+    """How much is done at once; nothing here changes a result."""
+
+    parts: Annotated[int, Field(ge=1, lt=2**15)]
+    """Into how many the log is cut by user while it is preprocessed, one in memory at a time; 1 keeps all there."""
+
+
 class EvaluationSettings(Strict):
     """What all evaluations share."""
 
@@ -134,6 +141,7 @@ class Params(Strict):
     """auto is CUDA if there is one, else the CPU."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
     """Of the trainings of every model: weights, order of users, dropout, noise."""
+    scale: ScaleSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     references: Entries[ReferenceSettings]

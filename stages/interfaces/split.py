@@ -109,7 +109,8 @@ def load_items(path: Path) -> np.ndarray:
 
 
 def _save(path: Path, matrix: csr_array) -> None:
-    save_npz(path, matrix.astype(np.int8), compressed=False)  # half the bytes on disk
+    ones = np.broadcast_to(np.int8(1), matrix.nnz)  # half the bytes on disk, and none in memory
+    save_npz(path, csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape), compressed=False)
 
 
 def _load(path: Path) -> csr_array:

@@ -248,6 +248,18 @@ def test_own_data_runs_through_the_pipeline_by_its_entry_and_its_name_under_run(
     assert "There are no published values for this split" in text
 
 
+def test_a_log_in_parts_on_disk_gives_the_same_split_and_leaves_no_part(own: Clone) -> None:
+    clone = own
+    source, form = write(clone, "csv")
+    add(clone, source, form)
+    clone.params["scale"]["parts"] = 3
+    clone.write_params()
+    preprocess(clone)
+    assert matrices(clone, "mine") == matrices(clone, "tiny")
+    assert not (clone.folder / "data/mine/split/parts").exists()
+    clone.params["scale"]["parts"] = 1
+
+
 def test_a_split_that_is_not_the_published_one_is_said_on_the_terminal_and_in_the_report(own: Clone) -> None:
     clone = own
     counts = ["ratings", "interactions", "items", "train_users", "items_in_train"]

@@ -12,6 +12,7 @@ from stages.interactions.protocol.cut import first_not_before, is_before
 from stages.interactions.protocol.filters import Minimums
 from stages.interactions.protocol.log import Log, read_log
 from stages.interactions.protocol.parts import Parts, Rows
+from stages.interactions.protocol.spill import Spill, spilled_log
 from stages.run.errors import UserError
 
 
@@ -63,6 +64,7 @@ def read_interactions(
     minimums: Minimums,
     by_time: bool = False,
     cut: str | float | None = None,
+    spill: Spill | None = None,
 ) -> tuple[Interactions, Counts]:
     """Read files of ratings as one, and filter them to interactions (protocol, step 1), in the order of `Log`.
 
@@ -77,13 +79,17 @@ def read_interactions(
     minimums : whoever has fewer interactions is dropped
     by_time : whether interactions get timestamps
     cut : a date or a number, see `first_not_before`; then interactions get `is_past` in place of timestamps
+    spill : where parts of a log go that is larger than memory; None keeps it in memory. The interactions are the same
 
     Raises
     ------
     UserError
         as `read_log`, and where no interactions are left, or there is no timestamp to go by.
     """
-    log = read_log(files, reader, threshold, by_time)
+    if spill is None:
+        log = read_log(files, reader, threshold, by_time)
+    else:
+        log = spilled_log(files, reader, threshold, spill)
     limit = _limit(log, cut) if by_time else None
     rated, left_out = log.parts.map(lambda rows: _rated(rows, log, limit, by_time))
     parts, n_rounds = minimums.enough(rated, len(log.items))

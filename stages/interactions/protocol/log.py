@@ -99,7 +99,7 @@ def _read(files: list[Path], reader: Reader, threshold: float | None, by_time: b
         for name, pieces in columns.items():
             pieces.append(batch[name])
     with ThreadPoolExecutor(2) as pool:
-        (users, user), (items, item) = pool.map(_number, (columns.pop("user"), columns.pop("item")))
+        (users, user), (items, item) = pool.map(number, (columns.pop("user"), columns.pop("item")))
     timestamp = times_of(columns["timestamp"]) if "timestamp" in columns else None
     is_above = np.concatenate(all_above) if all_above else None
     rows = Rows(user, item, None, is_above, timestamp)
@@ -152,7 +152,7 @@ def times_of(pieces: list[pa.Array]) -> np.ndarray:
     return np.concatenate([np.from_dlpack(piece) for piece in pieces])
 
 
-def _number(pieces: list[pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+def number(pieces: list[pa.Array]) -> tuple[np.ndarray, np.ndarray]:
     """The distinct ids, sorted, and the position of each row's id among them, int32."""
     if pa.types.is_dictionary(pieces[0].type):
         return _sorted(pa.chunked_array(pieces).unify_dictionaries().combine_chunks())

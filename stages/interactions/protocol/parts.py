@@ -8,6 +8,9 @@ from shutil import rmtree
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from stages.run.errors import UserError
 
 Result = TypeVar("Result")
 
@@ -59,6 +62,10 @@ class Parts(ABC):
     def each(self, function: Callable[[Rows], Result]) -> list[Result]:
         """What comes of each part."""
 
+    @abstractmethod
+    def matrix(self, n_users: int, n_items: int) -> csr_array:
+        """Float32 0/1 (n_users, n_items) of all pairs of user and item, none of which occurs twice."""
+
 
 class InMemory(Parts):
     """All rows in one part."""
@@ -78,6 +85,10 @@ class InMemory(Parts):
     def each(self, function: Callable[[Rows], Result]) -> list[Result]:
         """As in `Parts`."""
         return [function(self.rows)]
+
+    def matrix(self, n_users: int, n_items: int) -> csr_array:
+        """As in `Parts`."""
+        return matrix_of(self.rows.user, self.rows.item, n_users, n_items)
 
 
 class OnDisk(Parts):
@@ -110,6 +121,46 @@ class OnDisk(Parts):
         """As in `Parts`."""
         return [function(load_rows(path)) for path in self.paths()]
 
+    def matrix(self, n_users: int, n_items: int) -> csr_array:
+        """As in `Parts`; its items are a file beside the parts, mapped into memory, and these parts are gone then.
+
+        Raises
+        ------
+        UserError
+            where there are 2³¹ pairs or more: SciPy would need twice the memory.
+        """
+
+        def in_order(rows: Rows) -> tuple[Rows, None]:
+            pairs = np.sort(rows.user.astype(np.int64) * n_items + rows.item)
+            user, item = np.divmod(pairs, n_items)
+            np.add(counts, np.bincount(user, minlength=n_users), out=counts)
+            return Rows(user.astype(np.int32), item.astype(np.int32)), None
+
+        counts = np.zeros(n_users, dtype=np.int64)
+        parts, _ = self.map(in_order)
+        ends = np.concatenate([[0], counts.cumsum()])
+        if ends[-1] >= 2**31:
+            raise UserError(
+                f"{ends[-1]:,} interactions of train users, and there can be {2**31 - 1:,}; raise "
+                "min_user_interactions, or split.threshold, in params.yaml"
+            )
+        items = np.lib.format.open_memmap(self.folder / "items.npy", "w+", np.int32, (int(ends[-1]),))
+        columns = [load_rows(path, mmap=True) for path in parts.paths()]
+        borders = np.searchsorted(ends, np.linspace(0, ends[-1], self.n_parts + 1)[1:])
+        first_user = 0
+        for last_user in borders:  # blocks of users, each with about as many pairs as a part
+            block = np.empty(ends[last_user] - ends[first_user], dtype=np.int32)
+            for rows in columns:
+                first, last = np.searchsorted(rows.user, [first_user, last_user])
+                user, item = rows.user[first:last], rows.item[first:last]
+                starts = np.flatnonzero(np.diff(user, prepend=-1))  # of each user's pairs
+                moved = ends[user[starts]] - ends[first_user] - starts
+                block[np.arange(len(user)) + np.repeat(moved, np.diff(np.append(starts, len(user))))] = item
+            items[ends[first_user] : ends[last_user]] = block
+            first_user = last_user
+        ones = np.broadcast_to(np.float32(1), len(items))  # takes no memory
+        return csr_array((ones, items, ends.astype(np.int32)), shape=(n_users, n_items))
+
     def paths(self) -> list[Path]:
         """The folders of the parts."""
         return [self.folder / f"{self.step}-{part}" for part in range(self.n_parts)]
@@ -137,3 +188,10 @@ def joined(parts: list[Rows]) -> Rows:
     columns = [rows.columns() for rows in parts]
     one = Rows(**{name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
     return one.where(np.argsort(one.row))
+
+
+def matrix_of(rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int) -> csr_array:
+    """Float32 0/1 of pairs, none of which occurs twice."""
+    pairs = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n_rows, n_columns))
+    pairs.has_canonical_format = True
+    return pairs.tocsc().tocsr().astype(np.float32)  # sorts columns within rows, faster than sort_indices

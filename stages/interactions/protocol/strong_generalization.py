@@ -7,11 +7,10 @@ there.
 import math
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from stages.interactions.protocol import hold_out
 from stages.interactions.protocol.interactions import Interactions
-from stages.interactions.protocol.parts import Parts, Rows, joined
+from stages.interactions.protocol.parts import Rows, joined, matrix_of
 from stages.interfaces.split import HeldOutUsers, Split
 from stages.run.errors import UserError
 
@@ -65,7 +64,7 @@ def split_strong_generalization(
             raise _nothing_to_predict(name, chosen.user, held_out_share)
         is_fold_in = ~is_held_out if chosen.is_past is None else chosen.is_past
         matrices = [
-            _matrix(number[rows.user] - first, column[rows.item], held_out_users, len(items))
+            matrix_of(number[rows.user] - first, column[rows.item], held_out_users, len(items))
             for rows in (chosen.where(is_fold_in), chosen.where(is_held_out))
         ]
         sets.append(HeldOutUsers(*matrices))
@@ -74,7 +73,8 @@ def split_strong_generalization(
         chosen = of_train(rows)
         return Rows(number[chosen.user], column[chosen.item]), None
 
-    train = _train(parts.map(pairs_of_train, keep=True)[0], n_train, len(items))
+    pairs, _ = parts.map(pairs_of_train, keep=True)
+    train = pairs.matrix(n_train, len(items))
     return Split(train, *sets, interactions.users[users], interactions.items[items])
 
 
@@ -150,16 +150,3 @@ def _numbers(chosen: np.ndarray, n: int) -> np.ndarray:
     numbers = np.full(n, -1, dtype=np.int32)
     numbers[chosen] = np.arange(len(chosen), dtype=np.int32)
     return numbers
-
-
-def _train(pairs: Parts, n_users: int, n_items: int) -> csr_array:
-    """The matrix of all pairs; a user's are all in one part."""
-    matrices = pairs.each(lambda rows: _matrix(rows.user, rows.item, n_users, n_items))
-    assert len(matrices) == 1
-    return matrices[0]
-
-
-def _matrix(rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int) -> csr_array:
-    pairs = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n_rows, n_columns))
-    pairs.has_canonical_format = True  # no pair occurs twice
-    return pairs.tocsc().tocsr().astype(np.float32)  # sorts columns within rows, faster than sort_indices

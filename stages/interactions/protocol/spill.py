@@ -1,0 +1,133 @@
+"""A log that is larger than memory, cut into parts on disk by user."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from stages.interactions.formats.reading import Reader
+from stages.interactions.protocol.log import Log, above, batches_of, number, times_of
+from stages.interactions.protocol.parts import OnDisk, Rows, save_rows
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2⁶⁴ divided by the golden ratio: multiples of it are spread evenly (Knuth, TAOCP 6.4)."""
+ROWS_AT_ONCE = 2**17
+"""Of a part that are kept in memory before they are written."""
+
+
+class Spill(NamedTuple):
+    """Where parts go, and how many there are."""
+
+    folder: Path
+    """An existing folder, for as long as the parts are in use."""
+    n_parts: int
+    """Each needs memory for its share of the rows."""
+
+
+def spilled_log(files: list[Path], reader: Reader, threshold: float | None, spill: Spill) -> Log:
+    """Read files as `read_log` does, in the memory of one part, the ids, and the batches under way.
+
+    Raises
+    ------
+    UserError
+        as `read_log`.
+    """
+    raw, counts = spill.folder / "raw", [0, 0]
+    batches = _with_parts(files, reader, threshold, spill.n_parts, counts)
+    first = next(batches)
+    ds.write_dataset(
+        pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches)),
+        raw,
+        format="ipc",
+        partitioning=ds.partitioning(pa.schema([("part", pa.int16())])),
+        min_rows_per_group=ROWS_AT_ONCE,
+        max_rows_per_group=ROWS_AT_ONCE,
+        max_open_files=spill.n_parts + 1,
+    )
+    names = sorted((path.name for path in raw.iterdir()), key=int)  # a part that no user falls into is not there
+    of_parts, items = [], np.empty(0, dtype=np.int64)
+    for name in names:
+        ids = _read(raw / name, ["user", "item"])
+        of_parts.append(number([ids["user"]])[0])
+        items = _union([items, number([ids["item"]])[0]])
+    users, parts = _union(of_parts), OnDisk(spill.folder, len(names))
+    for name, path in zip(names, parts.paths(), strict=True):
+        save_rows(_numbered(_read(raw / name), users, items, reader.keeps_order), path)
+        rmtree(raw / name)
+    return Log(users, items, parts, False, *counts)
+
+
+def _with_parts(
+    files: list[Path], reader: Reader, threshold: float | None, n_parts: int, counts: list[int]
+) -> Iterator[pa.RecordBatch]:
+    """Batches with the columns of `Rows`, ids as they are, and the part of each row; counts complete rows, and others."""
+    for batch, n_dropped in batches_of(files, reader):
+        counts[1] += n_dropped
+        if not len(batch):
+            continue
+        columns = {name: _whole(batch[name]) for name in reader.names if name != "rating"}
+        if threshold is not None:
+            columns["is_above"] = pa.array(above(np.from_dlpack(batch["rating"]), threshold))
+        columns["row"] = pa.array(np.arange(counts[0], counts[0] + len(batch)))
+        columns["part"] = pa.array(_part_of(batch["user"], n_parts))
+        counts[0] += len(batch)
+        yield pa.record_batch(columns)
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    """The same as 64 bits or text, whatever the batch needs."""
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    return column.cast(pa.int64()) if pa.types.is_integer(column.type) else column
+
+
+def _part_of(users: pa.Array, n_parts: int) -> np.ndarray:
+    """The part of each row, int16: the same for all rows of a user."""
+    if pa.types.is_dictionary(users.type):
+        from pandas.util import hash_array  # takes a while to import
+
+        hashes = hash_array(users.dictionary.to_numpy(zero_copy_only=False), categorize=False)
+        return (hashes % n_parts).astype(np.int16)[users.indices.to_numpy()]
+    hashes = np.from_dlpack(users).astype(np.uint64) * GOLDEN >> np.uint64(32)
+    return (hashes % n_parts).astype(np.int16)
+
+
+def _chained(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from others
+
+
+def _read(part: Path, columns: list[str] | None = None) -> dict[str, pa.Array]:
+    """Columns of a part, text as a dictionary."""
+    table = ds.dataset(part, format="ipc").to_table(columns)
+    arrays = {name: table[name].combine_chunks() for name in table.column_names}
+    return {
+        name: array.dictionary_encode() if pa.types.is_string(array.type) else array for name, array in arrays.items()
+    }
+
+
+def _union(all_ids: list[np.ndarray]) -> np.ndarray:
+    """The distinct ids of all, sorted."""
+    filled = [ids for ids in all_ids if len(ids)]
+    if filled and filled[0].dtype == object:
+        return np.array(sorted(set().union(*(ids.tolist() for ids in filled))), dtype=object)
+    return np.unique(np.concatenate(filled or all_ids))
+
+
+def _numbered(columns: dict[str, pa.Array], users: np.ndarray, items: np.ndarray, keeps_order: bool) -> Rows:
+    """The rows of a part, with the positions of their ids among those of all parts."""
+    user, item = (
+        np.searchsorted(all_ids, own).astype(np.int32)[position]
+        for all_ids, (own, position) in ((users, number([columns["user"]])), (items, number([columns["item"]])))
+    )
+    is_above = np.from_dlpack(columns["is_above"].cast(pa.int8())).astype(bool) if "is_above" in columns else None
+    timestamp = times_of([columns["timestamp"]]) if "timestamp" in columns else None
+    row = np.from_dlpack(columns["row"])
+    if not keeps_order:
+        row = user.astype(np.int64) * len(items) + item
+    rows = Rows(user, item, row, is_above, timestamp)
+    return rows if (np.diff(row) > 0).all() else rows.where(np.argsort(row, kind="stable"))
