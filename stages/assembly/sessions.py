@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, median
@@ -21,8 +22,9 @@ from stages.config.strict import Variant
 from stages.interfaces.split import Split
 from stages.interfaces.weights import digest_of, save_state
 from stages.models.autoencoder import AutoEncoder, in_variant
-from stages.models.build import build_model
+from stages.models.build import build_model, build_shard
 from stages.models.device import choose_precision, threads_for, use_threads
+from stages.models.shard import AllItems
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.errors import UserError
@@ -57,7 +59,13 @@ class FloatPhase(NamedTuple):
 
 
 def new_training(
-    params: Params, dataset: str, recipe: Recipe, seed: int, split: Split, device: torch.device
+    params: Params,
+    dataset: str,
+    recipe: Recipe,
+    seed: int,
+    split: Split,
+    device: torch.device,
+    shard: AllItems | None = None,
 ) -> Training[AutoEncoder]:
     """Set up a training from its first epoch, and set how many threads PyTorch and faiss use for it.
 
@@ -66,6 +74,7 @@ def new_training(
     dataset : data set whose batch size is used
     recipe : settings of the model, and number of epochs
     seed : seed of the training
+    shard : the items of this process where several train together; None for all items
 
     Raises
     ------
@@ -74,11 +83,18 @@ def new_training(
     """
     settings = recipe.settings
     use_threads(threads_of(params, dataset, recipe, split, device))
-    network = build_model(settings, split.train.shape[1]).to(device)
+    shard = shard or AllItems(split.train.shape[1])
+    whole = build_model(settings, shard.n_items).to(device)
+    network = whole if shard.n_processes == 1 else build_shard(settings, shard).to(device)
+
+    def validate() -> float:
+        return validation_ndcg(whole, settings.variants, split, params.evaluation.batch_size)
+
     training = Training(
         network,
+        whole,
         split.train,
-        validate=lambda: validation_ndcg(network, settings.variants, split, params.evaluation.batch_size),
+        validate=lambda: shard.on_first(validate),
         epochs=recipe.epochs,
         batch_size=params.dataset(dataset).training.batch_size,
         learning_rate=settings.learning_rate,
@@ -87,7 +103,8 @@ def new_training(
         precision=choose_precision(params.precision(dataset), device),
         seed=seed,
     )
-    begin_from(network, recipe, seed, split.items)
+    begin_from(network, recipe, seed, shard.own_rows(split.items))
+    whole.eval()
     return training
 
 
@@ -133,7 +150,8 @@ def run_to_the_end(
     UserError
         where the checkpoint is damaged, or (`DivergedError`) the loss or a weight is no longer finite.
     """
-    n_users = training.train.shape[0]
+    n_users, shard = training.train.shape[0], training.model.shard
+    is_first = shard.rank == 0
     started = printed = perf_counter()
     state = _resume(training, checkpoint, fingerprint)
     if state and state["facts"]:
@@ -146,7 +164,8 @@ def run_to_the_end(
     seconds_before, speeds = 0.0, []
     if begun := _begin_with(training, phases):
         facts, seconds_before, speeds = begun["facts"], begun["seconds"], begun["speeds"]
-    for epoch in training.run(lambda batches: tqdm(batches, leave=False, disable=None, unit="batch")):
+    show = partial(tqdm, leave=False, disable=None if is_first else True, unit="batch")
+    for epoch in training.run(show):
         now = perf_counter()
         speeds.append(n_users / training.epoch_seconds)
         if now - printed >= SECONDS_BETWEEN_LINES or epoch.epoch == training.epochs:
@@ -165,12 +184,14 @@ def run_to_the_end(
             }
         if epoch.epoch % checkpoint_epochs == 0 or is_last:
             content = training.state_dict()
-            _write(checkpoint, {"fingerprint": fingerprint, "training": content, "facts": is_last and facts})
+            if is_first:
+                _write(checkpoint, {"fingerprint": fingerprint, "training": content, "facts": is_last and facts})
         for phase in phases:
-            if epoch.epoch == phase.epochs and not phase.checkpoint.exists():
+            if epoch.epoch == phase.epochs and shard.on_first(lambda path=phase.checkpoint: not path.exists()):
                 state = {"fingerprint": phase.fingerprint, "training": training.float_state_dict(), "facts": facts}
                 state |= {"seconds": seconds_before + perf_counter() - started, "speeds": speeds}
-                _write(phase.checkpoint, state, PATIENCE)
+                if is_first:
+                    _write(phase.checkpoint, state, PATIENCE)
     return facts
 
 

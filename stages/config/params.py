@@ -73,6 +73,8 @@ class TrainingSettings(Strict):
     """Last share of the epochs, over which the learning rate falls linearly to 0."""
     checkpoint_epochs: Annotated[int, Field(ge=1)]
     """A killed training goes on from the last multiple of this many epochs."""
+    processes: Annotated[int, Field(ge=1)] = 1
+    """On this machine, that train a model together, each a share of the items in the first and the last layer."""
 
 
 class ScaleSettings(Strict):

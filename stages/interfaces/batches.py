@@ -28,7 +28,7 @@ class UserItems:
     offsets: Tensor
     """int64 (n_users,), position in `items` where each user's items start."""
     lengths: Tensor
-    """int64 (n_users,), how many items each user has."""
+    """int64 (n_users,), how many items each user has; of some of them only, `items` may hold some."""
     users: Tensor
     """int64 (n_interactions,), row in the batch of the user of each interaction."""
 
@@ -37,7 +37,7 @@ class UserItems:
         if start == 0 and end == len(self.lengths):
             return self  # on a GPU, int() below would wait for the device
         first = int(self.offsets[start])
-        last = first + int(self.lengths[start:end].sum())
+        last = int(self.offsets[end]) if end < len(self.offsets) else len(self.items)
         return UserItems(
             self.items[first:last],
             self.offsets[start:end] - first,

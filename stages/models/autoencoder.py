@@ -14,6 +14,7 @@ from stages.interfaces.codec import Codec, Embeddings, Float16, Float32
 from stages.interfaces.recommender import Recommender
 from stages.models.bottleneck.bottleneck import Bottleneck
 from stages.models.likelihood import Losses, MultinomialLoss, SoftTarget
+from stages.models.shard import OF_ITEMS, AllItems
 from stages.models.sparse import weighted_sum
 
 SHORTEST_SUBSAMPLE = 0.5  # a subsampled history has a random share of the user's items, from this to 1
@@ -39,6 +40,7 @@ class AutoEncoder(Recommender):
         super().__init__()
         self.dropout = dropout
         self.bottleneck = bottleneck
+        self.shard = AllItems(n_items)
         # One row per item: a user's input is a sum of rows, and the 0/1 matrix is never made dense.
         self.input_weight = nn.Parameter(torch.empty(n_items, hidden[0]))
         self.input_bias = nn.Parameter(torch.empty(hidden[0]))
@@ -55,13 +57,14 @@ class AutoEncoder(Recommender):
         ----------
         generator : generator on the CPU, so that a GPU starts from the same weights
         """
-        for parameter in self.parameters():
-            drawn = torch.empty(parameter.shape)
+        for name, parameter in self.named_parameters():
+            of_items = name in OF_ITEMS
+            drawn = torch.empty(self.shard.n_items, *parameter.shape[1:]) if of_items else torch.empty(parameter.shape)
             if parameter.ndim == 2:
                 nn.init.xavier_uniform_(drawn, generator=generator)
             else:
                 nn.init.trunc_normal_(drawn, std=BIAS_STD, a=-2 * BIAS_STD, b=2 * BIAS_STD, generator=generator)
-            parameter.data.copy_(drawn)
+            parameter.data.copy_(self.shard.own_rows(drawn) if of_items else drawn)
 
     def loss(
         self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
@@ -197,7 +200,8 @@ class AutoEncoder(Recommender):
 
     def _first_layer(self, batch: UserItems, factors: Tensor) -> Tensor:
         """The first hidden layer before its tanh, (n_users, width); factors : float32 (n_interactions,), the input."""
-        return weighted_sum(self.input_weight, batch, factors) + self.input_bias
+        own, chosen = self.shard.own(batch)
+        return self.shard.summed(weighted_sum(self.input_weight, own, factors[chosen])) + self.input_bias
 
     def _last_hidden(
         self,

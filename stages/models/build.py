@@ -10,12 +10,20 @@ from stages.interfaces.split import Split
 from stages.interfaces.weights import load_weights
 from stages.models import vectors
 from stages.models.autoencoder import AutoEncoder
+from stages.models.shard import AllItems
 from stages.models.vectors import Vectors
 
 
 def build_model(settings: TrainedSettings, n_items: int) -> AutoEncoder:
     """A model without weights, for `n_items` items; its kind names its module in this package."""
     model: AutoEncoder = import_module(f".{settings.kind}", __package__).build(settings, n_items)
+    return model
+
+
+def build_shard(settings: TrainedSettings, shard: AllItems) -> AutoEncoder:
+    """The part of a model without weights that a process trains."""
+    model = build_model(settings, shard.n_own)
+    model.shard = shard
     return model
 
 

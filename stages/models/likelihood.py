@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.interfaces.batches import Blocks, UserItems, users_at_once
+from stages.models.shard import AllItems, LogNormaliser
 
 
 class Losses(NamedTuple):
@@ -36,15 +37,17 @@ class MultinomialLoss:
 
     Parameters
     ----------
-    output : layer d → n_items, already on its final device
+    output : layer d → this process's items, already on its final device
+    shard : which these are
     precision : dtype of a block's logits, softmax and gradients, and of the factors of their products; sums over
         blocks are float32
     """
 
-    def __init__(self, output: nn.Linear, precision: torch.dtype) -> None:
+    def __init__(self, output: nn.Linear, shard: AllItems, precision: torch.dtype) -> None:
         self.output = output
+        self.shard = shard
         self.precision = precision
-        self.blocks = Blocks(users_at_once(output.out_features * precision.itemsize, output.weight.device))
+        self.blocks = Blocks(users_at_once(shard.most_own * precision.itemsize, output.weight.device))
 
     def __call__(self, hidden: Tensor, batch: UserItems, soft: SoftTarget | None = None) -> Tensor:
         """The loss, float32 ().
@@ -60,8 +63,9 @@ class MultinomialLoss:
         UserError
             where the device has too little memory for the logits of one user.
         """
+        own, _ = self.shard.own(batch)
         loss: Tensor = _MultinomialLoss.apply(
-            hidden, self.output.weight, self.output.bias, batch, soft, self.precision, self.blocks
+            hidden, self.output.weight, self.output.bias, own, soft, self.shard, self.precision, self.blocks
         )
         return loss
 
@@ -75,6 +79,7 @@ class _MultinomialLoss(torch.autograd.Function):
         bias: Tensor,
         batch: UserItems,
         soft: SoftTarget | None,
+        shard: AllItems,
         precision: torch.dtype,
         blocks: Blocks,
     ) -> Tensor:
@@ -86,8 +91,8 @@ class _MultinomialLoss(torch.autograd.Function):
         def block(start: int, end: int) -> tuple[Tensor, ...]:
             probabilities = None
             if soft and narrow_soft:
-                probabilities = _logits(soft.hidden[start:end], *narrow_soft).softmax(1)
-            return _block(hidden[start:end], *narrow, batch.block(start, end), n_users, probabilities)
+                probabilities, _ = shard.softmax(_logits(soft.hidden[start:end], *narrow_soft))
+            return _block(hidden[start:end], *narrow, batch.block(start, end), n_users, probabilities, shard)
 
         of_hidden: list[Tensor] = []
         sums: list[Tensor] = []  # of loss, gradient of weight, gradient of bias
@@ -99,14 +104,14 @@ class _MultinomialLoss(torch.autograd.Function):
                 for total, summand in zip(sums, summands, strict=True):
                     total += summand
         loss, grad_weight, grad_bias = sums
-        ctx.save_for_backward(torch.cat(of_hidden), grad_weight, grad_bias)
-        return loss
+        ctx.save_for_backward(shard.add_up(torch.cat(of_hidden)), grad_weight, grad_bias)
+        return shard.add_up(loss)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of hidden, weight and bias."""
-        return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None
+        return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None, None
 
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -114,7 +119,13 @@ def _logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _block(
-    hidden: Tensor, weight: Tensor, bias: Tensor, batch: UserItems, n_users: int, soft: Tensor | None
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    batch: UserItems,
+    n_users: int,
+    soft: Tensor | None,
+    shard: AllItems,
 ) -> tuple[Tensor, ...]:
     """Terms of one block in the mean over `n_users`: gradient of hidden, loss, gradients of weight and of bias.
 
@@ -124,19 +135,22 @@ def _block(
     # length, and its much smaller factors are scaled by length / n_users instead.
     scale = batch.lengths[:, None] / n_users
     logits = _logits(hidden, weight, bias)
-    softmax = logits.softmax(1)
+    softmax, log_normaliser = shard.softmax(logits)
     if soft is None:
-        loss = -_subtract_items(softmax, logits, batch).sum() / n_users
+        loss = -_subtract_items(softmax, logits, batch, log_normaliser).sum() / n_users
     else:
         expected = torch.linalg.vecdot(soft, logits).float()  # (users,)
-        loss = ((logits.logsumexp(1).float() - expected) * scale[:, 0]).sum()
+        own_share = log_normaliser(slice(None)) / shard.n_processes
+        loss = ((own_share - expected) * scale[:, 0]).sum()
         softmax -= soft
     grad_weight = softmax.T @ (hidden * scale).to(weight.dtype)
     grad_bias = softmax.T @ scale[:, 0].to(weight.dtype)
     return (softmax @ weight) * scale, loss, grad_weight, grad_bias
 
 
-def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems) -> Tensor:
+def _subtract_items(
+    softmax: Tensor, logits: Tensor, batch: UserItems, log_normaliser: LogNormaliser
+) -> Tensor:
     """Subtract items / length from the softmax, in place, and return the log-likelihood of each interaction."""
     positions = batch.users * softmax.shape[1] + batch.items
     likelihood = softmax.view(-1)[positions].float()
@@ -144,7 +158,6 @@ def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems) -> Tensor
     hopeless = likelihood < torch.finfo(torch.float32).tiny  # underflow: its logarithm is inexact
     if hopeless.any():
         users, user = batch.users[hopeless].unique(return_inverse=True)
-        normaliser = logits[users].float().logsumexp(1)[user]
-        log_likelihood[hopeless] = logits.view(-1)[positions[hopeless]].float() - normaliser
+        log_likelihood[hopeless] = logits.view(-1)[positions[hopeless]].float() - log_normaliser(users)[user]
     softmax.view(-1)[positions] = (likelihood - 1 / batch.lengths[batch.users]).to(softmax.dtype)
     return log_likelihood

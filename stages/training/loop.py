@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from stages.interfaces.batches import SparseRows
 from stages.models.likelihood import MultinomialLoss
+from stages.models.shard import OF_ITEMS
 from stages.run.errors import DivergedError
 from stages.training.trainable import Trainable
 
@@ -45,9 +46,10 @@ class Training(Generic[Model]):
 
     Parameters
     ----------
-    model : model to train; it is initialised here
+    model : model to train, or this process's part of one; it is initialised here
+    whole : the whole model, which `validate` measures; `model` itself in a process of its own
     train : (n_users, n_items) 0/1
-    validate : function that returns NDCG@100 of the model's current weights on the validation users
+    validate : function that returns NDCG@100 of the whole model's weights on the validation users
     epochs : passes over the train users
     batch_size : users per step
     learning_rate : learning rate of Adam
@@ -61,6 +63,7 @@ class Training(Generic[Model]):
     def __init__(
         self,
         model: Model,
+        whole: Model,
         train: csr_array,
         validate: Callable[[], float],
         *,
@@ -73,12 +76,13 @@ class Training(Generic[Model]):
         seed: int,
     ) -> None:
         self.model = model
+        self.whole = whole
         self.train = train
         self.validate = validate
         self.epochs = epochs
         self.batch_size = batch_size
         self.seed = seed
-        self.likelihood = MultinomialLoss(model.output, precision)
+        self.likelihood = MultinomialLoss(model.output, model.shard, precision)
         device = model.output.weight.device
         self.generator = torch.Generator(device).manual_seed(seed)
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
@@ -114,34 +118,39 @@ class Training(Generic[Model]):
             started = perf_counter()
             loss = self._train_epoch(progress)
             self.epoch_seconds = perf_counter() - started
+            self._unite()
             epoch = Epoch(len(self.curve) + 1, loss, self.validate())
             self.curve.append(epoch)
             self._keep_if_best(epoch.validation_ndcg)
             yield epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """State from which another process can resume; only the results, a quarter of that, for a finished training."""
+        """State from which other processes can resume; only the results, a quarter of that, for a finished training.
+
+        Of several processes that train together, the first gets it, and all have to ask.
+        """
         results = {
             "curve": [(epoch.epoch, epoch.loss, epoch.validation_ndcg) for epoch in self.curve],
-            "best_weights": self.best_weights,
+            "best_weights": self.model.shard.whole(self.best_weights),
             "best_ndcg": self.best_ndcg,
         }
         if len(self.curve) == self.epochs:
             return results
         return results | {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": self.model.shard.whole(self.model.state_dict()),
+            "optimizer": self._moments(self.optimizer.state_dict(), self.model.shard.whole),
             "generator": self.generator.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from `state_dict`; for a finished training, the weights of `model` are not restored."""
         self.curve = [Epoch(*values) for values in state["curve"]]
-        self.best_weights = state["best_weights"]
+        own = self.model.shard.own_part
+        self.best_weights = own(state["best_weights"])
         self.best_ndcg = state["best_ndcg"]
         if len(self.curve) < self.epochs:
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            self.model.load_state_dict(own(state["model"]))
+            self.optimizer.load_state_dict(self._moments(state["optimizer"], own))
             self.generator.set_state(state["generator"])
 
     def float_state_dict(self) -> dict[str, Any]:
@@ -156,6 +165,33 @@ class Training(Generic[Model]):
         for key, weights in own.items():
             weights.update(state[key])
         self.load_state_dict(state | own)
+
+    def _unite(self) -> None:
+        """Give the whole model the weights of all processes."""
+        if self.whole is not self.model:
+            state = self.model.shard.whole(self.model.state_dict())
+            if self.model.shard.rank == 0:
+                self.whole.load_state_dict(state)
+            self._take_from_first()
+
+    def _take_from_first(self) -> None:
+        """All but the rows of items: differences in rounding between unlike processors would grow."""
+        shard = self.model.shard
+        if self.whole is not self.model:
+            others = shard.on_first(lambda: {n: t for n, t in self.whole.state_dict().items() if n not in OF_ITEMS})
+            self.model.load_state_dict(others, strict=False)
+            self.generator.set_state(shard.on_first(self.generator.get_state))
+
+    def _moments(self, state: dict[str, Any], part: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        """The optimizer's state with another part of the moments, which it has by the number of the parameter."""
+        names = {id(parameter): name for name, parameter in self.model.named_parameters()}
+        order = [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
+        changed = {number: dict(of_parameter) for number, of_parameter in state["state"].items()}
+        for moment in ("exp_avg", "exp_avg_sq"):
+            parts = part({order[number]: of_parameter[moment] for number, of_parameter in changed.items()})
+            for number, of_parameter in changed.items():
+                of_parameter[moment] = parts[order[number]]
+        return state | {"state": changed}
 
     def _new_optimizer(self) -> torch.optim.Adam:
         weights = [parameter for parameter in self.model.parameters() if parameter.ndim == 2]
@@ -211,5 +247,9 @@ class Training(Generic[Model]):
             self.best_weights, self.best_ndcg = {}, -math.inf
             self.optimizer = self._new_optimizer()
         self.model.eval()
-        self.model.start_codebooks(self.train, self.seed, self.batch_size, self.generator)
+        self._unite()
+        self.model.shard.on_first(
+            lambda: self.whole.start_codebooks(self.train, self.seed, self.batch_size, self.generator)
+        )
+        self._take_from_first()
         self._keep_if_best(self.validate())  # the start, equal to quantization after training

@@ -9,13 +9,16 @@ from torch import nn
 
 from stages.interfaces.batches import UserItems
 from stages.models.likelihood import Losses, MultinomialLoss
+from stages.models.shard import AllItems
 
 
 class Trainable(Protocol):
     """A module whose output layer scores all items; it may have codebooks that start during the training."""
 
     output: nn.Linear
-    """The output layer, d → n_items."""
+    """The output layer, d → items of this process."""
+    shard: AllItems
+    """Which items these are."""
 
     @property
     def float_share(self) -> float | None:
@@ -60,7 +63,7 @@ class Trainable(Protocol):
 
     def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...  # noqa: D102
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any: ...  # noqa: D102
 
     def train(self) -> Any: ...  # noqa: D102
 
