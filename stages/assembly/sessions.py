@@ -92,7 +92,6 @@ def new_training(
 
     training = Training(
         network,
-        whole,
         split.train,
         validate=lambda: shard.on_first(validate),
         epochs=recipe.epochs,
@@ -102,6 +101,7 @@ def new_training(
         l2=settings.l2,
         precision=choose_precision(params.precision(dataset), device),
         seed=seed,
+        whole=whole,
     )
     begin_from(network, recipe, seed, shard.own_rows(split.items))
     whole.eval()

@@ -38,16 +38,16 @@ class MultinomialLoss:
     Parameters
     ----------
     output : layer d → this process's items, already on its final device
-    shard : which these are
     precision : dtype of a block's logits, softmax and gradients, and of the factors of their products; sums over
         blocks are float32
+    shard : which items these are; None for all
     """
 
-    def __init__(self, output: nn.Linear, shard: AllItems, precision: torch.dtype) -> None:
+    def __init__(self, output: nn.Linear, precision: torch.dtype, shard: AllItems | None = None) -> None:
         self.output = output
-        self.shard = shard
         self.precision = precision
-        self.blocks = Blocks(users_at_once(shard.most_own * precision.itemsize, output.weight.device))
+        self.shard = shard or AllItems(output.out_features)
+        self.blocks = Blocks(users_at_once(self.shard.most_own * precision.itemsize, output.weight.device))
 
     def __call__(self, hidden: Tensor, batch: UserItems, soft: SoftTarget | None = None) -> Tensor:
         """The loss, float32 ().

@@ -47,7 +47,6 @@ class Training(Generic[Model]):
     Parameters
     ----------
     model : model to train, or this process's part of one; it is initialised here
-    whole : the whole model, which `validate` measures; `model` itself in a process of its own
     train : (n_users, n_items) 0/1
     validate : function that returns NDCG@100 of the whole model's weights on the validation users
     epochs : passes over the train users
@@ -58,12 +57,12 @@ class Training(Generic[Model]):
     l2 : weight of the L2 penalty in Liang's convention: the loss adds l2 / batch_size · Σ weight², without biases
     precision : dtype of the products with the output layer's weights, float32 or bfloat16; all else is float32
     seed : seed of all random draws; initial weights are drawn on the CPU, all else on the model's device
+    whole : the whole model, which `validate` measures, if `model` is a part of it
     """
 
     def __init__(
         self,
         model: Model,
-        whole: Model,
         train: csr_array,
         validate: Callable[[], float],
         *,
@@ -74,15 +73,16 @@ class Training(Generic[Model]):
         l2: float,
         precision: torch.dtype,
         seed: int,
+        whole: Model | None = None,
     ) -> None:
         self.model = model
-        self.whole = whole
+        self.whole = model if whole is None else whole
         self.train = train
         self.validate = validate
         self.epochs = epochs
         self.batch_size = batch_size
         self.seed = seed
-        self.likelihood = MultinomialLoss(model.output, model.shard, precision)
+        self.likelihood = MultinomialLoss(model.output, precision, model.shard)
         device = model.output.weight.device
         self.generator = torch.Generator(device).manual_seed(seed)
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
