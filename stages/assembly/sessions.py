@@ -81,7 +81,7 @@ def new_training(
     UserError
         where the device does not support the precision in params.yaml, or as in `begin_from`.
     """
-    settings = recipe.settings
+    settings, sampled = recipe.settings, params.training.sampled
     use_threads(threads_of(params, dataset, recipe, split, device))
     shard = shard or AllItems(split.train.shape[1])
     whole = build_model(settings, shard.n_items).to(device)
@@ -101,6 +101,7 @@ def new_training(
         l2=settings.l2,
         precision=choose_precision(params.precision(dataset), device),
         seed=seed,
+        n_sampled=sampled.items if shard.n_items > sampled.above else None,
         whole=whole,
     )
     begin_from(network, recipe, seed, shard.own_rows(split.items))
@@ -233,6 +234,7 @@ def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, devi
         recipe.epochs,
         params.dataset(dataset).training.batch_size,
         params.training.cooldown,
+        params.training.sampled.model_dump(),
         params.precision(dataset),
         params.evaluation.model_dump(),
         seed,

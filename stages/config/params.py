@@ -64,6 +64,15 @@ AllOrNames = Annotated[
 ]
 
 
+class SampledSettings(Strict):
+    """A softmax over a sample of the items, where there are too many for all."""
+
+    above: Annotated[int, Field(ge=1)]
+    """Catalogues with more items than this are sampled; up to it, the softmax is over all items."""
+    items: Annotated[int, Field(ge=1)]
+    """Items in the sample of a step, on average."""
+
+
 class TrainingSettings(Strict):
     """What all trainings share."""
 
@@ -73,7 +82,8 @@ class TrainingSettings(Strict):
     """Last share of the epochs, over which the learning rate falls linearly to 0."""
     checkpoint_epochs: Annotated[int, Field(ge=1)]
     """A killed training goes on from the last multiple of this many epochs."""
-    processes: Annotated[int, Field(ge=1)] = 1
+    sampled: SampledSettings
+    processes: Annotated[int, Field(ge=1)]
     """On this machine, that train a model together, each a share of the items in the first and the last layer."""
 
 

@@ -14,6 +14,7 @@ from stages.interfaces.codec import Codec, Embeddings, Float16, Float32
 from stages.interfaces.recommender import Recommender
 from stages.models.bottleneck.bottleneck import Bottleneck
 from stages.models.likelihood import Losses, MultinomialLoss, SoftTarget
+from stages.models.sampled import SampledLoss
 from stages.models.shard import OF_ITEMS, AllItems
 from stages.models.sparse import weighted_sum
 
@@ -67,7 +68,7 @@ class AutoEncoder(Recommender):
             parameter.data.copy_(self.shard.own_rows(drawn) if of_items else drawn)
 
     def loss(
-        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
+        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss | SampledLoss
     ) -> Losses:
         """Mean over users of the negative log-likelihood of their items, and the loss with all other terms.
 

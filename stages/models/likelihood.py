@@ -49,6 +49,9 @@ class MultinomialLoss:
         self.shard = shard or AllItems(output.out_features)
         self.blocks = Blocks(users_at_once(self.shard.most_own * precision.itemsize, output.weight.device))
 
+    def draw(self, generator: torch.Generator) -> None:
+        """Nothing: all items count, and no sample of them."""
+
     def __call__(self, hidden: Tensor, batch: UserItems, soft: SoftTarget | None = None) -> Tensor:
         """The loss, float32 ().
 

@@ -67,6 +67,14 @@ class AllItems:
         """The same, in place and not differentiable."""
         return partial
 
+    def copied(self, hidden: Tensor) -> Tensor:
+        """The same; its gradient is the sum of all processes'."""
+        return hidden
+
+    def largest(self, values: Tensor) -> Tensor:
+        """The largest of all processes' values, place by place."""
+        return values
+
     def softmax(self, logits: Tensor) -> tuple[Tensor, LogNormaliser]:
         """The softmax over all items, at those of this process.
 
@@ -122,10 +130,19 @@ class SomeItems(AllItems):
         dist.all_reduce(partial)
         return partial
 
+    def copied(self, hidden: Tensor) -> Tensor:
+        """As in `AllItems`."""
+        copy: Tensor = _Copied.apply(hidden)
+        return copy
+
+    def largest(self, values: Tensor) -> Tensor:
+        """As in `AllItems`."""
+        dist.all_reduce(values, dist.ReduceOp.MAX)
+        return values
+
     def softmax(self, logits: Tensor) -> tuple[Tensor, LogNormaliser]:
         """As in `AllItems`."""
-        largest = logits.amax(1).float()
-        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        largest = self.largest(logits.amax(1).float())
         exponentials = (logits.float() - largest[:, None]).exp_()
         total = self.add_up(exponentials.sum(1))
         return (exponentials / total[:, None]).to(logits.dtype), lambda rows: (largest + total.log())[rows]
@@ -173,4 +190,17 @@ class _Summed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         """Every process has the gradient of the sum, and so that of its own part."""
+        return grad
+
+
+class _Copied(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor) -> Tensor:  # noqa: ARG004
+        return hidden.view_as(hidden)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+        """A process has the gradient through its own items."""
+        grad = grad.clone()
+        dist.all_reduce(grad)
         return grad

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array
 
 from stages.interfaces.batches import SparseRows
 from stages.models.likelihood import MultinomialLoss
+from stages.models.sampled import SampledLoss
 from stages.models.shard import OF_ITEMS
 from stages.run.errors import DivergedError
-from stages.training.trainable import Trainable
+from stages.training.trainable import Likelihood, Trainable
 
 Model = TypeVar("Model", bound=Trainable)
 
@@ -57,6 +59,7 @@ class Training(Generic[Model]):
     l2 : weight of the L2 penalty in Liang's convention: the loss adds l2 / batch_size · Σ weight², without biases
     precision : dtype of the products with the output layer's weights, float32 or bfloat16; all else is float32
     seed : seed of all random draws; initial weights are drawn on the CPU, all else on the model's device
+    n_sampled : items that stand for all in the softmax, drawn anew in each step; None takes all
     whole : the whole model, which `validate` measures, if `model` is a part of it
     """
 
@@ -73,6 +76,7 @@ class Training(Generic[Model]):
         l2: float,
         precision: torch.dtype,
         seed: int,
+        n_sampled: int | None = None,
         whole: Model | None = None,
     ) -> None:
         self.model = model
@@ -82,7 +86,12 @@ class Training(Generic[Model]):
         self.epochs = epochs
         self.batch_size = batch_size
         self.seed = seed
-        self.likelihood = MultinomialLoss(model.output, precision, model.shard)
+        self.likelihood: Likelihood
+        if n_sampled is None:
+            self.likelihood = MultinomialLoss(model.output, precision, model.shard)
+        else:
+            interactions = np.bincount(train.indices, minlength=train.shape[1])
+            self.likelihood = SampledLoss(model.output, interactions, n_sampled, model.shard)
         device = model.output.weight.device
         self.generator = torch.Generator(device).manual_seed(seed)
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))
@@ -211,6 +220,7 @@ class Training(Generic[Model]):
             share_done = (done + step) / total
             self._set_learning_rate(share_done)
             batch = self.interactions.rows(users)
+            self.likelihood.draw(self.generator)
             losses = self.model.loss(batch, share_done, self.generator, self.likelihood)
             self._check(losses.total, "the loss", f"step {step + 1} of {len(batches)}")
             self.optimizer.zero_grad()

@@ -9,7 +9,10 @@ from torch import nn
 
 from stages.interfaces.batches import UserItems
 from stages.models.likelihood import Losses, MultinomialLoss
+from stages.models.sampled import SampledLoss
 from stages.models.shard import AllItems
+
+Likelihood = MultinomialLoss | SampledLoss
 
 
 class Trainable(Protocol):
@@ -30,7 +33,7 @@ class Trainable(Protocol):
         ...
 
     def loss(
-        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
+        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: Likelihood
     ) -> Losses:
         """Mean losses over the users of a batch.
 

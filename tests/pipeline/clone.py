@@ -80,7 +80,10 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
         "device": "cpu",
         "seeds": [0, 1],
         "scale": {"parts": 1},
-        "training": {"precision": "float32", "cooldown": 0.2, "checkpoint_epochs": 1},
+        "training": {
+            "precision": "float32", "cooldown": 0.2, "checkpoint_epochs": 1, "processes": 1,
+            "sampled": {"above": 1000, "items": 100},
+        },
         "evaluation": {"batch_size": 500},
         "references": {"popularity": {"kind": "popularity"}},
         "models": {
