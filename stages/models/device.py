@@ -35,7 +35,9 @@ def side_by_side(work: Callable[[int], Result], seeds: Sequence[int], threads: i
     threads : number that `work` uses in PyTorch and faiss. If that is all, one seed is worked on at a time; else as
         many as there is room for and one more, each in a thread of Python, so that no core idles beside the last seed
     """
-    with ThreadPoolExecutor(1 if threads == THREADS else THREADS // threads + 1) as pool:
+    if threads == THREADS:
+        return [work(seed) for seed in seeds]
+    with ThreadPoolExecutor(THREADS // threads + 1) as pool:
         futures = [pool.submit(work, seed) for seed in seeds]
         try:
             return [future.result() for future in futures]
