@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from stages.commands.served import PackageFolder, package_of
+from stages.config.reader import read_params
 from stages.run.command_line import Dataset, Row, run
+from stages.scale.engine import Failed
 from stages.serving.encoding.resumable import encode_histories
 
 
@@ -26,7 +28,10 @@ def encode_users(
 ) -> None:
     """Encode the users of Parquet histories."""
     n_users = n_popular = 0
-    for part in encode_histories(histories, package_of(dataset, row, package), out):
+    for part in encode_histories(histories, package_of(dataset, row, package), out, read_params().scale):
+        if isinstance(part, Failed):
+            print(f"failed: {part.said}", flush=True)
+            continue
         done = "kept" if part.kept else "written"
         print(f"{part.path}: {part.users:,} users, {part.popular:,} without a code; {done}", flush=True)
         n_users, n_popular = n_users + part.users, n_popular + part.popular

@@ -88,7 +88,16 @@ class TrainingSettings(Strict):
 
 
 class ScaleSettings(Strict):
-    """How much is done at once; nothing here changes a result."""
+    """Where and how much is done at once; nothing here changes a result."""
+
+    engine: Literal["local", "ray"]
+    """Who encodes users and recommends to them in parts: this process, or the workers of Ray."""
+    address: str | None = None
+    """Of a Ray cluster, as `ray.init` takes it; None starts one on this machine."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Of Ray; each holds the package."""
+    gpus_per_worker: Annotated[float, Field(ge=0)] = 0
+    """Of Ray; 0 for workers on CPUs."""
 
     parts: Annotated[int, Field(ge=1, lt=2**15)]
     """Into how many the log is cut by user while it is preprocessed, one in memory at a time; 1 keeps all there."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array, csr_array, vstack
 
 from stages.interfaces.split import Split
-from stages.serving.encoding.histories import read_histories
+from stages.serving.encoding.histories import pieces_of, read_histories
 from stages.serving.ids import as_ids
 from stages.serving.lists import Users
 from stages.serving.store.store import Store
@@ -80,7 +80,7 @@ class OfFile:
 
     def history(self, user: int | str) -> History:
         """As in `Known`."""
-        for found in read_histories(self._path, self._items):
+        for found in read_histories(pieces_of(self._path), self._items):
             users = as_ids(found.users, f"users of {self._path}", self._store.kind_of_ids)
             if (row := pc.index(users, user).as_py()) >= 0:
                 (columns,) = _columns(found.interactions[[row]])
@@ -90,7 +90,7 @@ class OfFile:
 
     def everybody(self) -> Iterator[Users]:
         """As in `Known`: all of the file."""
-        for found in read_histories(self._path, self._items):
+        for found in read_histories(pieces_of(self._path), self._items):
             codes, coded = self._store.codes(found.users)
             yield Users(found.users, codes, coded, _columns(found.interactions))
 

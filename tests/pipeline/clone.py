@@ -79,7 +79,7 @@ def tiny_params(archive: bytes) -> dict[str, Any]:
         },
         "device": "cpu",
         "seeds": [0, 1],
-        "scale": {"parts": 1},
+        "scale": {"engine": "local", "parts": 1},
         "training": {
             "precision": "float32", "cooldown": 0.2, "checkpoint_epochs": 1, "processes": 1,
             "sampled": {"above": 1000, "items": 100},

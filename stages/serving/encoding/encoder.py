@@ -34,7 +34,7 @@ class Encoder:
     """
 
     def __init__(self, package: Package) -> None:
-        _layers(package)
+        check_encoder(package)
         self.package = package
         guided = package.quantizer.guide is not None
         self._guided = _guided(package) if guided else None
@@ -47,6 +47,11 @@ class Encoder:
             return self._guided.encode_users(_checked(quantizer, vectors), histories)
         assert self._search is not None
         return _searched(quantizer, self._search, vectors)
+
+
+def check_encoder(package: Package) -> None:
+    """UserError where a package has no encoder."""
+    _layers(package)
 
 
 def embed(package: Package, histories: csr_array) -> np.ndarray:

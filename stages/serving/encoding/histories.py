@@ -5,6 +5,7 @@ or columns `user` and `item`, one row per pair, all rows of a user one after the
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,59 +35,119 @@ class Histories(NamedTuple):
     """int32 (n,): different items that the package knows."""
     unknown: np.ndarray
     """int32 (n,): different items that it does not know."""
+
+
+class Piece(NamedTuple):
+    """Some rows of a file."""
+
+    file: Path
+    first: int
     stop: int
-    """Row of the files at which the next user begins."""
+    """The first row that does not belong to it."""
 
 
-def count_rows(path: Path) -> int:
-    """Rows of a file, or of all files of a folder; UserError as in `read_histories`."""
-    return sum(_opened(file).metadata.num_rows for file in _files(path))
-
-
-def read_histories(path: Path, items: np.ndarray, first: int = 0) -> Iterator[Histories]:
-    """Read all users, some thousand at once; an item that a user has twice counts once.
-
-    Parameters
-    ----------
-    path : a file, or a folder of files, which are read in the order of their names
-    items : (n_items,) ids of the package's items: int64, or object of text
-    first : row at which it begins: 0, or a `stop` of an earlier reading
+def pieces_of(path: Path) -> list[Piece]:
+    """All rows of a file, or of the files of a folder in the order of their names.
 
     Raises
     ------
     UserError
-        where the path is no Parquet, lacks a column, or holds a missing id or ids of another kind than the package.
+        where there is none, or one is no Parquet, lacks a column, or has one of another type.
+    """
+    if not path.exists():
+        raise UserError(f"there is no {path}; give a Parquet file of histories, or a folder of such files")
+    return [Piece(file, 0, _opened(file).metadata.num_rows) for file in files(path)]
+
+
+def parts_of(pieces: list[Piece], n_rows: int) -> list[list[Piece]]:
+    """The same rows in parts of about `n_rows`, between which no user is divided; errors as in `read_histories`."""
+    total = sum(piece.stop - piece.first for piece in pieces)
+    borders = [0]
+    for row in range(n_rows, total, n_rows):
+        if row > borders[-1]:
+            borders.append(_border(pieces, row))
+    borders = [border for border in borders if border < total] + [total]
+    return [_between(pieces, first, stop) for first, stop in pairwise(borders)]
+
+
+def layout_of(pieces: list[Piece]) -> str:
+    """`LISTS` or `PAIRS`, by the first file."""
+    return LISTS if LISTS in _opened(pieces[0].file).schema_arrow.names else PAIRS
+
+
+def read_histories(pieces: list[Piece], items: np.ndarray) -> Iterator[Histories]:
+    """Read the users of some rows, some thousand at once; an item that a user has twice counts once.
+
+    Parameters
+    ----------
+    pieces : whose first user does not begin before, and whose last one does not go on behind them
+    items : (n_items,) ids of the package's items: int64, or object of text
+
+    Raises
+    ------
+    UserError
+        where a file is damaged, or holds a missing id or ids of another kind than the package.
     """
     kind: Kind = "text" if items.dtype == object else "integers"
     catalogue = as_ids(items, "items of the package", kind)
-    of_users, of_items = f"users of {path}", f"items of {path}"
     kind_of_users: Kind | None = None
     kept: tuple[pa.Array, pa.Array] | None = None
-    for row, batch in _batches(path, first):
-        users = as_ids(batch[USER], of_users, kind_of_users)
+    for file, batch in _batches(pieces):
+        of_items = f"items of {file}"
+        users = as_ids(batch[USER], f"users of {file}", kind_of_users)
         kind_of_users = kind_of(users)
         if LISTS in batch.schema.names:
             lists = batch[LISTS]
             if lists.null_count:
-                raise UserError(f"{of_items}: the list of user {quoted(users[_null(lists)].as_py())} is missing (null)")
-            values = as_ids(lists.flatten(), of_items, kind)
-            yield _mapped(users, lists.value_lengths().to_numpy(), values, catalogue, row + len(batch))
+                user = users[_null(lists)].as_py()
+                raise UserError(f"{of_items}: the list of user {quoted(user)} is missing (null)")
+            yield _mapped(users, lists.value_lengths().to_numpy(), as_ids(lists.flatten(), of_items, kind), catalogue)
             continue
         values = as_ids(batch[PAIRS], of_items, kind)
         if kept is not None:  # the last user goes on
             users, values = pa.concat_arrays([kept[0], users]), pa.concat_arrays([kept[1], values])
-        starts = np.flatnonzero(np.append(True, pc.not_equal(users[1:], users[:-1]).to_numpy(zero_copy_only=False)))
-        last, stop = int(starts[-1]), row + len(batch)
+        starts = np.flatnonzero(np.append(True, _changes(users)))
+        last = int(starts[-1])
         kept = users[last:], values[last:]
         if last:
-            n_kept = len(users) - last
-            whole = users.take(pa.array(starts[:-1]))
-            yield _mapped(whole, np.diff(starts), values[:last], catalogue, stop - n_kept)
+            yield _mapped(users.take(pa.array(starts[:-1])), np.diff(starts), values[:last], catalogue)
     if kept is not None:
-        yield _mapped(kept[0][:1], np.array([len(kept[1])]), kept[1], catalogue, stop)
+        yield _mapped(kept[0][:1], np.array([len(kept[1])]), kept[1], catalogue)
 
 
-def _mapped(users: pa.Array, lengths: np.ndarray, values: pa.Array, catalogue: pa.Array, stop: int) -> Histories:
+def _border(pieces: list[Piece], row: int) -> int:
+    """The first row from `row` on that does not go on with the user before it."""
+    before, place = None, row - 1
+    for file, batch in _batches(_between(pieces, place, sum(piece.stop - piece.first for piece in pieces))):
+        if LISTS in batch.schema.names:
+            return max(place, row)
+        users = as_ids(batch[USER], f"users of {file}")
+        if before is not None and users[0] != before:
+            return place
+        changes = np.flatnonzero(_changes(users))
+        if len(changes):
+            return place + int(changes[0]) + 1
+        before, place = users[-1], place + len(batch)
+    return place
+
+
+def _between(pieces: list[Piece], first: int, stop: int) -> list[Piece]:
+    """The rows from `first` to `stop`, counted through all pieces."""
+    found, row = [], 0
+    for file, start, end in pieces:
+        begin, finish = start + max(first - row, 0), start + min(stop - row, end - start)
+        if begin < finish:
+            found.append(Piece(file, begin, finish))
+        row += end - start
+    return found
+
+
+def _changes(users: pa.Array) -> np.ndarray:
+    """Whether each row but the first has another user than the row before."""
+    return pc.not_equal(users[1:], users[:-1]).to_numpy(zero_copy_only=False)
+
+
+def _mapped(users: pa.Array, lengths: np.ndarray, values: pa.Array, catalogue: pa.Array) -> Histories:
     columns = pc.index_in(values, catalogue)
     is_known = columns.is_valid()
     ends = np.concatenate([[0], lengths.cumsum()])
@@ -94,7 +155,7 @@ def _mapped(users: pa.Array, lengths: np.ndarray, values: pa.Array, catalogue: p
     others = values.filter(pc.invert(is_known)).dictionary_encode()
     interactions = _distinct(columns.drop_null(), known_until, len(catalogue))
     unknown = _distinct(others.indices, ends - known_until, len(others.dictionary))
-    return Histories(users, interactions, np.diff(interactions.indptr), np.diff(unknown.indptr), stop)
+    return Histories(users, interactions, np.diff(interactions.indptr), np.diff(unknown.indptr))
 
 
 def _distinct(columns: pa.Array, starts: np.ndarray, n_columns: int) -> csr_array:
@@ -106,48 +167,44 @@ def _distinct(columns: pa.Array, starts: np.ndarray, n_columns: int) -> csr_arra
     return rows
 
 
-def _batches(path: Path, first: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Rows from `first` on, some at once, each with the number of its first row."""
-    row = 0
-    for file in _files(path):
+def _batches(pieces: list[Piece]) -> Iterator[tuple[Path, pa.RecordBatch]]:
+    """The rows, some at once, each with its file."""
+    for file, first, stop in pieces:
         opened = _opened(file)
-        names = opened.schema_arrow.names
-        columns = [USER, LISTS if LISTS in names else PAIRS]
-        if lacking := [name for name in columns if name not in names]:
-            raise UserError(
-                f"{file} has no column {lacking[0]}, but {', '.join(names)[:200]}; it needs {USER}, and {LISTS} (a "
-                f"list for each user) or {PAIRS} (a row for each pair)"
-            )
-        is_list = pa.types.is_list(type_ := opened.schema_arrow.field(columns[1]).type) or pa.types.is_large_list(type_)
-        if (columns[1] == LISTS) != is_list:
-            raise UserError(f"{file}: column {columns[1]} is of type {type_}; {LISTS} are lists, {PAIRS} is one id")
-        at_once = USERS_AT_ONCE if is_list else PAIRS_AT_ONCE
+        columns = [USER, LISTS if LISTS in opened.schema_arrow.names else PAIRS]
+        at_once = USERS_AT_ONCE if columns[1] == LISTS else PAIRS_AT_ONCE
+        row = 0
         for group in range(opened.num_row_groups):
             after = row + opened.metadata.row_group(group).num_rows
-            if after > first:
+            if after > first and row < stop:
                 try:
                     for batch in opened.iter_batches(at_once, row_groups=[group], columns=columns):
-                        if skipped := min(max(0, first - row), len(batch)):
-                            batch, row = batch[skipped:], row + skipped
-                        if len(batch):
-                            yield row, batch
+                        begin, end = max(first - row, 0), min(stop - row, len(batch))
+                        if begin < end:
+                            yield file, batch[begin:end]
                         row += len(batch)
                 except (OSError, ValueError) as error:
                     raise UserError(f"{file} is damaged ({error}); write it again") from error
             row = after
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.exists():
-        raise UserError(f"there is no {path}; give a Parquet file of histories, or a folder of such files")
-    return files(path)
-
-
 def _opened(file: Path) -> pq.ParquetFile:
+    """A file with the columns that it needs; UserError where it is none."""
     try:
-        return pq.ParquetFile(file, page_checksum_verification=True)
+        opened = pq.ParquetFile(file, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is no Parquet file ({error})") from error
+    names = opened.schema_arrow.names
+    columns = [USER, LISTS if LISTS in names else PAIRS]
+    if lacking := [name for name in columns if name not in names]:
+        raise UserError(
+            f"{file} has no column {lacking[0]}, but {', '.join(names)[:200]}; it needs {USER}, and {LISTS} (a "
+            f"list for each user) or {PAIRS} (a row for each pair)"
+        )
+    is_list = pa.types.is_list(type_ := opened.schema_arrow.field(columns[1]).type) or pa.types.is_large_list(type_)
+    if (columns[1] == LISTS) != is_list:
+        raise UserError(f"{file}: column {columns[1]} is of type {type_}; {LISTS} are lists, {PAIRS} is one id")
+    return opened
 
 
 def _null(values: pa.Array) -> int:

@@ -1,5 +1,6 @@
 """Users' histories, in lists or in pairs, become rows over the items of a package."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from stages.run.errors import UserError
 from stages.serving.encoding import histories as module
-from stages.serving.encoding.histories import count_rows, read_histories
+from stages.serving.encoding.histories import Piece, parts_of, pieces_of, read_histories
 
 ITEMS = np.array([10, 30, 20])
 User = tuple[Any, list[int], int]
@@ -31,9 +32,13 @@ def written(path: Path, users: dict[Any, list[Any]] | list[tuple[Any, list[Any]]
     return path
 
 
-def read(path: Path, items: np.ndarray = ITEMS, first: int = 0) -> list[User]:
+def read(path: Path, items: np.ndarray = ITEMS) -> list[User]:
+    return read_pieces(pieces_of(path), items)
+
+
+def read_pieces(pieces: list[Piece], items: np.ndarray = ITEMS) -> list[User]:
     found: list[User] = []
-    for batch in read_histories(path, items, first):
+    for batch in read_histories(pieces, items):
         rows = np.split(batch.interactions.indices, batch.interactions.indptr[1:-1])
         assert (batch.interactions.data == 1).all()
         assert [len(row) for row in rows] == batch.known.tolist()
@@ -75,14 +80,16 @@ def test_an_empty_history_has_no_items(tmp_path: Path) -> None:
     rows_of_group=st.integers(1, 20),
     at_once=st.integers(1, 20),
     n_files=st.integers(1, 3),
+    rows_of_part=st.integers(1, 30),
 )
-def test_however_it_is_cut_the_users_are_the_same_from_any_user_on(
+def test_however_it_is_cut_the_users_are_the_same_and_none_is_divided(
     tmp_path_factory: pytest.TempPathFactory,
     lengths: list[int],
     pairs: bool,
     rows_of_group: int,
     at_once: int,
     n_files: int,
+    rows_of_part: int,
 ) -> None:
     draws = np.random.default_rng(0)
     users = [(user, draws.choice([10, 20, 30, 40, 50], length).tolist()) for user, length in enumerate(lengths)]
@@ -99,12 +106,11 @@ def test_however_it_is_cut_the_users_are_the_same_from_any_user_on(
         patch.setattr(module, "USERS_AT_ONCE", at_once)
         patch.setattr(module, "PAIRS_AT_ONCE", at_once)
         assert read(folder) == right
-        batches = list(read_histories(folder, ITEMS))
-        assert batches[-1].stop == count_rows(folder)
-        done = 0
-        for batch in batches:
-            done += len(batch.users)
-            assert read(folder, first=batch.stop) == right[done:]
+        parts = [read_pieces(part) for part in parts_of(pieces_of(folder), rows_of_part)]
+        assert [user for part in parts for user in part] == right
+        n_rows = sum(lengths) if pairs else len(lengths)
+        assert all(parts)
+        assert len(parts) <= math.ceil(n_rows / rows_of_part)
 
 
 @pytest.mark.parametrize(

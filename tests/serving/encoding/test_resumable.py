@@ -14,7 +14,7 @@ from stages.run.locks import locked
 from stages.serving.encoding import histories as histories_module
 from stages.serving.encoding import resumable
 from stages.serving.encoding.encoder import Encoder
-from stages.serving.encoding.histories import read_histories
+from stages.serving.encoding.histories import pieces_of, read_histories
 from stages.serving.encoding.parts import part, read_codes, read_part
 from stages.serving.encoding.resumable import encode_histories
 from tests.serving.encoding.packages import drawn_package
@@ -27,7 +27,7 @@ CONTEXT = get_context("fork")
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(histories_module, "USERS_AT_ONCE", 25)
-    monkeypatch.setattr(resumable, "USERS_PER_PART", 100)
+    monkeypatch.setattr(resumable, "ROWS_PER_PART", {"items": 100, "item": 100})
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_parts_hold_the_codes_of_the_encoder_and_mark_who_has_none(tmp_path: Pat
     assert encode(histories, tmp_path / "codes") == [False] * 5
     found, package = read_codes(tmp_path / "codes")
     right = np.concatenate([
-        Encoder(PACKAGE).encode(batch.interactions) for batch in read_histories(histories, PACKAGE.items.ids)
+        Encoder(PACKAGE).encode(batch.interactions) for batch in read_histories(pieces_of(histories), PACKAGE.items.ids)
     ])  # fmt: skip
     assert package == PACKAGE.digest
     assert found.users.to_pylist() == ids
