@@ -1,5 +1,6 @@
 """Runs work that comes in parts, here or by Ray's workers; what comes of a part is the same either way."""
 
+import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -80,7 +81,7 @@ def _by_ray(
 
     if not ray.is_initialized():
         try:
-            ray.init(settings.address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": _root()}})
+            ray.init(settings.address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": _path()}})
         except ConnectionError as error:
             raise UserError(
                 f"there is no Ray at {settings.address} (scale.address in params.yaml): {error}; start one with "
@@ -88,12 +89,16 @@ def _by_ray(
             ) from error
     rows = ray.data.from_items([{"task": pickle.dumps(task)} for task in tasks], override_num_blocks=len(tasks))
     done = rows.map_batches(
-        Worker, batch_size=1, concurrency=settings.workers, num_cpus=1, num_gpus=settings.gpus_per_worker or None
+        Worker,
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=settings.workers),
+        num_cpus=1,
+        num_gpus=settings.gpus_per_worker or None,
     )
     for row in done.iter_rows():
         yield pickle.loads(row["result"])  # noqa: S301
 
 
-def _root() -> str:
+def _path() -> str:
     """Where workers find this code: a folder that all machines see, as they see the data."""
-    return str(Path(__file__).parents[2])
+    return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
