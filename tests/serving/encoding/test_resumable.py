@@ -12,7 +12,7 @@ import pytest
 from stages.run.errors import UserError
 from stages.run.locks import locked
 from stages.serving.encoding import histories as histories_module
-from stages.serving.encoding import resumable
+from stages.serving import in_parts
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.encoding.histories import pieces_of, read_histories
 from stages.serving.encoding.parts import part, read_codes, read_part
@@ -27,7 +27,7 @@ CONTEXT = get_context("fork")
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(histories_module, "USERS_AT_ONCE", 25)
-    monkeypatch.setattr(resumable, "ROWS_PER_PART", {"items": 100, "item": 100})
+    monkeypatch.setattr(in_parts, "ROWS_PER_PART", {"items": 100, "item": 100})
 
 
 @pytest.fixture
