@@ -11,7 +11,9 @@ from stages.interfaces.batches import UserItems
 from stages.interfaces.codec import Codec, Embeddings
 from stages.interfaces.recommender import Recommender
 from stages.models.autoencoder import AutoEncoder
-from stages.models.likelihood import Losses, MultinomialLoss
+from stages.models.likelihood import Losses
+from stages.models.shard import AllItems
+from stages.training.trainable import Likelihood
 
 
 class DecoderRefit(Recommender):
@@ -31,6 +33,7 @@ class DecoderRefit(Recommender):
     def __init__(self, trained: AutoEncoder, codec: Codec) -> None:
         super().__init__()
         self.output = copy.deepcopy(trained.output)
+        self.shard = AllItems(self.output.out_features)
         self.stored = codec
         # Two methods, not the model: a submodule would be trained and saved too.
         self._embed, self._last_hidden = trained.embed, trained.last_hidden
@@ -41,9 +44,7 @@ class DecoderRefit(Recommender):
     def start_codebooks(self, train: csr_array, seed: int, batch_size: int, generator: torch.Generator) -> None:
         """Do nothing: the codec stays fixed."""
 
-    def loss(
-        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: MultinomialLoss
-    ) -> Losses:
+    def loss(self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: Likelihood) -> Losses:
         """Mean over users of the negative log-likelihood of their items, given their decoded embeddings; nothing else.
 
         Parameters

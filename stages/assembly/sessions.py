@@ -188,7 +188,7 @@ def run_to_the_end(
             if is_first:
                 _write(checkpoint, {"fingerprint": fingerprint, "training": content, "facts": is_last and facts})
         for phase in phases:
-            if epoch.epoch == phase.epochs and shard.on_first(lambda path=phase.checkpoint: not path.exists()):
+            if epoch.epoch == phase.epochs and shard.on_first(partial(_is_missing, phase.checkpoint)):
                 state = {"fingerprint": phase.fingerprint, "training": training.float_state_dict(), "facts": facts}
                 state |= {"seconds": seconds_before + perf_counter() - started, "speeds": speeds}
                 if is_first:
@@ -288,6 +288,10 @@ def _begin_with(training: Training[AutoEncoder], phases: Sequence[FloatPhase]) -
             print(f"going on after epoch {phase.epochs}, from {phase.checkpoint}")
             return state
     return None
+
+
+def _is_missing(checkpoint: Path) -> bool:
+    return not checkpoint.exists()
 
 
 def _write(checkpoint: Path, state: dict[str, Any], patience: float = LOCK_PATIENCE) -> None:

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
+from stages.commands.progress import said
 from stages.commands.served import PackageFolder, package_of
 from stages.config.reader import read_params
 from stages.run.command_line import Dataset, Row, run
-from stages.scale.engine import Failed
 from stages.serving.encoding.resumable import encode_histories
 
 
@@ -27,14 +27,8 @@ def encode_users(
     package: PackageFolder = None,
 ) -> None:
     """Encode the users of Parquet histories."""
-    n_users = n_popular = 0
-    for part in encode_histories(histories, package_of(dataset, row, package), out, read_params().scale):
-        if isinstance(part, Failed):
-            print(f"failed: {part.said}", flush=True)
-            continue
-        done = "kept" if part.kept else "written"
-        print(f"{part.path}: {part.users:,} users, {part.popular:,} without a code; {done}", flush=True)
-        n_users, n_popular = n_users + part.users, n_popular + part.popular
+    parts = encode_histories(histories, package_of(dataset, row, package), out, read_params().scale)
+    n_users, n_popular = said(parts)
     print(f"{out}: {n_users:,} users; {n_popular:,} have no item that the package knows, and get the popularity list")
 
 

@@ -151,9 +151,7 @@ def _block(
     return (softmax @ weight) * scale, loss, grad_weight, grad_bias
 
 
-def _subtract_items(
-    softmax: Tensor, logits: Tensor, batch: UserItems, log_normaliser: LogNormaliser
-) -> Tensor:
+def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems, log_normaliser: LogNormaliser) -> Tensor:
     """Subtract items / length from the softmax, in place, and return the log-likelihood of each interaction."""
     positions = batch.users * softmax.shape[1] + batch.items
     likelihood = softmax.view(-1)[positions].float()

@@ -59,7 +59,7 @@ class SampledLoss:
         )[own.items]
         drawn = place >= 0
         logits = logits.index_put((own.users[drawn], place[drawn]), logits.new_tensor(-torch.inf))
-        normaliser = self._log_normaliser(logits, of_items, own.users)
+        normaliser = self._log_normaliser(logits, (of_items, own.users))
         likelihood = self.shard.summed(of_items.sum()) - (batch.lengths * normaliser).sum()
         return -likelihood / len(hidden)
 
@@ -68,15 +68,18 @@ class SampledLoss:
         bias = output.bias[self.sample] - self.own_log_chances[self.sample]
         return torch.addmm(bias, hidden, output.weight[self.sample].T)
 
-    def _log_normaliser(self, logits: Tensor, others: Tensor | None = None, users: Tensor | None = None) -> Tensor:
-        """Log of the sum of exponentials, float32 (n_users,), of all processes' logits and those of users' own items."""
+    def _log_normaliser(self, logits: Tensor, own: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Log of the sum of exponentials over all processes, float32 (n_users,).
+
+        own : logits of users' own items, which count too, and whose they are
+        """
         largest = logits.detach().amax(1) if logits.shape[1] else logits.new_full((len(logits),), -torch.inf)
-        if others is not None:
-            largest = largest.scatter_reduce(0, users, others.detach(), "amax")
+        if own is not None:
+            largest = largest.scatter_reduce(0, own[1], own[0].detach(), "amax")
         largest = self.shard.largest(largest)
         total = (logits - largest[:, None]).exp().sum(1)
-        if others is not None:
-            total = total.index_add(0, users, (others - largest[users]).exp())
+        if own is not None:
+            total = total.index_add(0, own[1], (own[0] - largest[own[1]]).exp())
         return largest + self.shard.summed(total).log()
 
 

@@ -156,10 +156,10 @@ class SomeItems(AllItems):
             except UserError as error:
                 found[1] = error
         dist.broadcast_object_list(found, src=0)
-        result, error = found
-        if error is not None:
-            raise error
-        return result  # type: ignore[no-any-return]
+        if found[1] is not None:
+            raise found[1]
+        result: Result = found[0]
+        return result
 
     def whole(self, state: dict[str, Any]) -> dict[str, Any]:
         """As in `AllItems`."""

@@ -63,8 +63,8 @@ def _by_ray(
     settings: ScaleSettings, begin: Callable[[], Work[Task, Result]], tasks: Sequence[Task]
 ) -> Iterator[Result | Failed]:
     try:
-        import ray
-        import ray.data
+        import ray  # type: ignore[import-not-found]
+        import ray.data  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
             "scale.engine in params.yaml is ray, which is not installed; install the extra: pip install '.[scale]', or "

@@ -58,13 +58,13 @@ class OfSplit:
     def history(self, user: int | str) -> History:
         """As in `Known`."""
         row = self._rows.get_indexer([user])
-        return History(_columns(self._histories[row])[0], _columns(self._seen[row])[0])
+        return History(columns_of(self._histories[row])[0], columns_of(self._seen[row])[0])
 
     def everybody(self) -> Iterator[Users]:
         """As in `Known`: all of the store."""
         for users, codes, coded in self._store.batches(USERS_AT_ONCE):
             rows = self._rows.get_indexer(users.to_numpy(zero_copy_only=False))
-            yield Users(users, codes, coded, _columns(self._seen[rows]))
+            yield Users(users, codes, coded, columns_of(self._seen[rows]))
 
 
 class OfFile:
@@ -83,7 +83,7 @@ class OfFile:
         for found in read_histories(pieces_of(self._path), self._items):
             users = as_ids(found.users, f"users of {self._path}", self._store.kind_of_ids)
             if (row := pc.index(users, user).as_py()) >= 0:
-                (columns,) = _columns(found.interactions[[row]])
+                (columns,) = columns_of(found.interactions[[row]])
                 return History(columns, columns)
         nothing = np.zeros(0, np.int64)
         return History(nothing, nothing)
@@ -92,7 +92,7 @@ class OfFile:
         """As in `Known`: all of the file."""
         for found in read_histories(pieces_of(self._path), self._items):
             codes, coded = self._store.codes(found.users)
-            yield Users(found.users, codes, coded, _columns(found.interactions))
+            yield Users(found.users, codes, coded, columns_of(found.interactions))
 
 
 def _in_columns(interactions: csr_array, split: Split, items: np.ndarray) -> csr_array:
@@ -104,5 +104,6 @@ def _in_columns(interactions: csr_array, split: Split, items: np.ndarray) -> csr
     return csr_array((entries.data[known], (rows, columns[entries.col[known]])), shape=(n_users + 1, len(items)))
 
 
-def _columns(interactions: csr_array) -> list[np.ndarray]:
+def columns_of(interactions: csr_array) -> list[np.ndarray]:
+    """The columns of each row, int64."""
     return np.split(interactions.indices.astype(np.int64), interactions.indptr[1:-1])

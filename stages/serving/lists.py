@@ -84,7 +84,7 @@ def write_lists(batches: Iterable[Users], package: Package, scorer: Scorer, n: i
             part, inputs = parts / f"{number:06}.parquet", _digest(users, package, scorer, n)
             kept = _inputs_of(part) == inputs
             if not kept:
-                table = _lists(users, package, scorer, popularity, n)
+                table = lists_of(users, package, scorer, popularity, n)
                 with whole_file(part) as temporary:
                     pq.write_table(table.replace_schema_metadata({INPUTS: inputs}), temporary, write_page_checksum=True)
             done.append(part)
@@ -101,7 +101,8 @@ def write_lists(batches: Iterable[Users], package: Package, scorer: Scorer, n: i
     return written
 
 
-def _lists(users: Users, package: Package, scorer: Scorer, popularity: Popularity, n: int) -> pa.Table:
+def lists_of(users: Users, package: Package, scorer: Scorer, popularity: Popularity, n: int) -> pa.Table:
+    """Columns user, items, scores and popular; parameters and errors as of `write_lists`."""
     items = np.empty((len(users.ids), n), np.int64)
     scores = np.empty((len(users.ids), n), np.float32)
     of_coded, of_others = (

@@ -32,9 +32,7 @@ class Trainable(Protocol):
         """Draw initial weights, unless the model has trained ones; generator : generator on the CPU."""
         ...
 
-    def loss(
-        self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: Likelihood
-    ) -> Losses:
+    def loss(self, batch: UserItems, progress: float, generator: torch.Generator, likelihood: Likelihood) -> Losses:
         """Mean losses over the users of a batch.
 
         Parameters

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from stages.serving.encoding import histories, resumable
+from stages.serving import in_parts
+from stages.serving.encoding import histories
 from stages.serving.store.store import open_store
 from tests.faults.outcomes import Case, Found, Outcome, judged
 from tests.faults.processes import Ended, at_event, killed, limited_files, run, without_privileges
@@ -100,7 +101,7 @@ def _encode(folder: Path, out: str) -> dict[str, bytes]:
 
 def _small_parts() -> None:
     histories.USERS_AT_ONCE = 100
-    resumable.USERS_PER_PART = 300
+    in_parts.ROWS_PER_PART = {"items": 300, "item": 300}
 
 
 def _killed_in(seconds: float, lock: str) -> None:

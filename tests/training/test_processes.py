@@ -2,13 +2,14 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_array, random_array
+from scipy.sparse import csr_array
 
 from stages.models.autoencoder import AutoEncoder
 from stages.models.bottleneck.bottleneck import Bottleneck, Rules
@@ -39,9 +40,7 @@ def built(kind: str, n_items: int) -> AutoEncoder:
 
 
 def histories() -> csr_array:
-    drawn = random_array((400, N_ITEMS), density=0.1, format="csr", rng=np.random.default_rng(0), dtype=np.float32)
-    drawn.data[:] = 1
-    return csr_array(drawn)
+    return csr_array((np.random.default_rng(0).random((400, N_ITEMS)) < 0.1).astype(np.float32))
 
 
 def training(kind: str, shard: AllItems, epochs: int = EPOCHS, learning_rate: float = 0.01) -> Training[AutoEncoder]:
@@ -79,19 +78,19 @@ def train(kinds: list[str], folder: Path) -> None:
                 torch.save(result, folder / f"{kind}-{shard.n_processes}.pt")
 
 
-def diverge(folder: Path) -> None:
+def diverge() -> None:
     with together(N_ITEMS, torch.device("cpu")) as shard:
         list(training("dae", shard, learning_rate=1e30).run(iter))
 
 
-def die(folder: Path) -> None:
+def die() -> None:
     with together(N_ITEMS, torch.device("cpu")) as shard:
         for epoch in training("dae", shard, epochs=10**6).run(iter):
             if epoch.epoch == 2 and shard.rank == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail(folder: Path) -> None:
+def fail() -> None:
     with together(N_ITEMS, torch.device("cpu")) as shard:
         if shard.rank == 1:
             raise ZeroDivisionError("by nothing")
@@ -140,6 +139,6 @@ def test_a_training_goes_on_with_another_number_of_processes(kind: str, folder: 
         (fail, "^process 1 of 2 that train together failed: ZeroDivisionError: by nothing"),
     ],
 )
-def test_all_end_with_one_sentence_when_one_fails(work: Any, said: str, tmp_path: Path) -> None:
+def test_all_end_with_one_sentence_when_one_fails(work: Callable[[], None], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        start(2, work, tmp_path)
+        start(2, work)

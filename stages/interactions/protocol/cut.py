@@ -10,20 +10,20 @@ from stages.run.errors import UserError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def first_not_before(cut: str | float, earliest: np.generic, latest: np.generic) -> int | np.float64:
+def first_not_before(cut: str | float, timestamps: np.ndarray) -> int | np.float64:
     """The number from which on timestamps are not before the cut; of dates it counts nanoseconds since 1970.
 
     Parameters
     ----------
     cut : for dates a date by ISO 8601, in UTC unless it names another zone; for numbers a number of the same unit
-    earliest, latest : datetime64[ns], int64 or float64, of all timestamps
+    timestamps : datetime64[ns], int64 or float64, with the earliest and the latest of all
 
     Raises
     ------
     UserError
         where one is a date and the other a number, or all ratings are on one side of the cut.
     """
-    dates = earliest.dtype.kind == "M"
+    earliest, latest, dates = timestamps.min(), timestamps.max(), timestamps.dtype.kind == "M"
     limit: int | np.float64
     if isinstance(cut, str):
         since_1970 = _moment(cut) - EPOCH
@@ -40,8 +40,9 @@ def first_not_before(cut: str | float, earliest: np.generic, latest: np.generic)
         )
     else:
         # Compared as integers, or in 64 bits: nothing is rounded.
-        limit = math.ceil(cut) if earliest.dtype.kind == "i" else np.float64(cut)
-    for side, some in (("before", is_before(earliest, limit)), ("on or after", not is_before(latest, limit))):
+        limit = math.ceil(cut) if timestamps.dtype.kind == "i" else np.float64(cut)
+    before = is_before(timestamps, limit)
+    for side, some in (("before", before.any()), ("on or after", not before.all())):
         if not some:
             raise UserError(
                 f"no rating that counts is {side} split.cut ({cut}), as they are from {earliest} to {latest}; set "
@@ -50,9 +51,9 @@ def first_not_before(cut: str | float, earliest: np.generic, latest: np.generic)
     return limit
 
 
-def is_before(timestamp: np.ndarray | np.generic, limit: int | np.float64) -> np.ndarray:
+def is_before(timestamps: np.ndarray, limit: int | np.float64) -> np.ndarray:
     """Whether each timestamp is before the cut, bool; limit : result of `first_not_before`."""
-    values = timestamp.view(np.int64) if timestamp.dtype.kind == "M" else timestamp
+    values = timestamps.view(np.int64) if timestamps.dtype.kind == "M" else timestamps
     before: np.ndarray = values < limit
     return before
 

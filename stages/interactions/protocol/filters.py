@@ -1,6 +1,7 @@
 """Which users and items have enough interactions."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ class Minimums:
             counts += sum(parts.each(lambda rows: np.bincount(_counted(rows).item, minlength=n_items)))
         rounds = 0
         while self.of_user > 1 or self.of_item > 1:
-            parts, dropped = parts.map(lambda rows: self._round(rows, counts))
+            parts, dropped = parts.map(partial(self._round, counts=counts))
             counts -= sum(of_items for _, of_items in dropped)
             any_dropped = any(n_rows for n_rows, _ in dropped)
             rounds += any_dropped

@@ -86,10 +86,7 @@ def read_interactions(
     UserError
         as `read_log`, and where no interactions are left, or there is no timestamp to go by.
     """
-    if spill is None:
-        log = read_log(files, reader, threshold, by_time)
-    else:
-        log = spilled_log(files, reader, threshold, spill)
+    log = spilled_log(files, reader, threshold, spill) if spill else read_log(files, reader, threshold, by_time)
     limit = _limit(log, cut) if by_time else None
     rated, left_out = log.parts.map(lambda rows: _rated(rows, log, limit, by_time))
     parts, n_rounds = minimums.enough(rated, len(log.items))
@@ -102,24 +99,22 @@ def read_interactions(
 def _limit(log: Log, cut: str | float | None) -> int | np.float64 | None:
     """The first timestamp that is not before the cut; None without one."""
     ranges = log.parts.each(_range_of_times)
-    if None in ranges:
+    if any(of_part is None for of_part in ranges):
         raise UserError("split.kind is time, but the ratings have no timestamp; set kind to users in params.yaml")
-    earliest, latest = (np.concatenate(ends) for ends in zip(*ranges, strict=True))
-    return None if cut is None or not len(earliest) else first_not_before(cut, earliest.min(), latest.max())
+    ends = np.concatenate([of_part for of_part in ranges if of_part is not None])
+    return None if cut is None or not len(ends) else first_not_before(cut, ends)
 
 
-def _range_of_times(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
+def _range_of_times(rows: Rows) -> np.ndarray | None:
     """The earliest and the latest timestamp, of an empty part none; None without timestamps."""
-    if rows.timestamp is None:
-        return None
-    if not len(rows):
-        return rows.timestamp, rows.timestamp
-    return rows.timestamp.min(keepdims=True), rows.timestamp.max(keepdims=True)
+    if rows.timestamp is None or not len(rows):
+        return rows.timestamp
+    return np.array([rows.timestamp.min(), rows.timestamp.max()])
 
 
 def _rated(rows: Rows, log: Log, limit: int | np.float64 | None, by_time: bool) -> tuple[Rows, tuple[int, int]]:
     """The interactions of a part; how many ratings were superseded, and how many others count towards the minimums."""
-    if limit is not None:
+    if limit is not None and rows.timestamp is not None:
         rows = replace(rows, is_past=is_before(rows.timestamp, limit))
     n_superseded = 0
     if not log.is_in_order:

@@ -46,16 +46,14 @@ class Rows:
 
     def without(self, *names: str) -> "Rows":
         """The same without some columns."""
-        return replace(self, **dict.fromkeys(names))
+        return Rows(**{name: column for name, column in self.columns().items() if name not in names})
 
 
 class Parts(ABC):
     """Rows of a log in parts. What is done with a part needs no other."""
 
     @abstractmethod
-    def map(
-        self, function: Callable[[Rows], tuple[Rows, Result]], keep: bool = False
-    ) -> tuple["Parts", list[Result]]:
+    def map(self, function: Callable[[Rows], tuple[Rows, Result]], keep: bool = False) -> tuple["Parts", list[Result]]:
         """Other rows for those of each part, and what else comes of it; unless they are kept, these parts are gone."""
 
     @abstractmethod
@@ -104,9 +102,7 @@ class OnDisk(Parts):
     def __init__(self, folder: Path, n_parts: int, step: int = 0) -> None:
         self.folder, self.n_parts, self.step = folder, n_parts, step
 
-    def map(
-        self, function: Callable[[Rows], tuple[Rows, Result]], keep: bool = False
-    ) -> tuple["Parts", list[Result]]:
+    def map(self, function: Callable[[Rows], tuple[Rows, Result]], keep: bool = False) -> tuple["OnDisk", list[Result]]:
         """As in `Parts`."""
         mapped, results = OnDisk(self.folder, self.n_parts, self.step + 1), []
         for old, new in zip(self.paths(), mapped.paths(), strict=True):
@@ -187,6 +183,7 @@ def joined(parts: list[Rows]) -> Rows:
         return parts[0]
     columns = [rows.columns() for rows in parts]
     one = Rows(**{name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
+    assert one.row is not None, "rows of several parts know their places"
     return one.where(np.argsort(one.row))
 
 

@@ -64,7 +64,10 @@ def spilled_log(files: list[Path], reader: Reader, threshold: float | None, spil
 def _with_parts(
     files: list[Path], reader: Reader, threshold: float | None, n_parts: int, counts: list[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with the columns of `Rows`, ids as they are, and the part of each row; counts complete rows, and others."""
+    """Batches with the columns of `Rows`, ids as they are, and the part of each row.
+
+    counts : complete rows and incomplete ones are added
+    """
     for batch, n_dropped in batches_of(files, reader):
         counts[1] += n_dropped
         if not len(batch):

@@ -63,11 +63,11 @@ def split_strong_generalization(
         if not is_held_out.any():
             raise _nothing_to_predict(name, chosen.user, held_out_share)
         is_fold_in = ~is_held_out if chosen.is_past is None else chosen.is_past
-        matrices = [
+        fold_in, wanted = (
             matrix_of(number[rows.user] - first, column[rows.item], held_out_users, len(items))
             for rows in (chosen.where(is_fold_in), chosen.where(is_held_out))
-        ]
-        sets.append(HeldOutUsers(*matrices))
+        )
+        sets.append(HeldOutUsers(fold_in, wanted))
 
     def pairs_of_train(rows: Rows) -> tuple[Rows, None]:
         chosen = of_train(rows)
@@ -75,7 +75,8 @@ def split_strong_generalization(
 
     pairs, _ = parts.map(pairs_of_train, keep=True)
     train = pairs.matrix(n_train, len(items))
-    return Split(train, *sets, interactions.users[users], interactions.items[items])
+    validation, test = sets
+    return Split(train, validation, test, interactions.users[users], interactions.items[items])
 
 
 def _in_order_of_sets(interactions: Interactions, held_out_users: int, seed: int) -> np.ndarray:

@@ -39,7 +39,9 @@ def words(tables: Tables, experiment: Experiment) -> str:
     elif differences(tables, experiment):
         verdict = f"**This is not the split of {literal(experiment.published.by)}.**"
     else:
-        verdict = f"**This is the split of {literal(experiment.published.by)}**: all that is published of it is the same."
+        verdict = (
+            f"**This is the split of {literal(experiment.published.by)}**: all that is published of it is the same."
+        )
     published = experiment.published.values() if experiment.published else None
     protocol = _protocol(tables)
     return paragraphs(

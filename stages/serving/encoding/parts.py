@@ -44,6 +44,10 @@ class Origin(NamedTuple):
     last: bool
     """Whether they end there."""
 
+    def metadata(self) -> dict[str, str]:
+        """Of the schema."""
+        return {name: str(value) for name, value in self._asdict().items()}
+
 
 def part(folder: Path, number: int) -> Path:
     """Path of a part."""
@@ -62,7 +66,7 @@ def write_part(path: Path, codes: Codes, known: np.ndarray, unknown: np.ndarray,
             "known": pa.array(known, pa.int32()),
             "unknown": pa.array(unknown, pa.int32()),
         }
-    ).replace_schema_metadata({name: str(value) for name, value in origin._asdict().items()})
+    ).replace_schema_metadata(origin.metadata())
     with whole_file(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True, compression="zstd")
 

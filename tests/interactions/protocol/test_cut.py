@@ -12,7 +12,7 @@ DATES = np.array(["2026-09-30T23:59:59.999999999", "2026-10-01", "2026-10-01T02:
 
 
 def before(timestamp: np.ndarray, cut: str | float) -> list[bool]:
-    return is_before(timestamp, first_not_before(cut, timestamp.min(), timestamp.max())).tolist()
+    return is_before(timestamp, first_not_before(cut, timestamp)).tolist()
 
 
 @pytest.mark.parametrize(

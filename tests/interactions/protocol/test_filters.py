@@ -12,14 +12,16 @@ from tests.interactions import literal
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), unique=True, max_size=60)
 
 
-def enough(minimums: Minimums, pairs: list[tuple[int, int]], is_past: list[bool] | None = None) -> tuple[list[int], int]:
+def enough(
+    minimums: Minimums, pairs: list[tuple[int, int]], is_past: list[bool] | None = None
+) -> tuple[list[int], int]:
     """Positions of the rows that are kept, and the rounds."""
     user, item = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
     past = None if is_past is None else np.array(is_past, dtype=bool)
     rows = Rows(user, item, np.arange(len(pairs)), is_past=past)
     kept, rounds = minimums.enough(InMemory(rows), 10)
-    (left,) = kept.each(lambda rows: rows.row)
-    return left.tolist(), rounds
+    (left,) = kept.each(lambda rows: rows.columns()["row"].tolist())
+    return left, rounds
 
 
 @given(rows=PAIRS, of_user=st.integers(1, 6), of_item=st.integers(1, 6), core=st.booleans())

@@ -27,7 +27,7 @@ ONCE = Minimums(2)
 
 
 def written(
-    files: list[Path], reader: Reader, n_parts: int | None, minimums: Minimums, by_time: bool, cut: int | None
+    files: list[Path], reader: Reader, n_parts: int | None, minimums: Minimums, by_time: bool, cut: int | str | None
 ) -> Written:
     """The files of the split, and what it says of itself; n_parts : None is in memory."""
     threshold = 3.5 if "rating" in reader.names else None
@@ -117,7 +117,9 @@ def test_of_a_user_in_several_files_all_rows_are_in_one_part() -> None:
 
 
 @pytest.mark.parametrize("kinds", [([1], ["a"]), ([1], [])])
-def test_what_is_wrong_with_a_log_is_said_as_in_memory(kinds: tuple[list[object], list[object]], tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_log_is_said_as_in_memory(
+    kinds: tuple[list[object], list[object]], tmp_path: Path
+) -> None:
     parts = [pa.record_batch({"user": user, "item": pa.array(range(len(user)))}) for user in kinds]
     log = LogInMemory(*parts)
     with pytest.raises(UserError) as in_memory:

@@ -11,12 +11,13 @@ import pytest
 
 from stages.run.errors import UserError
 from stages.run.locks import locked
-from stages.serving.encoding import histories as histories_module
 from stages.serving import in_parts
+from stages.serving.encoding import histories as histories_module
 from stages.serving.encoding.encoder import Encoder
 from stages.serving.encoding.histories import pieces_of, read_histories
 from stages.serving.encoding.parts import part, read_codes, read_part
 from stages.serving.encoding.resumable import encode_histories
+from stages.serving.in_parts import Part
 from tests.serving.encoding.packages import drawn_package
 
 PACKAGE = drawn_package()
@@ -48,7 +49,7 @@ def written(path: Path, users: list[int] | list[str], seed: int = 0) -> Path:
 
 def encode(histories: Path, folder: Path) -> list[bool]:
     """Which parts were kept."""
-    return [done.kept for done in encode_histories(histories, PACKAGE, folder)]
+    return [done.kept for done in encode_histories(histories, PACKAGE, folder) if isinstance(done, Part)]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -165,7 +166,7 @@ def test_codes_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     folder.mkdir()
     histories = written(part(folder, 0), list(range(9)))
     for source, out in ((folder, folder), (folder, folder / "codes"), (histories, folder)):
-        with pytest.raises(UserError, match=r"can't go to .*; give a folder of their own"):
+        with pytest.raises(UserError, match=r"can't go to .*; give a folder of its own"):
             encode(source, out)
     assert [path.name for path in folder.iterdir()] == [histories.name]
 
@@ -180,7 +181,7 @@ def test_parts_of_something_else_are_not_replaced(histories: Path, tmp_path: Pat
     mine = written(part(tmp_path / "codes", 0), [1, 2])
     before = mine.read_bytes()
     with pytest.raises(
-        UserError, match=r"part-00000\.parquet is no part of codes, and would be replaced; give an empty"
+        UserError, match=r"part-00000\.parquet is no part of ours, and would be replaced; give an empty"
     ):
         encode(histories, tmp_path / "codes")
     assert mine.read_bytes() == before
