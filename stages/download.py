@@ -7,9 +7,10 @@ import filecmp
 import shutil
 from pathlib import Path
 
-from stages.config.dataset import FileSource, SyntheticSource, WebSource
+from stages.config.dataset import FileSource, SyntheticLogSource, SyntheticSource, WebSource
 from stages.config.reader import read_params
 from stages.interactions.sources.archive import fetch, sha256_of, what_is_wrong
+from stages.interactions.sources.made_up_log import write_made_up_log
 from stages.interactions.sources.synthetic import write_synthetic
 from stages.run import paths
 from stages.run.command_line import Dataset, run
@@ -32,6 +33,10 @@ def download(dataset: Dataset) -> None:
                 with whole_file(target) as temporary:
                     write_synthetic(temporary, source.users, source.items, source.ratings, source.seed)
                 print(f"{target}: {source.ratings:,} made-up ratings")
+            case SyntheticLogSource():
+                with whole_folder(target, with_digests=False) as folder:
+                    write_made_up_log(folder, source.users, source.items, source.rows, source.seed)
+                print(f"{target}: {source.rows:,} made-up rows")
         record["files"] = {
             str(file.relative_to(target.parent)): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
             for file in files(target)

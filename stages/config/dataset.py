@@ -95,7 +95,26 @@ class SyntheticSource(Strict):
         return self
 
 
-Source = Annotated[FileSource | WebSource | SyntheticSource, Field(discriminator="kind")]
+class SyntheticLogSource(Strict):
+    """A made-up log of plays, of any size: files of Parquet in time order."""
+
+    kind: Literal["synthetic-log"]
+    users: Annotated[int, Field(ge=1, lt=2**31)]
+    """How many there may be."""
+    items: Annotated[int, Field(ge=100, lt=2**31)]
+    """How many there may be."""
+    rows: Annotated[int, Field(ge=1)]
+    """Pairs of user and item; some come again."""
+    seed: Annotated[int, Field(ge=0)]
+    """Of all draws."""
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return "synthetic-log"
+
+
+Source = Annotated[FileSource | WebSource | SyntheticSource | SyntheticLogSource, Field(discriminator="kind")]
 
 
 class MovieLensFormat(Strict):
@@ -412,4 +431,8 @@ class DatasetSettings(Strict):
                 raise ValueError("compare_with_paper must be false: the source is synthetic")
             if not isinstance(self.format, MovieLensFormat):
                 raise ValueError("format must be kind: movielens, member: synthetic/ratings.csv for a synthetic source")
+        if isinstance(self.source, SyntheticLogSource):
+            columns = {"user": "user", "item": "item", "timestamp": "timestamp"}
+            if not isinstance(self.format, ParquetFormat) or self.format.columns.given().items() - columns.items():
+                raise ValueError("format must be kind: parquet, columns user, item and timestamp, for a synthetic-log")
         return self
