@@ -2,19 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from stages.interactions.protocol.parts import Parts, Rows
-
-
-class _Dropped(NamedTuple):
-    """What a round dropped of a part."""
-
-    n_rows: int
-    of_items: np.ndarray
-    """int64 (n_items,), how many interactions of each item."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +29,40 @@ class Minimums:
         n_items : items of the log
         """
         counts = np.zeros(n_items, dtype=np.int64)
-        if self.of_item > 1:
-            counts += sum(parts.each(lambda rows: np.bincount(_counted(rows).item, minlength=n_items)))
+        for item in parts.each(lambda rows: _counted(rows).item) if self.of_item > 1 else ():
+            counts += np.bincount(item, minlength=n_items)
         rounds = 0
         while self.of_user > 1 or self.of_item > 1:
             parts, dropped = parts.map(partial(self._round, counts=counts))
-            counts -= sum(of_items for _, of_items in dropped)
-            any_dropped = any(n_rows for n_rows, _ in dropped)
+            for item in dropped:
+                np.subtract.at(counts, item, 1)
+            any_dropped = any(map(len, dropped))
             rounds += any_dropped
             if not any_dropped or not self.core:
                 break
         return parts.map(lambda rows: (_of_users_left(rows), None))[0], rounds
 
-    def _round(self, rows: Rows, counts: np.ndarray) -> tuple[Rows, _Dropped]:
-        """Drop the rows of items, then of users, with too few; counts : of each item, before."""
-        n_items, before = len(counts), _counted(rows)
+    def _round(self, rows: Rows, counts: np.ndarray) -> tuple[Rows, np.ndarray]:
+        """Drop the rows of items, then of users, with too few; and the items of those dropped that count.
+
+        counts : of each item, before the round
+        """
+        dropped = [np.empty(0, dtype=np.int32)]
         if self.of_item > 1:
-            rows = _kept(rows, counts[rows.item] >= self.of_item)
+            rows, items = _without(rows, counts[rows.item] < self.of_item)
+            dropped.append(items)
         if self.of_user > 1:
-            rows = _kept(rows, (np.bincount(_counted(rows).user, minlength=_end(rows)) >= self.of_user)[rows.user])
-        after, of_items = _counted(rows), np.zeros(n_items, dtype=np.int64)
-        if self.core and self.of_item > 1 and len(after) < len(before):
-            of_items = np.bincount(before.item, minlength=n_items) - np.bincount(after.item, minlength=n_items)
-        return rows, _Dropped(len(before) - len(after), of_items)
+            rows, items = _without(
+                rows, (np.bincount(_counted(rows).user, minlength=_end(rows)) < self.of_user)[rows.user]
+            )
+            dropped.append(items)
+        return rows, np.concatenate(dropped)
 
 
-def _kept(rows: Rows, enough: np.ndarray) -> Rows:
-    kept = enough if rows.is_past is None else enough | ~rows.is_past
-    return rows if kept.all() else rows.where(kept)
+def _without(rows: Rows, too_few: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """The other rows, and those that do not count; and the items of those dropped."""
+    dropped = too_few if rows.is_past is None else too_few & rows.is_past
+    return (rows.where(~dropped), rows.item[dropped]) if dropped.any() else (rows, rows.item[:0])
 
 
 def _counted(rows: Rows) -> Rows:

@@ -40,7 +40,8 @@ class Interactions:
 
     def _counts(self, column: Callable[[Rows], np.ndarray], n: int) -> np.ndarray:
         counts = np.zeros(n, dtype=np.int64)
-        self.parts.each(lambda rows: np.add(counts, np.bincount(column(rows), minlength=n), out=counts))
+        for of_part in self.parts.each(lambda rows: np.bincount(column(rows), minlength=n)):
+            counts += of_part
         return counts
 
 
@@ -98,7 +99,7 @@ def read_interactions(
 
 def _limit(log: Log, cut: str | float | None) -> int | np.float64 | None:
     """The first timestamp that is not before the cut; None without one."""
-    ranges = log.parts.each(_range_of_times)
+    ranges = list(log.parts.each(_range_of_times))
     if any(of_part is None for of_part in ranges):
         raise UserError("split.kind is time, but the ratings have no timestamp; set kind to users in params.yaml")
     ends = np.concatenate([of_part for of_part in ranges if of_part is not None])

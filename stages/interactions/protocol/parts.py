@@ -1,7 +1,7 @@
 """Rows of a log, in one part in memory, or in parts on disk, each with all rows of some of the users."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from shutil import rmtree
@@ -57,8 +57,8 @@ class Parts(ABC):
         """Other rows for those of each part, and what else comes of it; unless they are kept, these parts are gone."""
 
     @abstractmethod
-    def each(self, function: Callable[[Rows], Result]) -> list[Result]:
-        """What comes of each part."""
+    def each(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
+        """What comes of each part, one after the other."""
 
     @abstractmethod
     def matrix(self, n_users: int, n_items: int) -> csr_array:
@@ -80,9 +80,9 @@ class InMemory(Parts):
         rows, result = function(self.rows)
         return InMemory(rows), [result]
 
-    def each(self, function: Callable[[Rows], Result]) -> list[Result]:
+    def each(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
         """As in `Parts`."""
-        return [function(self.rows)]
+        yield function(self.rows)
 
     def matrix(self, n_users: int, n_items: int) -> csr_array:
         """As in `Parts`."""
@@ -113,9 +113,10 @@ class OnDisk(Parts):
                 rmtree(old)
         return mapped, results
 
-    def each(self, function: Callable[[Rows], Result]) -> list[Result]:
+    def each(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
         """As in `Parts`."""
-        return [function(load_rows(path)) for path in self.paths()]
+        for path in self.paths():
+            yield function(load_rows(path))
 
     def matrix(self, n_users: int, n_items: int) -> csr_array:
         """As in `Parts`; its items are a file beside the parts, mapped into memory, and these parts are gone then.
@@ -177,11 +178,11 @@ def load_rows(folder: Path, mmap: bool = False) -> Rows:
     return Rows(**columns)
 
 
-def joined(parts: list[Rows]) -> Rows:
+def joined(parts: Iterable[Rows]) -> Rows:
     """Rows of several parts as one, in the order of the log."""
-    if len(parts) == 1:
-        return parts[0]
     columns = [rows.columns() for rows in parts]
+    if len(columns) == 1:
+        return Rows(**columns[0])
     one = Rows(**{name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
     assert one.row is not None, "rows of several parts know their places"
     return one.where(np.argsort(one.row))

@@ -5,6 +5,7 @@ there.
 """
 
 import math
+from functools import reduce
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def split_strong_generalization(
         in_train = number[rows.user] < n_train
         return rows.where(in_train if rows.is_past is None else in_train & rows.is_past)
 
-    first_rows = np.minimum.reduce(parts.each(lambda rows: _first_rows(of_train(rows), n_items)))
+    first_rows = reduce(np.minimum, parts.each(lambda rows: _first_rows(of_train(rows), n_items)))
     items = np.argsort(first_rows, kind="stable")[: np.count_nonzero(first_rows != NOWHERE)]
     column = _numbers(items, n_items)  # -1 for items not in train
 

@@ -111,7 +111,7 @@ def test_of_a_user_in_several_files_all_rows_are_in_one_part() -> None:
     log = LogInMemory(*(rows.slice(start, 50) for start in range(0, 300, 50)))
     with TemporaryDirectory() as folder:
         interactions, _ = read_interactions(log.paths, log, None, Minimums(1), spill=Spill(Path(folder), 3))
-        users = interactions.parts.each(lambda rows: set(rows.user.tolist()))
+        users = list(interactions.parts.each(lambda rows: set(rows.user.tolist())))
     assert len(users) == 3
     assert sum(map(len, users)) == len(set.union(*users)) == 100
 
