@@ -13,7 +13,7 @@ import torch
 
 from stages.codecs import load_codec
 from stages.config.model import ModelOnDataset
-from stages.config.params import Params
+from stages.config.params import IN_NO_RESULT, Params
 from stages.config.quantizer import EncoderSettings
 from stages.config.reader import read_params
 from stages.config.rows import Row
@@ -106,7 +106,7 @@ def _parameters_sha256(params: Params, dataset: str, row: Row) -> str:
     entries = {
         "format": data.format.model_dump(),
         "split": data.split.model_dump(),
-        "training": [data.training.model_dump(), params.training.model_dump()],
+        "training": [data.training.model_dump(), params.training.model_dump(exclude=IN_NO_RESULT)],
         "model": params.model(row.model).model_dump(exclude={"bottleneck": OF_ENCODERS}),
         "model on the data set": data.models.get(row.model, ModelOnDataset()).model_dump(exclude_none=True),
         "quantizer": params.quantizer(row.quantizer).model_dump(exclude=OF_ENCODERS) if row.quantizer else None,

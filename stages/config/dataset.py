@@ -426,13 +426,15 @@ class DatasetSettings(Strict):
     def _only_the_papers_own_is_compared(self) -> "DatasetSettings":
         if self.compare_with_paper and self.split.kind == "time":
             raise ValueError("compare_with_paper must be false: the split is by time, the paper's is not")
-        if isinstance(self.source, SyntheticSource):
-            if self.compare_with_paper:
-                raise ValueError("compare_with_paper must be false: the source is synthetic")
-            if not isinstance(self.format, MovieLensFormat):
-                raise ValueError("format must be kind: movielens, member: synthetic/ratings.csv for a synthetic source")
+        if self.compare_with_paper and isinstance(self.source, SyntheticSource | SyntheticLogSource):
+            raise ValueError("compare_with_paper must be false: the source is synthetic")
+        if isinstance(self.source, SyntheticSource) and not isinstance(self.format, MovieLensFormat):
+            raise ValueError("format must be kind: movielens, member: synthetic/ratings.csv for a synthetic source")
         if isinstance(self.source, SyntheticLogSource):
             columns = {"user": "user", "item": "item", "timestamp": "timestamp"}
             if not isinstance(self.format, ParquetFormat) or self.format.columns.given().items() - columns.items():
-                raise ValueError("format must be kind: parquet, columns user, item and timestamp, for a synthetic-log")
+                raise ValueError(
+                    "format must be kind: parquet, columns: {user: user, item: item, timestamp: timestamp} for a "
+                    "synthetic-log"
+                )
         return self

@@ -87,6 +87,10 @@ class TrainingSettings(Strict):
     """On this machine, that train a model together, each a share of the items in the first and the last layer."""
 
 
+IN_NO_RESULT = {"checkpoint_epochs", "processes"}
+"""Of `TrainingSettings`: no stage of dvc.yaml depends on them. Processes only add sums in another order."""
+
+
 class ScaleSettings(Strict):
     """Where and how much is done at once; nothing here changes a result."""
 

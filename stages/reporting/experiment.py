@@ -7,9 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.config.dataset import Published, SplitSettings, SyntheticSource
+from stages.config.dataset import Published, SplitSettings, SyntheticLogSource, SyntheticSource
 from stages.config.model import VaeSettings
-from stages.config.params import Params
+from stages.config.params import IN_NO_RESULT, Params
 from stages.config.study import FitStudySettings
 from stages.run.text import one_line
 
@@ -61,15 +61,16 @@ class Experiment:
 def describe(params: Params, dataset: str) -> Experiment:
     """The experiment of one data set; UserError where params.yaml has no such data set."""
     settings = params.dataset(dataset)
+    others = dict.fromkeys(("run", "datasets", "report", "scale", "sweep"), True)
     parameters = {
         "datasets": {dataset: settings.model_dump(exclude_none=True)},
-        **params.model_dump(exclude={"run", "datasets", "report", "sweep"}, exclude_none=True),
+        **params.model_dump(exclude={**others, "training": IN_NO_RESULT}, exclude_none=True),
     }
     return Experiment(
         dataset=dataset,
         title=one_line(settings.title),
         caution=one_line(settings.caution),
-        is_made_up=isinstance(settings.source, SyntheticSource),
+        is_made_up=isinstance(settings.source, SyntheticSource | SyntheticLogSource),
         compare_with_paper=settings.compare_with_paper,
         published=settings.published,
         split=settings.split,

@@ -11,6 +11,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from stages.assembly.sessions import DECISIVE_CODE
+from stages.config.params import IN_NO_RESULT, TrainingSettings
 from tests.pipeline.clone import Clone
 from tests.pipeline.imports import ROOT, import_closure, is_bare
 
@@ -55,6 +56,19 @@ def test_the_fingerprint_of_a_training_covers_all_code_that_decides_it() -> None
     assert names(listed("train") - covered) == {"stages/train.py", *of_given_vectors}
 
 
+def test_no_stage_runs_again_for_where_or_in_how_many_parts_or_processes_work_is_done() -> None:
+    tracked = {param for stage in STAGES.values() for param in stage.get("params", ())}
+    for left_out in ("scale", *(f"training.{name}" for name in IN_NO_RESULT)):
+        assert not [param for param in tracked if f"{left_out}.".startswith(f"{param}.")]
+        assert not [param for param in tracked if param.startswith(f"{left_out}.")]
+
+
+@pytest.mark.parametrize("stage", ["train", "export", "report"])
+def test_a_stage_depends_on_every_setting_that_decides_a_training(stage: str) -> None:
+    decisive = TrainingSettings.model_fields.keys() - IN_NO_RESULT
+    assert {f"training.{name}" for name in decisive} <= set(STAGES[stage]["params"])
+
+
 @pytest.mark.parametrize("block", ["budgets", "items", "quantized", "refits"])
 def test_the_report_needs_no_folder_that_is_missing_where_a_block_has_no_entries(block: str) -> None:
     assert f"data/${{item.dataset}}/evaluation/{block}" not in STAGES["report"]["deps"]
@@ -95,6 +109,7 @@ RUN_BY_AN_EDIT = {
     "stages/reporting": {"report"},
     "stages/reporting/result_tables.py": {"report", "export"},
     "stages/run": set(),
+    "stages/scale": set(),
     "stages/serving": set(),
     "stages/serving/encoding": {"encode"},
     "stages/serving/encoding/histories.py": set(),
@@ -109,6 +124,7 @@ RUN_BY_AN_EDIT = {
     "stages/statistics/activity.py": {"report", "budget"},
     "stages/statistics/bootstrap.py": {"report", "export"},
     "stages/training": {"train", "refit"},
+    "stages/training/processes.py": {"train"},
     "stages/vectors": set(),
     "stages/vectors/reading.py": {"train"},
 }  # fmt: skip

@@ -13,8 +13,8 @@ def words(tables: Tables, experiment: Experiment) -> str:
     if experiment.is_made_up:
         title = f"synthetic data, {title}"
         warnings.append(
-            "> **The ratings are made up, with the tails of MovieLens-20M. This report rehearses a run, whose time and "
-            "memory are in [run.md](run.md). It says nothing about accuracy on real users.**"
+            "> **The ratings are made up, with long tails. This report rehearses a run, whose time and memory are in "
+            "[run.md](run.md). It says nothing about accuracy on real users.**"
         )
     different = differences(tables, experiment)
     if experiment.published and different:
