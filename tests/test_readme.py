@@ -144,6 +144,7 @@ def test_the_commands_that_serve_users_run_on_what_a_run_leaves(served: Served) 
         if "recommend" in command or "serving/" in command or "today" in command.split():
             run_as_shown(command)
     assert pq.read_table("top100.parquet")["user"].to_pylist() == sorted(served.users.tolist())
+    assert pq.read_table("lists")["user"].to_pylist() == new["user"].to_pylist()
     with open_store(Path("serving/2026-48/store"), load_package(Path("serving/2026-48/package")).digest) as store:
         known = [user for users, _, _ in store.batches(100) for user in users.to_pylist()]
         assert known == sorted({1000, *served.users.tolist()} - {42})

@@ -269,6 +269,8 @@ class NetflixFormat(Strict):
     """The ratings of the Netflix Prize: a movie and a colon, then lines of user, rating and date."""
 
     kind: Literal["netflix"]
+    member: str | None = None
+    """The file inside a zip archive; None for other files."""
 
     has_ratings: ClassVar = True
     has_timestamps: ClassVar = True

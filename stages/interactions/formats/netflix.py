@@ -18,9 +18,9 @@ ROW = "user,rating,date"
 POSITIONS = {"user": 1, "rating": 2, "timestamp": 3, "item": 4}
 
 
-def reader(layout: NetflixFormat) -> Reader:  # noqa: ARG001
+def reader(layout: NetflixFormat) -> Reader:
     """The reader of such files."""
-    return NetflixReader(POSITIONS, "refuse", [], separator=",", quoted=False, text_ids=False, member=None)
+    return NetflixReader(POSITIONS, "refuse", [], separator=",", quoted=False, text_ids=False, member=layout.member)
 
 
 class NetflixReader(CsvReader):

@@ -1,6 +1,7 @@
 """Ratings of the Netflix Prize in both of their layouts; what is wrong is said with its line."""
 
 import gzip
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ def read(folder: Path, content: bytes) -> dict[str, list[Any]]:
 )
 def test_the_same_ratings_in_other_clothes(tmp_path: Path, content: bytes) -> None:
     assert read(tmp_path, content) == RATINGS
+
+
+def test_a_file_in_a_zip_archive(tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("combined_data_1.txt", COMBINED)
+    assert read_file(path, "netflix", member="combined_data_1.txt") == RATINGS
 
 
 def test_one_file_for_each_movie(tmp_path: Path) -> None:
