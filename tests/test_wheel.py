@@ -16,9 +16,12 @@ from tests.pipeline.imports import ROOT, files_of, import_closure, named_by
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMMANDS = [
-    f"stages.commands.{name}" for name in ("compress", "encode_users", "forget_users", "recommend", "store_users")
+    f"stages.commands.{name}"
+    for name in ("compress", "encode_users", "forget_users", "recommend", "recommend_users", "store_users")
 ]
 """Run by whoever has installed the wheel."""
+OPTIONAL = {"ray"}
+"""Imported only where params.yaml asks for it."""
 USE = """
 import runpy
 import sys
@@ -122,5 +125,6 @@ def test_its_dependencies_are_what_serving_imports() -> None:
     assert closure > {file for module in modules for file in files_of(module)}
     imported = {name.partition(".")[0] for file in closure for name in named_by(file)}
     imported = imported - {"stages", "pydantic_core", *sys.stdlib_module_names} | {"tabulate"}  # by pydantic and pandas
+    imported -= OPTIONAL
     packages = packages_distributions()
     assert {packages[name][0] for name in imported} == required

@@ -17,6 +17,11 @@ OWN = """
     split: {min_user_interactions: 5, held_out_users: 10, held_out_share: 0.2, seed: 98765}
     training: {batch_size: 100, epochs: 10}
 """
+SYNTHETIC_LOG = "kind: parquet\n      columns: { user: user, item: item, timestamp: timestamp }"
+WRONG_FORMAT = (
+    "datasets.rehearsal-66m: format must be kind: parquet, columns: {user: user, item: item, timestamp: timestamp} "
+    "for a synthetic-log"
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,19 @@ OWN = """
             "    title: a rehearsal of MovieLens-20M\n",
             "    title: a rehearsal\n    compare_with_paper: true\n",
             "ml-20m-rehearsal: compare_with_paper must be false: the source is synthetic",
+        ),
+        (
+            "    title: a rehearsal of 66 million users\n",
+            "    title: a rehearsal\n    compare_with_paper: true\n",
+            "rehearsal-66m: compare_with_paper must be false: the source is synthetic",
+        ),
+        (SYNTHETIC_LOG, "kind: parquet\n      columns: { user: who, item: item }", WRONG_FORMAT),
+        (SYNTHETIC_LOG, "kind: csv\n      ids: integer\n      columns: { user: user, item: item }", WRONG_FORMAT),
+        ("items: 500000 ", "items: 50 ", "datasets.rehearsal-66m.source.items: Input should be greater than"),
+        (
+            "      users: 571355\n      items_in_train: 41140\n",
+            "",
+            "datasets.msd.published: give a count or a digest of the split, or leave out published",
         ),
         (
             "    split: # all",
@@ -146,3 +164,11 @@ def test_a_split_that_is_not_as_published_differs_by_name(params: Params) -> Non
     counts = published.values()
     assert published.differences(counts) == []
     assert published.differences(counts | {"items": 5}) == [f"items is 5, published {published.items}"]
+
+
+def test_where_only_some_counts_are_published_the_others_may_be_anything(params: Params) -> None:
+    published = params.dataset("msd").published
+    assert published is not None
+    counts: dict[str, int | str] = {"users": 571_355, "items": 3, "items_in_train": 41_140, "ratings": 2}
+    assert published.differences(counts) == []
+    assert published.differences(counts | {"users": 5}) == ["users is 5, published 571355"]
