@@ -13,4 +13,7 @@ the cut is no user of the split. From the cut on, held-out users' ratings above 
 for pairs that the fold-in has, and for items that no train user has before the cut: nothing could rank them. So those
 are held out who have something before the cut and something else from it on, five in all: the last ones of the
 permutation, of whom there are so many. All other users are train users, whether they come back after the cut or not.
+
+A log larger than memory goes through the same steps in parts on disk, each with all rows of some of the users; the
+split is the same, byte for byte.
 """
