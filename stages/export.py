@@ -19,7 +19,7 @@ from stages.config.reader import read_params
 from stages.config.rows import Row
 from stages.guided.guide import Guide
 from stages.interfaces.codec import Codec
-from stages.interfaces.split import load_split
+from stages.interfaces.split import interactions_of_items, load_split
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import load_model
 from stages.reporting.result_tables import anything, integers, numbers, read_parquet
@@ -43,7 +43,7 @@ def export(dataset: Dataset) -> None:
     folder_of_split = paths.split(dataset)
     split = load_split(folder_of_split)
     titles = _titles(dataset)
-    interactions = np.bincount(split.train.indices, minlength=len(split.items))
+    interactions = interactions_of_items(split.train)
     data_sha256 = hashlib.sha256((folder_of_split / DIGESTS).read_bytes()).hexdigest()
     with recorded(dataset, "export"), whole_folder(paths.packages(dataset)) as folder:
         for row in params.serving_rows():

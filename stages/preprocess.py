@@ -31,7 +31,7 @@ FEWEST_TO_COMPARE = 10
 def preprocess(dataset: Dataset) -> None:
     """Read a data set's ratings, and write its split."""
     params = read_params()
-    settings, n_parts = params.dataset(dataset), params.scale.parts
+    settings, scale = params.dataset(dataset), params.scale
     wanted = settings.split
     raw = paths.raw(dataset, settings.source.name)
     if not raw.exists():
@@ -47,7 +47,7 @@ def preprocess(dataset: Dataset) -> None:
             Minimums(wanted.min_user_interactions, wanted.min_item_interactions, core=wanted.filter == "core"),
             by_time=wanted.kind == "time",
             cut=wanted.cut,
-            spill=None if n_parts == 1 else Spill(parts, n_parts),
+            spill=None if scale.parts == 1 else Spill(parts, scale.parts, scale),
         )
         split = split_strong_generalization(interactions, wanted.held_out_users, wanted.held_out_share, wanted.seed)
         description = describe(counts, interactions, split)

@@ -245,7 +245,8 @@ def fingerprint_of(params: Params, dataset: str, recipe: Recipe, seed: int, devi
     stages = Path(__file__).parents[1]
     code = [file for place in DECISIVE_CODE for file in sorted((stages / place).rglob("*.py")) or [stages / place]]
     for file in [*sorted(paths.split(dataset).glob("*.npz")), *code, *earlier_files(recipe, seed)]:
-        digest.update(file.read_bytes())
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_array
 
+from stages.interfaces.split import interactions_of_items
+
 GROUPS = 4
 
 
@@ -22,7 +24,7 @@ def quarters_of_interactions(train: csr_array) -> np.ndarray:
     -------
     int64 (n_items,), group of each item, from 0 for the most popular items to 3
     """
-    counts = np.bincount(train.indices, minlength=train.shape[1])
+    counts = interactions_of_items(train)
     order = np.argsort(-counts, kind="stable")
     before = np.cumsum(counts[order]) - counts[order]
     quarters = np.empty(len(counts), dtype=np.int64)

@@ -57,7 +57,7 @@ class SparseRows:
 
     def __init__(self, matrix: csr_array, device: torch.device) -> None:
         self.starts = torch.from_numpy(matrix.indptr.astype(np.int64)).to(device)
-        self.items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
+        self.items = torch.from_numpy(matrix.indices).to(device)  # 4 bytes each, and on a CPU where they are
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -65,7 +65,7 @@ class SparseRows:
     def all(self) -> UserItems:
         """All rows in order."""
         lengths = self.starts.diff()
-        return UserItems(self.items, self.starts[:-1], lengths, _repeated(lengths))
+        return UserItems(self.items.long(), self.starts[:-1], lengths, _repeated(lengths))
 
     def rows(self, rows: Tensor) -> UserItems:
         """A batch of the given rows; rows : int64 (n_users,)."""
@@ -75,7 +75,7 @@ class SparseRows:
         users = _repeated(lengths)
         # Position in the batch plus the offset from there to the user's items in the matrix.
         places = torch.arange(len(users), device=users.device) + (starts - offsets)[users]
-        return UserItems(self.items[places], offsets, lengths, users)
+        return UserItems(self.items[places].long(), offsets, lengths, users)
 
 
 def _repeated(lengths: Tensor) -> Tensor:

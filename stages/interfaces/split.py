@@ -8,13 +8,15 @@ from zipfile import BadZipFile
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.sparse import csr_array, load_npz, save_npz
+from scipy.sparse import csr_array
 
+from stages.interfaces.matrix_files import map_matrix, save_matrix
 from stages.run.digests import checked, damaged
 
 STAGE = "preprocess"  # writes it
 HELD_OUT_SETS = ("validation", "test")
 ITEMS = "items.parquet"
+AT_ONCE = 2**24  # interactions
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,11 @@ def save_split(
     interactions_of_items : int64 (n_items,), number of interactions of each item, including held-out ones
     titles : titles of items, by original id; may be empty
     """
-    _save(folder / "train.npz", split.train)
+    save_matrix(folder / "train.npz", split.train)
     for name in HELD_OUT_SETS:
         users: HeldOutUsers = getattr(split, name)
-        _save(folder / f"{name}_fold_in.npz", users.fold_in)
-        _save(folder / f"{name}_held_out.npz", users.held_out)
+        save_matrix(folder / f"{name}_fold_in.npz", users.fold_in)
+        save_matrix(folder / f"{name}_held_out.npz", users.held_out)
     sizes = [split.train.shape[0], split.validation.fold_in.shape[0], split.test.fold_in.shape[0]]
     set_of_user = np.repeat(["train", *HELD_OUT_SETS], sizes)
     user_table = {"user": split.users, "part": set_of_user, "interactions": interactions_of_users}
@@ -108,21 +110,20 @@ def load_items(path: Path) -> np.ndarray:
     return _column(path, "item")
 
 
-def _save(path: Path, matrix: csr_array) -> None:
-    ones = np.broadcast_to(np.int8(1), matrix.nnz)  # half the bytes on disk, and none in memory
-    save_npz(path, csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape), compressed=False)
+def interactions_of_items(matrix: csr_array) -> np.ndarray:
+    """Number of interactions of each item, int64 (n_items,); matrix : (n_users, n_items) 0/1."""
+    counts = np.zeros(matrix.shape[1], dtype=np.int64)
+    for start in range(0, matrix.nnz, AT_ONCE):  # bincount copies them to int64
+        counts += np.bincount(matrix.indices[start : start + AT_ONCE], minlength=len(counts))
+    return counts
 
 
 def _load(path: Path) -> csr_array:
     with checked(path, STAGE) as file:
         try:
-            matrix = csr_array(load_npz(file))
-            matrix.check_format(full_check=True)  # an index out of range would be read from beyond the memory
-        except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as error:
-            raise damaged(path, "is no sparse matrix", STAGE) from error
-    if (matrix.data != 1).any():
-        raise damaged(path, "is no matrix of interactions, which are 1", STAGE)
-    return matrix.astype(np.float32)
+            return map_matrix(file)
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, EOFError, BadZipFile) as error:
+            raise damaged(path, "is no matrix of interactions", STAGE) from error
 
 
 def _column(path: Path, name: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from stages.models.sparse import weighted_sum
 SHORTEST_SUBSAMPLE = 0.5  # a subsampled history has a random share of the user's items, from this to 1
 SUBSAMPLES_TO_START = 4  # per user, at most
 VECTORS_TO_START = 65_536  # at most: 256 per code, faiss's own limit for k-means
+USERS_TO_FIT = 2**20  # at most, of whom quantizers are fitted after training
 BIAS_STD = 0.001  # of a truncated normal, as in Liang's notebook
 
 
@@ -146,14 +147,18 @@ class AutoEncoder(Recommender):
     def embed_parts(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:
         """Up to four subsampled embeddings of each user, float32 (n, d), to fit codebooks on.
 
-        One of each user where that gives 65,536 or more.
+        One of each user where that gives 65,536 or more, and of a million users, drawn, where there are more.
 
         Parameters
         ----------
         histories : (n_users, n_items) 0/1
         generator : generator on the model's device
         """
-        n_subsamples = max(1, min(SUBSAMPLES_TO_START, VECTORS_TO_START // histories.shape[0]))
+        n_users = histories.shape[0]
+        if n_users > USERS_TO_FIT:
+            drawn = torch.randperm(n_users, generator=generator, device=generator.device)[:USERS_TO_FIT]
+            histories = histories[drawn.sort().values.cpu().numpy()]
+        n_subsamples = max(1, min(SUBSAMPLES_TO_START, VECTORS_TO_START // n_users))
         return np.concatenate([self.embed_subsampled(histories, generator) for _ in range(n_subsamples)])
 
     def embed_subsampled(self, histories: csr_array, generator: torch.Generator) -> np.ndarray:

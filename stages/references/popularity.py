@@ -7,6 +7,7 @@ from torch import Tensor
 
 from stages.config.model import PopularitySettings
 from stages.interfaces.codec import Embeddings, Float32
+from stages.interfaces.split import interactions_of_items
 from stages.references.reference import Reference
 
 
@@ -21,7 +22,7 @@ class Popularity(Reference):
 
     def fit(self, train: csr_array) -> None:
         """Count the interactions of each item; train : (n_users, n_items) 0/1."""
-        counts = train.sum(axis=0)
+        counts = interactions_of_items(train)
         ranking = np.argsort(-counts, kind="stable")
         scores = np.empty(len(counts), dtype=np.float32)
         scores[ranking] = -np.arange(len(counts))  # ranks instead of counts, so that top-k has no ties

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 from scipy.sparse import csr_array
 
 from stages.interfaces.batches import SparseRows
+from stages.interfaces.split import interactions_of_items
 from stages.models.likelihood import MultinomialLoss
 from stages.models.sampled import SampledLoss
 from stages.models.shard import OF_ITEMS
@@ -90,8 +90,7 @@ class Training(Generic[Model]):
         if n_sampled is None:
             self.likelihood = MultinomialLoss(model.output, precision, model.shard)
         else:
-            interactions = np.bincount(train.indices, minlength=train.shape[1])
-            self.likelihood = SampledLoss(model.output, interactions, n_sampled, model.shard)
+            self.likelihood = SampledLoss(model.output, interactions_of_items(train), n_sampled, model.shard)
         device = model.output.weight.device
         self.generator = torch.Generator(device).manual_seed(seed)
         model.initialise(self.generator if device.type == "cpu" else torch.Generator().manual_seed(seed))

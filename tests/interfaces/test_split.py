@@ -1,5 +1,6 @@
 """A split comes back from disk as it was written."""
 
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_array, save_npz
+from scipy.sparse import csr_array, load_npz
 
-from stages.interfaces.split import HeldOutUsers, Split, load_split, save_split
+from stages.interfaces.matrix_files import save_matrix
+from stages.interfaces.split import HeldOutUsers, Split, interactions_of_items, load_split, save_split
 from stages.run.errors import UserError
 from tests.damage import DAMAGES, Damage, sealed
 
@@ -62,6 +64,35 @@ def test_a_split_survives_the_disk(tmp_path: Path, checkerboard: csr_array) -> N
     assert loaded.items.tolist() == split.items.tolist()
 
 
+def test_matrices_are_read_by_scipy_too(saved: Path, checkerboard: csr_array) -> None:
+    for name in MATRICES:
+        assert load_npz(saved / name).format == "csr"
+    np.testing.assert_array_equal(load_npz(saved / "train.npz").toarray(), checkerboard[:200].toarray())
+
+
+def test_interactions_stay_on_disk_until_they_are_looked_at_and_a_change_of_them_stays_in_memory(saved: Path) -> None:
+    train = load_split(saved).train
+    for array in (train.indices, train.data):
+        assert isinstance(_owner(array), mmap)
+        assert array.ctypes.data % 64 == 0
+    before = (saved / "train.npz").read_bytes()
+    train.indices[:] = 0
+    assert (saved / "train.npz").read_bytes() == before
+
+
+def _owner(array: np.ndarray) -> object:
+    """Whose memory it is."""
+    base = array.base
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    return base
+
+
+def test_interactions_of_items_are_counted(checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.interfaces.split.AT_ONCE", 7)
+    assert interactions_of_items(checkerboard).tolist() == checkerboard.sum(axis=0).tolist()
+
+
 def test_text_ids_survive_the_disk(tmp_path: Path, checkerboard: csr_array) -> None:
     users = np.array([f"ü{number:03}" for number in range(N_USERS)], dtype=object)
     save_split(tmp_path, split_of(checkerboard, users), *COUNTS, {})
@@ -83,13 +114,15 @@ def test_a_file_that_is_no_matrix_is_said(saved: Path, name: str, content: bytes
     (saved / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name} is not as the stage preprocess wrote it; remove it and run the stage"):
         load_split(saved)
-    with pytest.raises(UserError, match=f"{name} is no sparse matrix; remove it and run the stage preprocess again"):
+    with pytest.raises(
+        UserError, match=f"{name} is no matrix of interactions; remove it and run the stage preprocess again"
+    ):
         load_split(resealed(saved))
 
 
 def test_an_object_that_would_have_to_be_unpickled_is_refused(saved: Path) -> None:
     np.savez(saved / "train.npz", format=np.array([print], dtype=object))
-    with pytest.raises(UserError, match=r"train\.npz is no sparse matrix"):
+    with pytest.raises(UserError, match=r"train\.npz is no matrix of interactions"):
         load_split(resealed(saved))
 
 
@@ -103,14 +136,14 @@ def test_a_matrix_with_a_wrong_number_in_it_is_refused(saved: Path, field: str, 
     arrays[field] = arrays[field].astype(np.int64)
     arrays[field][5] = value
     np.savez(saved / "train.npz", **arrays)
-    with pytest.raises(UserError, match=r"train\.npz is no (sparse matrix|matrix of interactions, which are 1)"):
+    with pytest.raises(UserError, match=r"train\.npz is no matrix of interactions"):
         load_split(resealed(saved))
 
 
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("shape", [(49, N_ITEMS), (50, N_ITEMS - 1), (51, N_ITEMS + 1)])
 def test_parts_that_do_not_fit_together_are_refused(saved: Path, name: str, shape: tuple[int, int]) -> None:
-    save_npz(saved / name, csr_array(np.ones(shape, dtype=np.int8)))
+    save_matrix(saved / name, csr_array(np.ones(shape, dtype=np.float32)))
     with pytest.raises(UserError, match="holds matrices and tables that do not fit together"):
         load_split(resealed(saved))
 

@@ -33,14 +33,14 @@ class Minimums:
             counts += np.bincount(item, minlength=n_items)
         rounds = 0
         while self.of_user > 1 or self.of_item > 1:
-            parts, dropped = parts.map(partial(self._round, counts=counts))
-            for item in dropped:
-                np.subtract.at(counts, item, 1)
-            any_dropped = any(map(len, dropped))
+            dropped = np.zeros(n_items, dtype=np.int64)
+            parts = parts.map(partial(self._round, counts=counts), partial(_count, counts=dropped))
+            counts -= dropped
+            any_dropped = bool(dropped.any())
             rounds += any_dropped
             if not any_dropped or not self.core:
                 break
-        return parts.map(lambda rows: (_of_users_left(rows), None))[0], rounds
+        return parts.map(lambda rows: (_of_users_left(rows), None)), rounds
 
     def _round(self, rows: Rows, counts: np.ndarray) -> tuple[Rows, np.ndarray]:
         """Drop the rows of items, then of users, with too few; and the items of those dropped that count.
@@ -63,6 +63,11 @@ def _without(rows: Rows, too_few: np.ndarray) -> tuple[Rows, np.ndarray]:
     """The other rows, and those that do not count; and the items of those dropped."""
     dropped = too_few if rows.is_past is None else too_few & rows.is_past
     return (rows.where(~dropped), rows.item[dropped]) if dropped.any() else (rows, rows.item[:0])
+
+
+def _count(items: np.ndarray, counts: np.ndarray) -> None:
+    """Add the items to their counts."""
+    np.add.at(counts, items, 1)
 
 
 def _counted(rows: Rows) -> Rows:

@@ -89,7 +89,8 @@ def read_interactions(
     """
     log = spilled_log(files, reader, threshold, spill) if spill else read_log(files, reader, threshold, by_time)
     limit = _limit(log, cut) if by_time else None
-    rated, left_out = log.parts.map(lambda rows: _rated(rows, log, limit, by_time))
+    left_out: list[tuple[int, int]] = []
+    rated = log.parts.map(lambda rows: _rated(rows, len(log.items), log.is_in_order, limit, by_time), left_out.append)
     parts, n_rounds = minimums.enough(rated, len(log.items))
     n_superseded, n_counted = (sum(counts) for counts in zip(*left_out, strict=True))
     if not any(parts.each(len)):
@@ -113,13 +114,15 @@ def _range_of_times(rows: Rows) -> np.ndarray | None:
     return np.array([rows.timestamp.min(), rows.timestamp.max()])
 
 
-def _rated(rows: Rows, log: Log, limit: int | np.float64 | None, by_time: bool) -> tuple[Rows, tuple[int, int]]:
+def _rated(
+    rows: Rows, n_items: int, is_in_order: bool, limit: int | np.float64 | None, by_time: bool
+) -> tuple[Rows, tuple[int, int]]:
     """The interactions of a part; how many ratings were superseded, and how many others count towards the minimums."""
     if limit is not None and rows.timestamp is not None:
         rows = replace(rows, is_past=is_before(rows.timestamp, limit))
     n_superseded = 0
-    if not log.is_in_order:
-        chosen = _last_of_each_pair(rows, len(log.items))
+    if not is_in_order:
+        chosen = _last_of_each_pair(rows, n_items)
         n_superseded = len(chosen) - int(np.count_nonzero(chosen))
         if rows.is_above is not None:
             chosen &= rows.is_above

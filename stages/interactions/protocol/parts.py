@@ -10,9 +10,19 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from stages.config.params import ScaleSettings
 from stages.run.errors import UserError
+from stages.scale.engine import LOCAL, Failed, run_parts
 
 Result = TypeVar("Result")
+
+
+def ignored(result: object) -> None:
+    """Do nothing with what comes of a part."""
+
+
+MOST_INT32 = np.iinfo(np.int32).max
+"""Interactions of a matrix whose numbers are int32."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,23 @@ class Parts(ABC):
     """Rows of a log in parts. What is done with a part needs no other."""
 
     @abstractmethod
-    def map(self, function: Callable[[Rows], tuple[Rows, Result]], keep: bool = False) -> tuple["Parts", list[Result]]:
-        """Other rows for those of each part, and what else comes of it; unless they are kept, these parts are gone."""
+    def map(
+        self,
+        function: Callable[[Rows], tuple[Rows, Result]],
+        gather: Callable[[Result], object] = ignored,
+        keep: bool = False,
+    ) -> "Parts":
+        """Other rows for those of each part; unless they are kept, these parts are gone.
+
+        Parameters
+        ----------
+        function : gives other rows, and what else comes of them
+        gather : gets the latter, part by part, in any order
+        """
 
     @abstractmethod
     def each(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
-        """What comes of each part, one after the other."""
+        """What comes of each part, in any order."""
 
     @abstractmethod
     def matrix(self, n_users: int, n_items: int) -> csr_array:
@@ -74,11 +95,13 @@ class InMemory(Parts):
     def map(
         self,
         function: Callable[[Rows], tuple[Rows, Result]],
+        gather: Callable[[Result], object] = ignored,
         keep: bool = False,  # noqa: ARG002
-    ) -> tuple["Parts", list[Result]]:
+    ) -> "InMemory":
         """As in `Parts`."""
         rows, result = function(self.rows)
-        return InMemory(rows), [result]
+        gather(result)
+        return InMemory(rows)
 
     def each(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
         """As in `Parts`."""
@@ -90,63 +113,61 @@ class InMemory(Parts):
 
 
 class OnDisk(Parts):
-    """Parts in a folder each, a file for a column. One is in memory at a time.
+    """Parts in a folder each, a file for a column. One is in memory at a time, or one in each of Ray's workers.
 
     Parameters
     ----------
     folder : where all folders of parts are
     n_parts : how many there are
+    settings : who works on them
     step : how often they were mapped
     """
 
-    def __init__(self, folder: Path, n_parts: int, step: int = 0) -> None:
-        self.folder, self.n_parts, self.step = folder, n_parts, step
+    def __init__(self, folder: Path, n_parts: int, settings: ScaleSettings = LOCAL, step: int = 0) -> None:
+        self.folder, self.n_parts, self.settings, self.step = folder, n_parts, settings, step
 
-    def map(self, function: Callable[[Rows], tuple[Rows, Result]], keep: bool = False) -> tuple["OnDisk", list[Result]]:
+    def map(
+        self,
+        function: Callable[[Rows], tuple[Rows, Result]],
+        gather: Callable[[Result], object] = ignored,
+        keep: bool = False,
+    ) -> "OnDisk":
         """As in `Parts`."""
-        mapped, results = OnDisk(self.folder, self.n_parts, self.step + 1), []
-        for old, new in zip(self.paths(), mapped.paths(), strict=True):
-            rows, result = function(load_rows(old))
-            save_rows(rows, new)
-            results.append(result)
+        mapped = OnDisk(self.folder, self.n_parts, self.settings, self.step + 1)
+
+        def work(part: int) -> tuple[int, Result]:
+            rows, result = function(load_rows(self.path(part)))
+            save_rows(rows, mapped.path(part))
+            return part, result
+
+        for part, result in self._run(work):
+            gather(result)
             if not keep:
-                rmtree(old)
-        return mapped, results
+                rmtree(self.path(part))
+        return mapped
 
     def each(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
         """As in `Parts`."""
-        for path in self.paths():
-            yield function(load_rows(path))
+        yield from self._run(lambda part: function(load_rows(self.path(part))))
 
     def matrix(self, n_users: int, n_items: int) -> csr_array:
-        """As in `Parts`; its items are a file beside the parts, mapped into memory, and these parts are gone then.
+        """As in `Parts`; its items are a file beside the parts, mapped into memory, and these parts are gone then."""
 
-        Raises
-        ------
-        UserError
-            where there are 2³¹ pairs or more: SciPy would need twice the memory.
-        """
-
-        def in_order(rows: Rows) -> tuple[Rows, None]:
+        def in_order(rows: Rows) -> tuple[Rows, np.ndarray]:
             pairs = np.sort(rows.user.astype(np.int64) * n_items + rows.item)
             user, item = np.divmod(pairs, n_items)
-            np.add(counts, np.bincount(user, minlength=n_users), out=counts)
-            return Rows(user.astype(np.int32), item.astype(np.int32)), None
+            return Rows(user.astype(np.int32), item.astype(np.int32)), np.bincount(user, minlength=n_users)
 
         counts = np.zeros(n_users, dtype=np.int64)
-        parts, _ = self.map(in_order)
+        parts = self.map(in_order, lambda of_part: np.add(counts, of_part, out=counts))
         ends = np.concatenate([[0], counts.cumsum()])
-        if ends[-1] >= 2**31:
-            raise UserError(
-                f"{ends[-1]:,} interactions of train users, and there can be {2**31 - 1:,}; raise "
-                "min_user_interactions, or split.threshold, in params.yaml"
-            )
-        items = np.lib.format.open_memmap(self.folder / "items.npy", "w+", np.int32, (int(ends[-1]),))
-        columns = [load_rows(path, mmap=True) for path in parts.paths()]
+        index = np.int32 if ends[-1] <= MOST_INT32 else np.int64  # SciPy takes both arrays of the same
+        items = np.lib.format.open_memmap(self.folder / "items.npy", "w+", index, (int(ends[-1]),))
+        columns = [load_rows(parts.path(part), mmap=True) for part in range(self.n_parts)]
         borders = np.searchsorted(ends, np.linspace(0, ends[-1], self.n_parts + 1)[1:])
         first_user = 0
         for last_user in borders:  # blocks of users, each with about as many pairs as a part
-            block = np.empty(ends[last_user] - ends[first_user], dtype=np.int32)
+            block = np.empty(ends[last_user] - ends[first_user], dtype=index)
             for rows in columns:
                 first, last = np.searchsorted(rows.user, [first_user, last_user])
                 user, item = rows.user[first:last], rows.item[first:last]
@@ -156,16 +177,22 @@ class OnDisk(Parts):
             items[ends[first_user] : ends[last_user]] = block
             first_user = last_user
         ones = np.broadcast_to(np.float32(1), len(items))  # takes no memory
-        return csr_array((ones, items, ends.astype(np.int32)), shape=(n_users, n_items))
+        return csr_array((ones, items, ends.astype(index)), shape=(n_users, n_items))
 
-    def paths(self) -> list[Path]:
-        """The folders of the parts."""
-        return [self.folder / f"{self.step}-{part}" for part in range(self.n_parts)]
+    def path(self, part: int) -> Path:
+        """The folder of a part."""
+        return self.folder / f"{self.step}-{part}"
+
+    def _run(self, work: Callable[[int], Result]) -> Iterator[Result]:
+        for result in run_parts(self.settings, lambda: work, range(self.n_parts)):
+            if isinstance(result, Failed):
+                raise UserError(result.said)
+            yield result
 
 
 def save_rows(rows: Rows, folder: Path) -> None:
-    """Write a part into a new folder."""
-    folder.mkdir()
+    """Write a part into a folder, where a worker that was lost may have written some of it."""
+    folder.mkdir(exist_ok=True)
     for name, column in rows.columns().items():
         np.save(folder / f"{name}.npy", column)
 

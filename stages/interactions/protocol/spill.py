@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from stages.config.params import ScaleSettings
 from stages.interactions.formats.reading import Reader
 from stages.interactions.protocol.log import Log, above, batches_of, number, times_of
 from stages.interactions.protocol.parts import OnDisk, Rows, save_rows
+from stages.scale.engine import LOCAL
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ divided by the golden ratio: multiples of it are spread evenly (Knuth, TAOCP 6.4)."""
@@ -26,6 +28,8 @@ class Spill(NamedTuple):
     """An existing folder, for as long as the parts are in use."""
     n_parts: int
     """Each needs memory for its share of the rows."""
+    settings: ScaleSettings = LOCAL
+    """Who works on them."""
 
 
 def spilled_log(files: list[Path], reader: Reader, threshold: float | None, spill: Spill) -> Log:
@@ -54,9 +58,9 @@ def spilled_log(files: list[Path], reader: Reader, threshold: float | None, spil
         ids = _read(raw / name, ["user", "item"])
         of_parts.append(number([ids["user"]])[0])
         items = _union([items, number([ids["item"]])[0]])
-    users, parts = _union(of_parts), OnDisk(spill.folder, len(names))
-    for name, path in zip(names, parts.paths(), strict=True):
-        save_rows(_numbered(_read(raw / name), users, items, reader.keeps_order), path)
+    users, parts = _union(of_parts), OnDisk(spill.folder, len(names), spill.settings)
+    for number_, name in enumerate(names):
+        save_rows(_numbered(_read(raw / name), users, items, reader.keeps_order), parts.path(number_))
         rmtree(raw / name)
     return Log(users, items, parts, False, *counts)
 

@@ -74,7 +74,7 @@ def split_strong_generalization(
         chosen = of_train(rows)
         return Rows(number[chosen.user], column[chosen.item]), None
 
-    pairs, _ = parts.map(pairs_of_train, keep=True)
+    pairs = parts.map(pairs_of_train, keep=True)
     train = pairs.matrix(n_train, len(items))
     validation, test = sets
     return Split(train, validation, test, interactions.users[users], interactions.items[items])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from stages.interactions.formats import reader_of
 from stages.interactions.formats.reading import Reader
@@ -127,3 +128,18 @@ def test_what_is_wrong_with_a_log_is_said_as_in_memory(
     with pytest.raises(UserError) as in_parts:
         read_interactions(log.paths, log, None, Minimums(2), spill=Spill(tmp_path, 2))
     assert str(in_parts.value) == str(in_memory.value)
+
+
+def test_more_pairs_than_int32_can_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = random_log(1, 400, text=False, borders=[], sort=False)
+
+    def matrix() -> csr_array:
+        with TemporaryDirectory() as name:
+            interactions, _ = read_interactions(log.paths, log, 3.5, ONCE, spill=Spill(Path(name), 3))
+            return interactions.parts.matrix(15, 25).copy()
+
+    few = matrix()
+    monkeypatch.setattr("stages.interactions.protocol.parts.MOST_INT32", 10)
+    many = matrix()
+    assert (few.indices.dtype, many.indices.dtype) == (np.int32, np.int64)
+    np.testing.assert_array_equal(many.toarray(), few.toarray())
