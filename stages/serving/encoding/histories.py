@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -89,7 +90,7 @@ def read_histories(pieces: list[Piece], items: np.ndarray) -> Iterator[Histories
         where a file is damaged, or holds a missing id or ids of another kind than the package.
     """
     kind: Kind = "text" if items.dtype == object else "integers"
-    catalogue = as_ids(items, "items of the package", kind)
+    catalogue = pd.Index(items)  # Arrow's index_in would hash all of it again for every batch
     kind_of_users: Kind | None = None
     kept: tuple[pa.Array, pa.Array] | None = None
     for file, batch in _batches(pieces):
@@ -147,21 +148,22 @@ def _changes(users: pa.Array) -> np.ndarray:
     return pc.not_equal(users[1:], users[:-1]).to_numpy(zero_copy_only=False)
 
 
-def _mapped(users: pa.Array, lengths: np.ndarray, values: pa.Array, catalogue: pa.Array) -> Histories:
-    columns = pc.index_in(values, catalogue)
-    is_known = columns.is_valid()
+def _mapped(users: pa.Array, lengths: np.ndarray, values: pa.Array, catalogue: pd.Index) -> Histories:
+    encoded = values.dictionary_encode()
+    number = encoded.indices.to_numpy()
+    column = catalogue.get_indexer(encoded.dictionary.to_numpy(zero_copy_only=False))[number]
+    is_known = column >= 0
     ends = np.concatenate([[0], lengths.cumsum()])
-    known_until = np.concatenate([[0], is_known.to_numpy(zero_copy_only=False).cumsum()])[ends]
-    others = values.filter(pc.invert(is_known)).dictionary_encode()
-    interactions = _distinct(columns.drop_null(), known_until, len(catalogue))
-    unknown = _distinct(others.indices, ends - known_until, len(others.dictionary))
+    known_until = np.concatenate([[0], is_known.cumsum()])[ends]
+    interactions = _distinct(column[is_known], known_until, len(catalogue))
+    unknown = _distinct(number[~is_known], ends - known_until, len(encoded.dictionary))
     return Histories(users, interactions, np.diff(interactions.indptr), np.diff(unknown.indptr))
 
 
-def _distinct(columns: pa.Array, starts: np.ndarray, n_columns: int) -> csr_array:
+def _distinct(columns: np.ndarray, starts: np.ndarray, n_columns: int) -> csr_array:
     """Rows float32 (n, n_columns) with 1 where a column stands in a row once or more."""
     ones, shape = np.ones(len(columns), np.float32), (len(starts) - 1, n_columns)
-    rows = csr_array((ones, columns.to_numpy().astype(np.int32), starts.astype(np.int32)), shape=shape)
+    rows = csr_array((ones, columns.astype(np.int32), starts.astype(np.int32)), shape=shape)
     rows.sum_duplicates()
     rows.data[:] = 1
     return rows
