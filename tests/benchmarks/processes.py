@@ -63,7 +63,7 @@ def trained(folder: Path, n_processes: int) -> tuple[float, list[float]]:
     ):
         rmtree(folder / written, ignore_errors=True)
     stage("train", folder, n_processes, "--model", MODEL)
-    (training,) = facts.read(folder / paths.run_facts(DATASET))[f"train-{MODEL}"]["trainings"]
+    (training,) = facts.read(folder / paths.run_facts(DATASET))[f"train-{MODEL}"]["trainings"][MODEL]
     (curve,) = (folder / paths.curves(DATASET, MODEL)).glob("*.csv")
     return training["users_per_second"], pd.read_csv(curve)["loss"].tolist()
 
