@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from stages.config.params import ScaleSettings
 from stages.config.serving import ServingSettings
-from stages.run.files import whole_file
 from stages.scale.engine import Failed
 from stages.serving.encoding.encoder import Encoder, check_encoder
 from stages.serving.encoding.histories import read_histories
-from stages.serving.in_parts import Part, Task, in_parts
+from stages.serving.encoding.parts import write_table
+from stages.serving.in_parts import Part, Task, finished, in_parts
 from stages.serving.known import USERS_AT_ONCE, columns_of
 from stages.serving.lists import Users, lists_of
 from stages.serving.package.package import Package
@@ -26,7 +26,7 @@ from stages.serving.scoring.scorer import check_n
 
 def list_histories(
     histories: Path, package: Package, n: int, scoring: ServingSettings, folder: Path, settings: ScaleSettings
-) -> Iterator[Part | Failed]:
+) -> Iterator[Part | Failed[Task]]:
     """Encode all users, and list the n items whose scores by the code are best, without those of the history.
 
     Each part has the columns user, items, scores and popular, as the file of `write_lists`.
@@ -59,30 +59,18 @@ class _Listing:
         self.scorer, _ = choose(package, scoring.scorer, scoring.memory * 1e9, USERS_AT_ONCE)
 
     def __call__(self, task: Task) -> Part:
-        popular = _finished(task)
-        kept = popular is not None
-        if popular is None:
-            popular = self._listed(task)
-        return Part(task.path, len(popular), sum(popular.to_pylist()), kept)
+        table = finished(task)
+        kept = table is not None
+        if table is None:
+            table = self._listed(task)
+        return Part(task.path, len(table), pc.sum(table["popular"]).as_py(), kept)
 
-    def _listed(self, task: Task) -> pa.ChunkedArray:
+    def _listed(self, task: Task) -> pa.Table:
         tables = []
         for batch in read_histories(task.pieces, self.package.items.ids):
             codes, seen = self.encoder.encode(batch.interactions), columns_of(batch.interactions)
             users = Users(batch.users, codes, batch.known > 0, seen)
             tables.append(lists_of(users, self.package, self.scorer, self.popularity, self.n))
         table = pa.concat_tables(tables).replace_schema_metadata(task.origin.metadata())
-        with whole_file(task.path) as temporary:
-            pq.write_table(table, temporary, write_page_checksum=True, compression="zstd")
-        return table["popular"]
-
-
-def _finished(task: Task) -> pa.ChunkedArray | None:
-    """Who has no code, of a part that is there, if it is what would be made."""
-    try:
-        with pq.ParquetFile(task.path, page_checksum_verification=True) as file:
-            table = file.read()
-    except (OSError, ValueError):  # there is none, or it is damaged
-        return None
-    wanted = {name.encode(): value.encode() for name, value in task.origin.metadata().items()}
-    return table["popular"] if wanted.items() <= (table.schema.metadata or {}).items() else None
+        write_table(task.path, table)
+        return table

@@ -124,7 +124,8 @@ class OnDisk(Parts):
     """
 
     def __init__(self, folder: Path, n_parts: int, settings: ScaleSettings = LOCAL, step: int = 0) -> None:
-        self.folder, self.n_parts, self.settings, self.step = folder, n_parts, settings, step
+        self.folder = folder.absolute()  # workers have another current folder
+        self.n_parts, self.settings, self.step = n_parts, settings, step
 
     def map(
         self,

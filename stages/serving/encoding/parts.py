@@ -43,10 +43,29 @@ class Origin(NamedTuple):
     """Rows of the histories."""
     last: bool
     """Whether they end there."""
+    files: str = ""
+    """Digest of those that hold these rows; empty where only all histories are known."""
 
     def metadata(self) -> dict[str, str]:
         """Of the schema."""
-        return {name: str(value) for name, value in self._asdict().items()}
+        said = {name: str(value) for name, value in self._asdict().items()}
+        return said if self.files else {name: value for name, value in said.items() if name != "files"}
+
+    def of_same_rows(self) -> "Origin":
+        """What a part has in common with another one of the same rows, whatever the other histories are."""
+        return self._replace(histories="", last=False)
+
+
+def read_origin(metadata: dict[bytes, bytes]) -> Origin:
+    """From the schema; ValueError or KeyError where it is none."""
+    return Origin(
+        metadata[b"package"].decode(),
+        metadata[b"histories"].decode(),
+        int(metadata[b"start"]),
+        int(metadata[b"stop"]),
+        {b"True": True, b"False": False}[metadata[b"last"]],
+        metadata.get(b"files", b"").decode(),
+    )
 
 
 def part(folder: Path, number: int) -> Path:
@@ -67,6 +86,11 @@ def write_part(path: Path, codes: Codes, known: np.ndarray, unknown: np.ndarray,
             "unknown": pa.array(unknown, pa.int32()),
         }
     ).replace_schema_metadata(origin.metadata())
+    write_table(path, table)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table, whole or not at all; UserError where it can't be written."""
     with whole_file(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True, compression="zstd")
 
@@ -77,14 +101,7 @@ def read_part(path: Path) -> tuple[Codes, Origin]:
         raise UserError(f"there is no {path}; {AGAIN}")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table, said = file.read(["user", "code"]).combine_chunks(), file.schema_arrow.metadata
-        origin = Origin(
-            said[b"package"].decode(),
-            said[b"histories"].decode(),
-            int(said[b"start"]),
-            int(said[b"stop"]),
-            {b"True": True, b"False": False}[said[b"last"]],
-        )
+            table, origin = file.read(["user", "code"]).combine_chunks(), read_origin(file.schema_arrow.metadata)
         users, column = (table[name].combine_chunks() for name in ("user", "code"))
         if not pa.types.is_fixed_size_binary(column.type):
             raise TypeError(f"codes of type {column.type}")

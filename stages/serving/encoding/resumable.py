@@ -8,19 +8,18 @@ import numpy as np
 import pyarrow as pa
 
 from stages.config.params import ScaleSettings
-from stages.run.errors import UserError
 from stages.scale.engine import LOCAL, Failed
 from stages.serving.encoding.encoder import Encoder, check_encoder
 from stages.serving.encoding.histories import read_histories
 from stages.serving.encoding.parts import PATTERN, Codes, read_part, write_part
 from stages.serving.ids import sorted_order
-from stages.serving.in_parts import Part, Task, in_parts
+from stages.serving.in_parts import Part, Task, finished, in_parts
 from stages.serving.package.package import Package
 
 
 def encode_histories(
     histories: Path, package: Package, folder: Path, settings: ScaleSettings = LOCAL
-) -> Iterator[Part | Failed]:
+) -> Iterator[Part | Failed[Task]]:
     """Encode all users, part by part; the folder is whole when the iterator ends without an error.
 
     Memory: a part's codes while it is made; the ids of all users at the end, to see that each is there once.
@@ -48,11 +47,10 @@ class _Encoding:
         self.encoder, self.items = Encoder(package), package.items.ids
 
     def __call__(self, task: Task) -> Part:
-        codes = _finished(task)
-        kept = codes is not None
-        if codes is None:
-            codes = self._encoded(task)
-        return Part(task.path, len(codes.users), int((~codes.has_code).sum()), kept)
+        if (table := finished(task)) is not None:
+            return Part(task.path, len(table), table["code"].null_count, kept=True)
+        codes = self._encoded(task)
+        return Part(task.path, len(codes.users), int((~codes.has_code).sum()), kept=False)
 
     def _encoded(self, task: Task) -> Codes:
         found = [
@@ -63,12 +61,3 @@ class _Encoding:
         coded = Codes(pa.concat_arrays(of_users), np.concatenate(codes), np.concatenate(known) > 0)
         write_part(task.path, coded, np.concatenate(known), np.concatenate(unknown), task.origin)
         return coded
-
-
-def _finished(task: Task) -> Codes | None:
-    """A part that is there, if it is what would be made."""
-    try:
-        codes, origin = read_part(task.path)
-    except UserError:  # there is none, or it is damaged
-        return None
-    return codes if origin == task.origin else None

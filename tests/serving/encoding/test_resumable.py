@@ -93,6 +93,19 @@ def test_finished_parts_are_kept_and_damaged_ones_made_again(histories: Path, tm
     assert contents(folder) == right
 
 
+def test_parts_stay_where_other_files_of_the_histories_change(tmp_path: Path) -> None:
+    histories, folder = tmp_path / "histories", tmp_path / "codes"
+    histories.mkdir()
+    for name, first in (("a", 0), ("b", 100)):
+        written(histories / name, list(range(first, first + 100)))
+    assert encode(histories, folder) == [False, False]
+    written(histories / "b", list(range(300, 400)))
+    written(histories / "c", list(range(200, 250)))
+    assert encode(histories, folder) == [True, False, False]
+    assert encode(histories, tmp_path / "afresh") == [False] * 3
+    assert contents(folder) == contents(tmp_path / "afresh")
+
+
 def test_parts_of_other_histories_are_made_again_and_those_too_many_removed(histories: Path, tmp_path: Path) -> None:
     folder = tmp_path / "codes"
     encode(histories, folder)
