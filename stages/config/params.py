@@ -97,7 +97,7 @@ class ScaleSettings(Strict):
     engine: Literal["local", "ray"]
     """Who encodes users and recommends to them in parts: this process, or the workers of Ray."""
     address: str | None = None
-    """Of a Ray cluster, as `ray.init` takes it; None starts one on this machine."""
+    """host:port of a Ray cluster to which this machine belongs, or auto for the one that runs here; None starts one."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Of Ray; each holds the package."""
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0
