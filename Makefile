@@ -8,7 +8,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # Where it is set, each of some twenty stages would compile all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: report test lint lock
+.PHONY: report test test-scale lint lock
 
 report: $(VENV)/ready
 	@python -m stages.commands.check
@@ -17,6 +17,9 @@ report: $(VENV)/ready
 
 test: $(VENV)/ready
 	pytest --numprocesses logical --dist loadfile
+
+test-scale: $(VENV)/ready-scale
+	pytest -m scale
 
 lint: $(VENV)/ready
 	ruff format --check
@@ -32,7 +35,13 @@ $(VENV)/ready: requirements.lock
 	uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@
 
-# Take newer versions, within the ranges of pyproject.toml.
+# The same, and the extra scale.
+$(VENV)/ready-scale: $(VENV)/ready requirements-scale.lock
+	uv pip sync --quiet --require-hashes requirements-scale.lock
+	@touch $@
+
+# Take newer versions, within the ranges of pyproject.toml; the second lock adds to the first what scale needs.
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --extra dev --extra pipeline pyproject.toml
 lock: $(VENV)/ready
-	uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --extra dev --extra pipeline \
-		pyproject.toml --output-file requirements.lock
+	$(COMPILE) --upgrade --output-file requirements.lock
+	$(COMPILE) --upgrade --extra scale --constraint requirements.lock --output-file requirements-scale.lock
