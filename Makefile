@@ -8,7 +8,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # Where it is set, each of some twenty stages would compile all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: report test test-scale lint lock
+.PHONY: report test scale test-scale lint lock
 
 report: $(VENV)/ready
 	@python -m stages.commands.check
@@ -18,8 +18,10 @@ report: $(VENV)/ready
 test: $(VENV)/ready
 	pytest --numprocesses logical --dist loadfile
 
+scale: $(VENV)/ready-scale
+
 test-scale: $(VENV)/ready-scale
-	pytest -m scale
+	pytest -m scale tests/scale
 
 lint: $(VENV)/ready
 	ruff format --check
