@@ -19,7 +19,8 @@ from stages.config.reader import read_params
 from stages.config.rows import Row
 from stages.guided.guide import Guide
 from stages.interfaces.codec import Codec
-from stages.interfaces.split import interactions_of_items, load_split
+from stages.interfaces.matrix_files import interactions_of_items
+from stages.interfaces.split import load_split
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import load_model
 from stages.reporting.result_tables import anything, integers, numbers, read_parquet

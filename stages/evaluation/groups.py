@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from stages.interfaces.split import interactions_of_items
+from stages.interfaces.matrix_files import interactions_of_items
 
 GROUPS = 4
 

@@ -1,4 +1,4 @@
-"""Sparse 0/1 matrices in SciPy's NPZ that are mapped into memory: what is not looked at takes none."""
+"""Sparse 0/1 matrices of any size, in SciPy's NPZ, mapped into memory: what is not looked at takes none."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 ALIGNMENT = 64  # bytes; NPY aligns its array so, too
 LOCAL_HEADER = 30  # bytes of a ZIP file before the name of a member; the last four are the lengths of it and of fields
 ZIP64_FIELD = 20  # bytes, for members that may exceed 4 GB
+AT_ONCE = 2**24  # interactions
 PADDING_FIELD = 0xD935  # the kind of field by which Android's zipalign aligns members
 
 
@@ -50,6 +51,14 @@ def map_matrix(file: BinaryIO) -> csr_array:
     if matrix.dtype != np.float32 or (matrix.nnz and not matrix.data.min() == matrix.data.max() == 1):
         raise ValueError("not of interactions, which are 1")
     return matrix
+
+
+def interactions_of_items(matrix: csr_array) -> np.ndarray:
+    """Number of interactions of each item, int64 (n_items,); matrix : (n_users, n_items) 0/1."""
+    counts = np.zeros(matrix.shape[1], dtype=np.int64)
+    for start in range(0, matrix.nnz, AT_ONCE):  # bincount copies them to int64
+        counts += np.bincount(matrix.indices[start : start + AT_ONCE], minlength=len(counts))
+    return counts
 
 
 def _mapped(file: BinaryIO, member: ZipInfo) -> np.ndarray:

@@ -16,7 +16,6 @@ from stages.run.digests import checked, damaged
 STAGE = "preprocess"  # writes it
 HELD_OUT_SETS = ("validation", "test")
 ITEMS = "items.parquet"
-AT_ONCE = 2**24  # interactions
 
 
 @dataclass(frozen=True)
@@ -108,14 +107,6 @@ def load_split(folder: Path) -> Split:
 def load_items(path: Path) -> np.ndarray:
     """Original ids of the items of a split, (n_items,), from its table; UserError where it is missing or damaged."""
     return _column(path, "item")
-
-
-def interactions_of_items(matrix: csr_array) -> np.ndarray:
-    """Number of interactions of each item, int64 (n_items,); matrix : (n_users, n_items) 0/1."""
-    counts = np.zeros(matrix.shape[1], dtype=np.int64)
-    for start in range(0, matrix.nnz, AT_ONCE):  # bincount copies them to int64
-        counts += np.bincount(matrix.indices[start : start + AT_ONCE], minlength=len(counts))
-    return counts
 
 
 def _load(path: Path) -> csr_array:

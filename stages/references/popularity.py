@@ -7,7 +7,7 @@ from torch import Tensor
 
 from stages.config.model import PopularitySettings
 from stages.interfaces.codec import Embeddings, Float32
-from stages.interfaces.split import interactions_of_items
+from stages.interfaces.matrix_files import interactions_of_items
 from stages.references.reference import Reference
 
 

@@ -1,11 +1,14 @@
 """What the parts that Numba compiles have in common."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from numba import config, njit, types
 
 N_THREADS: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # set on import
+USERS_PER_THREAD = 32  # fewer are done sooner by one thread
 
 
 def read_only(dtype: types.Type, ndim: int) -> types.Array:
@@ -27,3 +30,15 @@ def compiled(signature: Any) -> Callable[[Callable[..., None]], Callable[..., No
             return njit(signature, nogil=True)(function)
 
     return compile_function
+
+
+def shared_out(n_users: int, work: Callable[[int, int], None]) -> None:
+    """Call `work(start, end)` in threads, each for some of the users."""
+    n_threads = min(N_THREADS, n_users // USERS_PER_THREAD)
+    if n_threads <= 1:
+        work(0, n_users)
+        return
+    # Not Numba's own threads, whose simplest layer ends the process where two callers come at once.
+    borders = np.linspace(0, n_users, n_threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(n_threads) as threads:
+        list(threads.map(work, borders, borders[1:]))

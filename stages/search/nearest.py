@@ -1,14 +1,10 @@
 """The search for the codes of vectors: the nearest code of every chunk, or a sum of codes along a beam."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
+from stages.run.compiled import shared_out
 from stages.search import kernels
-from stages.search.kernels import CODES, N_THREADS
-
-USERS_PER_THREAD = 32  # fewer are encoded sooner by one thread
+from stages.search.kernels import CODES
 
 
 class NearestCodes:
@@ -26,7 +22,7 @@ class NearestCodes:
         """Vectors float32 (n, M · width) → codes uint8 (n, M)."""
         chunks = np.ascontiguousarray(vectors, np.float32).reshape(len(vectors), len(self._codes), -1)
         nearest = np.empty(chunks.shape[:2], np.uint8)
-        _shared_out(len(vectors), lambda start, end: kernels.nearest_codes(chunks, self._codes, start, end, nearest))
+        shared_out(len(vectors), lambda start, end: kernels.nearest_codes(chunks, self._codes, start, end, nearest))
         return nearest
 
 
@@ -73,22 +69,10 @@ class BeamSearch:
         rest = np.array(vectors, np.float32, order="C")
         found = np.empty((len(rest), n_kept or most, n_codebooks), np.uint8)
         arrays = (rest, self._codebooks, self._codes, self._norms, self._crossed, self._beam)
-        _shared_out(len(rest), lambda start, end: kernels.search_beams(*arrays, start, end, found))
+        shared_out(len(rest), lambda start, end: kernels.search_beams(*arrays, start, end, found))
         return found
 
 
 def _side_by_side(codebooks: np.ndarray) -> np.ndarray:
     """float32 (M, 256, width) → (M, width, 256)."""
     return np.ascontiguousarray(codebooks.transpose(0, 2, 1))
-
-
-def _shared_out(n_users: int, work: Callable[[int, int], None]) -> None:
-    """Call `work(start, end)` in threads, each for some of the users."""
-    n_threads = min(N_THREADS, n_users // USERS_PER_THREAD)
-    if n_threads <= 1:
-        work(0, n_users)
-        return
-    # Not Numba's own threads, whose simplest layer ends the process where two callers come at once.
-    borders = np.linspace(0, n_users, n_threads + 1).astype(int).tolist()
-    with ThreadPoolExecutor(n_threads) as threads:
-        list(threads.map(work, borders, borders[1:]))

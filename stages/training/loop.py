@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_array
 
 from stages.interfaces.batches import SparseRows
-from stages.interfaces.split import interactions_of_items
+from stages.interfaces.matrix_files import interactions_of_items
 from stages.models.likelihood import MultinomialLoss
 from stages.models.sampled import SampledLoss
 from stages.models.shard import OF_ITEMS

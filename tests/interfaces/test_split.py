@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, load_npz
 
-from stages.interfaces.matrix_files import save_matrix
-from stages.interfaces.split import HeldOutUsers, Split, interactions_of_items, load_split, save_split
+from stages.interfaces.matrix_files import interactions_of_items, save_matrix
+from stages.interfaces.split import HeldOutUsers, Split, load_split, save_split
 from stages.run.errors import UserError
 from tests.damage import DAMAGES, Damage, sealed
 
@@ -89,7 +89,7 @@ def _owner(array: np.ndarray) -> object:
 
 
 def test_interactions_of_items_are_counted(checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.interfaces.split.AT_ONCE", 7)
+    monkeypatch.setattr("stages.interfaces.matrix_files.AT_ONCE", 7)
     assert interactions_of_items(checkerboard).tolist() == checkerboard.sum(axis=0).tolist()
 
 

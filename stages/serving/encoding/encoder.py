@@ -67,6 +67,7 @@ def embed(package: Package, histories: csr_array) -> np.ndarray:
         where the package has no encoder, or another number of items.
     """
     first, *others = _layers(package)
+    sums = _summing()
     n_users, n_items = histories.shape
     if n_items != len(first.weight):
         raise UserError(
@@ -75,9 +76,9 @@ def embed(package: Package, histories: csr_array) -> np.ndarray:
         )
     vectors = np.empty((n_users, len((others or [first])[-1].bias)), np.float32)
     for start in range(0, n_users, BLOCK):
-        block = histories[start : start + BLOCK].astype(np.float32, copy=False)
+        block = histories[start : start + BLOCK]
         lengths = np.maximum(np.diff(block.indptr), 1).astype(np.float32)
-        hidden = _activated(first, (block @ first.weight) / np.sqrt(lengths)[:, None])
+        hidden = _activated(first, sums(block, first.weight) / np.sqrt(lengths)[:, None])
         for layer in others:
             hidden = _activated(layer, hidden @ layer.weight)
         vectors[start : start + BLOCK] = hidden
@@ -121,6 +122,15 @@ def _searcher(quantizer: Quantizer) -> Search:
     if quantizer.kind == "product":
         return NearestCodes(quantizer.codebooks)
     return BeamSearch(quantizer.codebooks, quantizer.beam)
+
+
+def _summing() -> Callable[[csr_array, np.ndarray], np.ndarray]:
+    """From histories and the first layer's weight to their product."""
+    try:
+        from stages.serving.encoding.sums import sums_of_rows
+    except ImportError:  # of Numba, which `_in_faiss` tells
+        return lambda histories, weight: histories.astype(np.float32, copy=False) @ weight
+    return sums_of_rows
 
 
 def _in_faiss(quantizer: Quantizer) -> Search:
