@@ -8,12 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.sparse import csr_array
 
 from stages.commands.encode_users import encode_users
 from stages.commands.forget_users import forget_users
+from stages.commands.recommend_users import recommend_users
 from stages.commands.store_users import store_users
 from stages.run import paths
 from stages.run.errors import UserError
+from stages.serving.encoding.encoder import Encoder
 from stages.serving.package.files import write_package
 from stages.serving.store.store import LOCK, open_store
 from tests.damage import sealed
@@ -70,6 +73,26 @@ def test_a_store_is_built_once_and_then_kept_up(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "codes-of-all: 3 users; 1 have no item that the package knows, and get the popularity list" in said
     assert "store: 2 users upserted; 4 users" in said
+
+
+def test_users_are_listed_the_items_that_score_best_without_those_they_have(capsys: pytest.CaptureFixture[str]) -> None:
+    package, histories = drawn_package(), {5: [100, 103], 3: [106, 100, 7], 9: [1, 2]}
+    pq.write_table(pa.table({"user": list(histories), "items": list(histories.values())}), "today.parquet")
+    recommend_users(DATASET, ROW, Path("today.parquet"), Path("lists"), top=4)
+    lists = {row["user"]: row for row in pq.read_table("lists").to_pylist()}
+    assert list(lists) == [5, 3, 9]
+    catalogue = package.items.ids.tolist()
+    for user in (5, 3):
+        history = [catalogue.index(item) for item in histories[user] if item in catalogue]
+        row = csr_array((np.ones(len(history), np.float32), ([0] * len(history), history)), shape=(1, len(catalogue)))
+        scores = package.items.weight @ package.quantizer.decode(Encoder(package).encode(row))[0] + package.items.bias
+        scores[history] = -np.inf
+        best = np.argsort(-scores)[:4]
+        assert lists[user]["items"] == package.items.ids[best].tolist()
+        np.testing.assert_allclose(lists[user]["scores"], scores[best], rtol=1e-5)
+        assert not lists[user]["popular"]
+    assert lists[9]["popular"]
+    assert "the best 4 items of 3 users; 1 without a known item get the popular ones" in capsys.readouterr().out
 
 
 def test_a_new_store_has_its_lock_file_so_that_readers_notice_writers_from_the_start() -> None:
