@@ -101,7 +101,7 @@ class ScaleSettings(Strict):
     workers: Annotated[int, Field(ge=1)] = 1
     """Of Ray; each holds the package."""
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0
-    """Of Ray; 0 for workers on CPUs."""
+    """Of Ray, for codes that are chosen by scores; all else runs on CPUs."""
 
     parts: Annotated[int, Field(ge=1, lt=2**15)]
     """Into how many the log is cut by user while it is preprocessed, one in memory at a time; 1 keeps all there."""

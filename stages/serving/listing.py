@@ -47,15 +47,17 @@ def list_histories(
     check_n(n, len(package.items.ids))
     decisive = json.dumps([package.digest, n, scoring.scorer, scoring.memory])
     maker = hashlib.sha256(decisive.encode()).hexdigest()
-    yield from in_parts(histories, folder, maker, partial(_Listing, package, n, scoring), settings)
+    yield from in_parts(
+        histories, folder, maker, partial(_Listing, package, n, scoring, settings.gpus_per_worker > 0), settings
+    )
 
 
 class _Listing:
     """Makes parts, with an encoder and a scorer that are made once."""
 
-    def __init__(self, package: Package, n: int, scoring: ServingSettings) -> None:
+    def __init__(self, package: Package, n: int, scoring: ServingSettings, on_gpu: bool) -> None:
         self.package, self.n = package, n
-        self.encoder, self.popularity = Encoder(package), Popularity(package.items)
+        self.encoder, self.popularity = Encoder(package, on_gpu), Popularity(package.items)
         self.scorer, _ = choose(package, scoring.scorer, scoring.memory * 1e9, USERS_AT_ONCE)
 
     def __call__(self, task: Task) -> Part:

@@ -26,18 +26,19 @@ class Encoder:
     Parameters
     ----------
     package : one with an encoder
+    on_gpu : whether a search by a guide runs on a GPU; all else runs on CPUs, where it takes microseconds
 
     Raises
     ------
     UserError
-        where it has none.
+        where it has none, or PyTorch finds no GPU.
     """
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, on_gpu: bool = False) -> None:
         check_encoder(package)
         self.package = package
         guided = package.quantizer.guide is not None
-        self._guided = _guided(package) if guided else None
+        self._guided = _guided(package, on_gpu) if guided else None
         self._search = None if guided else _searcher(package.quantizer)
 
     def encode(self, histories: csr_array) -> np.ndarray:
@@ -138,9 +139,15 @@ def _in_faiss(quantizer: Quantizer) -> Search:
     return _codec(quantizer, None).encode
 
 
-def _guided(package: Package) -> "ByHistory":
+def _guided(package: Package, on_gpu: bool) -> "ByHistory":
     """The codec of the pipeline that chooses codes by the package's guide."""
     import torch
+
+    if on_gpu and not torch.cuda.is_available():
+        raise UserError(
+            "PyTorch finds no GPU where users are encoded; set scale.gpus_per_worker in params.yaml to 0, or install a "
+            "PyTorch that knows the GPU"
+        )
 
     from stages.codebooks.transform import Transform
     from stages.guided.encoder import GuidedCodec
@@ -149,7 +156,8 @@ def _guided(package: Package) -> "ByHistory":
     assert quantizer.guide is not None
     into, back = quantizer.into, quantizer.back
     transform = None if into is None or back is None else Transform(into, back, quantizer.mean)
-    weight, bias = torch.from_numpy(items.weight), torch.from_numpy(items.bias)
+    device = torch.device("cuda" if on_gpu else "cpu")
+    weight, bias = (torch.from_numpy(array).to(device) for array in (items.weight, items.bias))
     return GuidedCodec(_codec(quantizer, transform), weight, bias, quantizer.guide)
 
 

@@ -35,7 +35,9 @@ def encode_histories(
         as in `in_parts`, and where the histories hold a user at two places.
     """
     check_encoder(package)
-    yield from in_parts(histories, folder, package.digest, partial(_Encoding, package), settings)
+    yield from in_parts(
+        histories, folder, package.digest, partial(_Encoding, package, settings.gpus_per_worker > 0), settings
+    )
     users = [read_part(path)[0].users for path in sorted(folder.glob(PATTERN))]
     sorted_order(pa.concat_arrays(users), f"users of {histories}")  # each is there once
 
@@ -43,8 +45,8 @@ def encode_histories(
 class _Encoding:
     """Makes parts, with an encoder that is made once."""
 
-    def __init__(self, package: Package) -> None:
-        self.encoder, self.items = Encoder(package), package.items.ids
+    def __init__(self, package: Package, on_gpu: bool = False) -> None:
+        self.encoder, self.items = Encoder(package, on_gpu), package.items.ids
 
     def __call__(self, task: Task) -> Part:
         if (table := finished(task)) is not None:

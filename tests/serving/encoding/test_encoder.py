@@ -25,6 +25,7 @@ from stages.serving.encoding import encoder
 from stages.serving.encoding.encoder import Encoder, embed, encode
 from stages.serving.export.convert import items_of, layers_of, quantizer_of
 from stages.serving.package.package import Package, Quantizer
+from tests.conftest import NO_GPU
 from tests.guided.made_up import Layer, objectives
 from tests.serving.package.made_up import TRAINED, histories, made_up_package
 
@@ -224,6 +225,19 @@ def test_codes_by_a_guide_are_those_of_the_pipelines_evaluation(name: str, guide
     )
     np.testing.assert_allclose(ours, theirs, atol=3 * LEAST_GAIN, rtol=0)
     assert (codes != Encoder(made_up_package(name)).encode(likes)).any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_GPU)
+def test_by_a_guide_a_gpu_finds_codes_as_good() -> None:
+    likes, package = histories(), made_up_package("VAE, prefix by a beam", GUIDES["mixture"])
+    here, there = (Encoder(package, on_gpu).encode(likes) for on_gpu in (False, True))
+    assert (here == there).all(1).mean() > 0.99
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"^PyTorch finds no GPU where users are encoded; set scale\.gpus_per_worker"):
+        Encoder(made_up_package("VAE, prefix by a beam", GUIDES["mixture"]), on_gpu=True)
 
 
 def test_by_a_guide_nobody_has_no_codes_and_one_user_the_same_as_among_others() -> None:
