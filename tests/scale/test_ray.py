@@ -8,15 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stages.commands.encode_users import encode_users
 from stages.commands.recommend_users import recommend_users
 from stages.config.params import ScaleSettings
+from stages.interactions.protocol.interactions import read_interactions
+from stages.interactions.protocol.spill import Spill
 from stages.run import paths
 from stages.scale.engine import run_parts
 from stages.serving.package.files import write_package
 from tests.damage import sealed
+from tests.interactions.made_up import rows_of
+from tests.interactions.protocol.test_spill import ONCE, random_log
 from tests.pipeline.imports import ROOT
 from tests.scale.users import LIMIT, PACKAGE, contents, parts_of, written
 from tests.serving.package.made_up import ORIGIN
@@ -128,3 +133,14 @@ def test_a_wrong_address_is_said_in_one_sentence(histories: Path, address: str, 
     assert why in said
     assert ended.stdout == ""
     assert not contents(Path("codes"))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_log_in_parts_gives_the_interactions_that_it_gives_in_memory(tmp_path: Path) -> None:
+    log = random_log(1, 400, text=True, borders=[90], sort=False)
+    here, counts = read_interactions(log.paths, log, 3.5, ONCE)
+    by_ray = Spill(tmp_path, 3, ScaleSettings(engine="ray", parts=3, workers=2))
+    there, counts_there = read_interactions(log.paths, log, 3.5, ONCE, spill=by_ray)
+    assert counts_there == counts
+    for name, column in rows_of(here).columns().items():
+        np.testing.assert_array_equal(rows_of(there).columns()[name], column)
