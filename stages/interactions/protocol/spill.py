@@ -40,18 +40,8 @@ def spilled_log(files: list[Path], reader: Reader, threshold: float | None, spil
     UserError
         as `read_log`.
     """
-    raw, counts = spill.folder / "raw", [0, 0]
-    batches = _with_parts(files, reader, threshold, spill.n_parts, counts)
-    first = next(batches)
-    ds.write_dataset(
-        pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches)),
-        raw,
-        format="ipc",
-        partitioning=ds.partitioning(pa.schema([("part", pa.int16())])),
-        min_rows_per_group=ROWS_AT_ONCE,
-        max_rows_per_group=ROWS_AT_ONCE,
-        max_open_files=spill.n_parts + 1,
-    )
+    raw = spill.folder / "raw"
+    n_rows, n_incomplete = write_parts(files, reader, threshold, spill.n_parts, raw)
     names = sorted((path.name for path in raw.iterdir()), key=int)  # a part that no user falls into is not there
     of_parts, items = [], np.empty(0, dtype=np.int64)
     for name in names:
@@ -62,7 +52,31 @@ def spilled_log(files: list[Path], reader: Reader, threshold: float | None, spil
     for number_, name in enumerate(names):
         save_rows(_numbered(_read(raw / name), users, items, reader.keeps_order), parts.path(number_))
         rmtree(raw / name)
-    return Log(users, items, parts, False, *counts)
+    return Log(users, items, parts, False, n_rows, n_incomplete)
+
+
+def write_parts(
+    files: list[Path], reader: Reader, threshold: float | None, n_parts: int, folder: Path
+) -> tuple[int, int]:
+    """Write the rows of each part into a folder of its own, in the order of the log, in flat memory.
+
+    Returns
+    -------
+    complete rows, and incomplete ones, which are left out
+    """
+    counts = [0, 0]
+    batches = _with_parts(files, reader, threshold, n_parts, counts)
+    first = next(batches)
+    ds.write_dataset(
+        pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches)),
+        folder,
+        format="ipc",
+        partitioning=ds.partitioning(pa.schema([("part", pa.int16())])),
+        min_rows_per_group=ROWS_AT_ONCE,
+        max_rows_per_group=ROWS_AT_ONCE,
+        max_open_files=n_parts + 1,
+    )
+    return counts[0], counts[1]
 
 
 def _with_parts(
