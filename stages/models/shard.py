@@ -142,10 +142,12 @@ class SomeItems(AllItems):
 
     def softmax(self, logits: Tensor) -> tuple[Tensor, LogNormaliser]:
         """As in `AllItems`."""
-        largest = self.largest(logits.amax(1).float())
-        exponentials = (logits.float() - largest[:, None]).exp_()
-        total = self.add_up(exponentials.sum(1))
-        return (exponentials / total[:, None]).to(logits.dtype), lambda rows: (largest + total.log())[rows]
+        own = logits.float().softmax(1)
+        of_own = logits.amax(1).float() - own.amax(1).log()  # without a second pass of exponentials
+        largest = self.largest(of_own.clone())
+        normaliser = largest + self.add_up((of_own - largest).exp_()).log()
+        probabilities = own.mul_((of_own - normaliser).exp_()[:, None]).to(logits.dtype)
+        return probabilities, lambda rows: normaliser[rows]
 
     def on_first(self, work: Callable[[], Result]) -> Result:
         """As in `AllItems`."""

@@ -1,5 +1,6 @@
 """A log that is larger than memory, cut into parts on disk by user."""
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
@@ -13,12 +14,17 @@ from stages.config.params import ScaleSettings
 from stages.interactions.formats.reading import Reader
 from stages.interactions.protocol.log import Log, above, batches_of, number, times_of
 from stages.interactions.protocol.parts import OnDisk, Rows, save_rows
+from stages.run.errors import UserError
 from stages.scale.engine import LOCAL
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ divided by the golden ratio: multiples of it are spread evenly (Knuth, TAOCP 6.4)."""
 ROWS_AT_ONCE = 2**17
-"""Of a part that are kept in memory before they are written."""
+"""Of a part that are kept in memory before they are written, at most."""
+ROWS_KEPT = 2**25
+"""Of all parts: about a gigabyte."""
+OTHER_FILES = 100
+"""That may be open beside the parts."""
 
 
 class Spill(NamedTuple):
@@ -63,7 +69,14 @@ def write_parts(
     Returns
     -------
     complete rows, and incomplete ones, which are left out
+
+    Raises
+    ------
+    UserError
+        as `read_log`, and where there are more parts than a process may open files.
     """
+    allow_open_files(n_parts)
+    at_once = min(ROWS_AT_ONCE, ROWS_KEPT // n_parts)
     counts = [0, 0]
     batches = _with_parts(files, reader, threshold, n_parts, counts)
     first = next(batches)
@@ -72,11 +85,24 @@ def write_parts(
         folder,
         format="ipc",
         partitioning=ds.partitioning(pa.schema([("part", pa.int16())])),
-        min_rows_per_group=ROWS_AT_ONCE,
-        max_rows_per_group=ROWS_AT_ONCE,
+        min_rows_per_group=at_once,
+        max_rows_per_group=at_once,
         max_open_files=n_parts + 1,
     )
     return counts[0], counts[1]
+
+
+def allow_open_files(n_parts: int) -> None:
+    """Raise the soft limit on open files, of which each part is one; UserError where the system allows fewer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = n_parts + OTHER_FILES
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UserError(
+            f"scale.parts in params.yaml is {n_parts:,}, which takes as many open files; the system allows {hard:,} "
+            "of them; lower it, or raise the limit (ulimit -Hn)"
+        )
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _with_parts(

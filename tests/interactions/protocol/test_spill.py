@@ -1,5 +1,7 @@
 """A log in parts on disk gives the split that it gives in memory, byte for byte."""
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -128,6 +130,30 @@ def test_what_is_wrong_with_a_log_is_said_as_in_memory(
     with pytest.raises(UserError) as in_parts:
         read_interactions(log.paths, log, None, Minimums(2), spill=Spill(tmp_path, 2))
     assert str(in_parts.value) == str(in_memory.value)
+
+
+OPEN_FILES = """
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from stages.interactions.protocol.spill import allow_open_files
+from stages.run.errors import UserError
+
+setrlimit(RLIMIT_NOFILE, (200, 1000))
+allow_open_files(500)
+print(getrlimit(RLIMIT_NOFILE)[0])
+try:
+    allow_open_files(5000)
+except UserError as error:
+    print(error)
+"""
+
+
+def test_as_many_files_may_be_open_as_there_are_parts_or_it_is_said() -> None:
+    ended = subprocess.run([sys.executable, "-c", OPEN_FILES], capture_output=True, text=True, check=True)
+    raised, said = ended.stdout.splitlines()
+    assert raised == "600"
+    assert said.startswith(
+        "scale.parts in params.yaml is 5,000, which takes as many open files; the system allows 1,000 of them"
+    )
 
 
 def test_more_pairs_than_int32_can_number(monkeypatch: pytest.MonkeyPatch) -> None:
