@@ -92,7 +92,7 @@ IN_NO_RESULT = {"checkpoint_epochs", "processes"}
 
 
 class ScaleSettings(Strict):
-    """Where and how much is done at once; nothing here changes a result."""
+    """Where and how much is done at once; no result depends on it but by a GPU's rounding."""
 
     engine: Literal["local", "ray"]
     """Who encodes users and recommends to them in parts: this process, or the workers of Ray."""

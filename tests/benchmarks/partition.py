@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from stages.config.reader import read_params
 from tests.benchmarks.performance import record
 
-N_PARTS, RUNS, DATASET = 10, 1, "rehearsal-66m"
+N_PARTS, RUNS, DATASET = 10, 3, "rehearsal-66m"
 
 
 class Run(NamedTuple):
