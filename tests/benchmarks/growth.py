@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import psutil
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from tabulate import tabulate
 
 from stages.reporting.figures import COLOURS, THOUSANDS, Theme, write_picture
@@ -151,10 +152,14 @@ def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
                 sizes = [entry["size"] / 1e6 for entry in measured]
                 axes.plot(sizes, [entry[value] for entry in measured], "o-", color=colour, label=way, markersize=4)
             axes.set(xscale="log", xlabel=f"million {title}", ylabel=label)
-            axes.xaxis.set_major_formatter(THOUSANDS)
+            measured_sizes = sorted({entry["size"] / 1e6 for ways in of_kind.values() for entry in ways})
+            axes.set_xticks(measured_sizes, [f"{size:,.0f}" for size in measured_sizes])
+            axes.xaxis.set_minor_formatter(NullFormatter())
             if value == "seconds":
                 axes.set_yscale("log")
+                axes.set_ylim(10, 1000)
                 axes.yaxis.set_major_formatter(THOUSANDS)
+                axes.yaxis.set_minor_formatter(NullFormatter())
                 axes.legend(frameon=False)
             else:
                 axes.set_ylim(0)

@@ -120,7 +120,7 @@ def _border(pieces: list[Piece], row: int) -> int:
     """The first row from `row` on that does not go on with the user before it."""
     before, place = None, row - 1
     (at, *_), *_ = _between(pieces, place, row)
-    if LISTS in _opened(at).schema_arrow.names:
+    if LISTS in _opened(at).schema_arrow.names:  # a user is one row, which need not be read
         return row
     for file, batch in _batches(_between(pieces, place, sum(piece.stop - piece.first for piece in pieces))):
         if LISTS in batch.schema.names:
