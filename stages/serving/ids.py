@@ -62,20 +62,24 @@ def sorted_order(ids: pa.Array, where: str) -> np.ndarray:
     UserError
         where an id stands twice.
     """
-    order: np.ndarray
-    if kind_of(ids) == "integers":
-        numbers = ids.to_numpy()
-        order = np.argsort(numbers)
-        ordered = numbers[order]
-        twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    else:
-        order = pc.sort_indices(ids).to_numpy().astype(np.int64)
-        ordered = ids.take(order)
-        twice = ordered[1:].filter(pc.equal(ordered[1:], ordered[:-1]))
-    if len(twice):
-        first = twice[0].as_py() if isinstance(twice, pa.Array) else twice[0].item()
-        raise UserError(f"{where}: {quoted(first)} stands there more than once; give each once")
+    order: np.ndarray = (
+        np.argsort(ids.to_numpy()) if kind_of(ids) == "integers" else pc.sort_indices(ids).to_numpy().astype(np.int64)
+    )
+    _check_neighbours(ids.take(pa.array(order)), where)
     return order
+
+
+def check_distinct(ids: pa.Array, where: str) -> None:
+    """UserError where an id stands twice; integers take 8 bytes each."""
+    is_text = kind_of(ids) == "text"
+    ordered = ids.take(pc.sort_indices(ids)) if is_text else pa.array(np.sort(ids.to_numpy()))
+    _check_neighbours(ordered, where)
+
+
+def _check_neighbours(ordered: pa.Array, where: str) -> None:
+    twice = ordered[1:].filter(pc.equal(ordered[1:], ordered[:-1]))
+    if len(twice):
+        raise UserError(f"{where}: {quoted(twice[0].as_py())} stands there more than once; give each once")
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
 from stages.run.errors import UserError, quoted
-from stages.serving.ids import Kind, as_ids, kind_of, sorted_order
+from stages.serving.ids import Kind, as_ids, check_distinct, kind_of
 
 BATCH = 2**16
 """Vectors that are read at once."""
@@ -69,7 +69,7 @@ class VectorFile:
         if self.id_column is None:
             return pa.array(np.arange(self.n))
         ids = read_ids(self.path, self.id_column)
-        sorted_order(ids, f"{self.id_column} of {self.path}")
+        check_distinct(ids, f"{self.id_column} of {self.path}")
         return ids
 
     def read(self) -> np.ndarray:

@@ -48,7 +48,7 @@ def main(folder: Path, n_users: int, engine: str, workers: int = 1) -> None:
     digest = hashlib.sha256(b"".join(hashlib.sha256(part.read_bytes()).digest() for part in parts)).hexdigest()
     disk = sum(part.stat().st_size for part in parts) / 1e9
     way = "one process" if engine == "local" else f"Ray, {workers} {'worker' if workers == 1 else 'workers'}"
-    record("encode", way, n_users, seconds, peak.gb, disk_gb=round(disk, 3), sha256=digest)
+    record("encode", way, n_users, seconds, peak, disk_gb=round(disk, 3), sha256=digest)
 
 
 def written(folder: Path, n_users: int) -> Path:

@@ -32,7 +32,7 @@ TITLES = {"encode": "users encoded", "preprocess": "rows preprocessed"}
 HEIGHT = 3.2  # inches of the picture
 
 
-def record(kind: str, way: str, size: int, seconds: float, memory: float, **more: Any) -> None:
+def record(kind: str, way: str, size: int, seconds: float, memory: "Peak", **more: Any) -> None:
     """Put a measurement in the place of the last one of this kind, way and size, and make the page again.
 
     Parameters
@@ -40,7 +40,6 @@ def record(kind: str, way: str, size: int, seconds: float, memory: float, **more
     kind : encode or preprocess
     way : how it was done, such as "Ray, 2 workers"
     size : users or rows
-    memory : GB, as of `Peak`
     more : other figures, or digests, that belong to it
     """
     entries = json.loads(PATH.read_text()) if PATH.exists() else {}
@@ -49,7 +48,8 @@ def record(kind: str, way: str, size: int, seconds: float, memory: float, **more
         "way": way,
         "size": size,
         "seconds": round(seconds, 1),
-        "memory_gb": round(memory, 2),
+        "memory_gb": round(memory.command, 2),
+        "worker_gb": round(memory.worker, 2) or None,
         **more,
         "date": datetime.now(UTC).date().isoformat(),
         **machine(),
@@ -61,22 +61,26 @@ def record(kind: str, way: str, size: int, seconds: float, memory: float, **more
 
 
 class Peak:
-    """The most memory of its own that one process had, of one and all that it started, in GB.
+    """The most memory of its own that a command had, and that any of the processes it started had, in GB.
 
     What is mapped from a file, and may go whenever memory is short, is not in it.
     """
 
-    gb = 0.0
+    command = worker = 0.0
 
     def look(self, process: psutil.Process) -> None:
         """Take down what each has now."""
-        for one in [process, *process.children(recursive=True)]:
-            try:
-                status = Path(f"/proc/{one.pid}/status").read_text()
-            except OSError:  # it has ended
-                continue
-            own = [int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")]
-            self.gb = max([self.gb, *(kilobytes * 1024 / 1e9 for kilobytes in own)])
+        self.command = max(self.command, _own_memory(process))
+        self.worker = max([self.worker, *map(_own_memory, process.children(recursive=True))])
+
+
+def _own_memory(process: psutil.Process) -> float:
+    """In GB; 0 where it has ended."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")) * 1024 / 1e9
 
 
 @contextmanager
@@ -136,26 +140,37 @@ def _table(entries: list[dict[str, Any]]) -> str:
                     "seconds": f"{entry['seconds']:,.1f}",
                     "per second": f"{entry['size'] / entry['seconds']:,.0f}",
                     "exponent": "–" if growth is None else f"{growth:.2f}",
-                    "memory of a process": f"{entry['memory_gb']:.2f} GB",
+                    "memory of the command": f"{entry['memory_gb']:.2f} GB",
+                    "of a worker": "–" if entry["worker_gb"] is None else f"{entry['worker_gb']:.2f} GB",
                     "written": f"{entry['disk_gb']:.2f} GB",
                 }
             )
-    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True, colalign=("left", *["right"] * 6))
+    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True, colalign=("left", *["right"] * 7))
+
+
+def _seconds(entry: dict[str, Any]) -> float:
+    return float(entry["seconds"])
+
+
+def _largest_gb(entry: dict[str, Any]) -> float:
+    return float(max(entry["memory_gb"], entry["worker_gb"] or 0))
 
 
 def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
     figure = Figure(figsize=(8.3, 2 * HEIGHT), layout="constrained")
     for row, (kind, title) in zip(figure.subplots(2, 2), TITLES.items(), strict=True):
         of_kind = _ways([entry for entry in entries if entry["kind"] == kind])
-        for axes, value, label in zip(row, ("seconds", "memory_gb"), ("seconds", "GB of a process"), strict=True):
+        for axes, value, label in zip(
+            row, (_seconds, _largest_gb), ("seconds", "GB of the largest process"), strict=True
+        ):
             for colour, (way, measured) in zip(COLOURS, of_kind.items(), strict=False):
                 sizes = [entry["size"] / 1e6 for entry in measured]
-                axes.plot(sizes, [entry[value] for entry in measured], "o-", color=colour, label=way, markersize=4)
+                axes.plot(sizes, list(map(value, measured)), "o-", color=colour, label=way, markersize=4)
             axes.set(xscale="log", xlabel=f"million {title}", ylabel=label)
             measured_sizes = sorted({entry["size"] / 1e6 for ways in of_kind.values() for entry in ways})
             axes.set_xticks(measured_sizes, [f"{size:,.0f}" for size in measured_sizes])
             axes.xaxis.set_minor_formatter(NullFormatter())
-            if value == "seconds":
+            if value is _seconds:
                 axes.set_yscale("log")
                 axes.set_ylim(10, 1000)
                 axes.yaxis.set_major_formatter(THOUSANDS)

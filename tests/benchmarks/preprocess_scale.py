@@ -49,7 +49,7 @@ def main(folder: Path, millions: int, n_parts: int) -> None:
     disk = sum(file.stat().st_size for file in split.iterdir()) / 1e9
     way = "in memory" if n_parts == 1 else "in parts of 10 million rows"
     digest = hashlib.sha256((split / DIGESTS).read_bytes()).hexdigest()
-    record("preprocess", way, rows, seconds, peak.gb, disk_gb=round(disk, 3), sha256=digest)
+    record("preprocess", way, rows, seconds, peak, disk_gb=round(disk, 3), sha256=digest)
 
 
 def _stage(name: str, place: Path) -> subprocess.Popen[bytes]:

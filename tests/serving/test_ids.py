@@ -1,5 +1,6 @@
 """Ids are integers of 64 bits or text, however they come, and never guessed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.run.errors import UserError
-from stages.serving.ids import Kind, as_ids, kind_of, sorted_order
+from stages.serving.ids import Kind, as_ids, check_distinct, kind_of, sorted_order
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,15 @@ def test_ids_are_sorted_by_number_or_by_their_bytes(values: list[Any]) -> None:
     assert [values[place] for place in sorted_order(as_ids(values, "users"), "users")] == ordered
 
 
-@pytest.mark.parametrize("values", [[5, 7, 5], ["a", "b", "b"]])
-def test_an_id_that_stands_twice_is_said(values: Any) -> None:
+@pytest.mark.parametrize("check", [check_distinct, sorted_order])
+@pytest.mark.parametrize("values", [[5, 7, 5], ["b", "a", "b"]])
+def test_an_id_that_stands_twice_is_said(values: Any, check: Callable[[pa.Array, str], Any]) -> None:
     with pytest.raises(UserError, match=r"users: ('b'|5) stands there more than once; give each once"):
-        sorted_order(as_ids(values, "users"), "users")
+        check(as_ids(values, "users"), "users")
+
+
+@pytest.mark.parametrize("values", [[5, 7, 6], ["b", "a", "c"], []])
+def test_ids_that_stand_once_are_left_in_their_order(values: Any) -> None:
+    ids = as_ids(values, "users")
+    check_distinct(ids, "users")
+    assert ids.to_pylist() == values

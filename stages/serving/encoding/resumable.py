@@ -12,7 +12,7 @@ from stages.scale.engine import LOCAL, Failed
 from stages.serving.encoding.encoder import Encoder, check_encoder
 from stages.serving.encoding.histories import read_histories
 from stages.serving.encoding.parts import PATTERN, Codes, read_part, write_part
-from stages.serving.ids import sorted_order
+from stages.serving.ids import check_distinct
 from stages.serving.in_parts import Part, Task, finished, in_parts
 from stages.serving.package.package import Package
 
@@ -38,8 +38,8 @@ def encode_histories(
     yield from in_parts(
         histories, folder, package.digest, partial(_Encoding, package, settings.gpus_per_worker > 0), settings
     )
-    users = [read_part(path)[0].users for path in sorted(folder.glob(PATTERN))]
-    sorted_order(pa.concat_arrays(users), f"users of {histories}")  # each is there once
+    users = pa.concat_arrays([read_part(path)[0].users for path in sorted(folder.glob(PATTERN))])
+    check_distinct(users, f"users of {histories}")
 
 
 class _Encoding:
