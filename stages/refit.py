@@ -94,6 +94,7 @@ def _train(params: Params, dataset: str, model: str, network: DecoderRefit, spli
         l2=params.recipe(dataset, model).settings.l2,
         precision=choose_precision(params.precision(dataset), network.output.weight.device),
         seed=seed,
+        n_sampled=params.training.sampled.of(split.train.shape[1]),
     )
     best_epoch, best = 0, validate()
     training.best_ndcg, training.best_weights = best, copy.deepcopy(network.state_dict())

@@ -81,7 +81,7 @@ def new_training(
     UserError
         where the device does not support the precision in params.yaml, or as in `begin_from`.
     """
-    settings, sampled = recipe.settings, params.training.sampled
+    settings = recipe.settings
     use_threads(threads_of(params, dataset, recipe, split, device))
     shard = shard or AllItems(split.train.shape[1])
     whole = build_model(settings, shard.n_items).to(device)
@@ -101,7 +101,7 @@ def new_training(
         l2=settings.l2,
         precision=choose_precision(params.precision(dataset), device),
         seed=seed,
-        n_sampled=sampled.items if shard.n_items > sampled.above else None,
+        n_sampled=params.training.sampled.of(shard.n_items),
         whole=whole,
     )
     begin_from(network, recipe, seed, shard.own_rows(split.items))

@@ -72,6 +72,10 @@ class SampledSettings(Strict):
     items: Annotated[int, Field(ge=1)]
     """Items in the sample of a step, on average."""
 
+    def of(self, n_items: int) -> int | None:
+        """Items in a sample of so many; None where all are taken."""
+        return self.items if n_items > self.above else None
+
 
 class TrainingSettings(Strict):
     """What all trainings share."""

@@ -369,6 +369,19 @@ def test_one_more_seed_trains_that_one_alone(clone: Clone) -> None:
     clone.write_params()
 
 
+def test_a_catalogue_above_the_limit_is_trained_by_a_sample_of_its_items(clone: Clone) -> None:
+    trained = [clone.folder / f"data/tiny/{path}/0.pt" for path in ("models/dae-8", "refits/dae-8/dae-8-kmeans-k4")]
+    exact = [weights.read_bytes() for weights in trained]
+    for above, is_exact in [(39, False), (40, True)]:
+        clone.params["training"]["sampled"] = {"above": above, "items": 5}
+        clone.write_params()
+        for name in ("train", "refit"):
+            clone.stage(name, "--model", "dae-8")
+        assert [weights.read_bytes() == before for weights, before in zip(trained, exact, strict=True)] == [is_exact] * 2
+    clone.params["training"]["sampled"] = {"above": 1000, "items": 100}
+    clone.write_params()
+
+
 def test_a_checkpoint_of_another_training_is_left(clone: Clone) -> None:
     checkpoint = clone.folder / CHECKPOINT
     import torch
