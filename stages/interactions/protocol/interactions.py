@@ -151,8 +151,21 @@ def _last_of_each_pair(rows: Rows, n_items: int) -> np.ndarray:
     pair = rows.user.astype(np.int64) * n_items + rows.item
     if rows.is_past is not None:
         pair = 2 * pair + rows.is_past
-    # Stable, so that ties stay in file order.
-    order = np.lexsort((pair,) if rows.timestamp is None else (rows.timestamp, pair))
     is_last = np.ones(len(pair), dtype=bool)
-    is_last[order[:-1]] = pair[order[1:]] != pair[order[:-1]]
+    ascending = np.sort(pair)  # takes a quarter of the time that it takes to sort the rows
+    several = ascending[1:][ascending[1:] == ascending[:-1]]
+    chosen = np.arange(len(pair))
+    if len(several) < len(pair) / 16:  # most rows are alone with their pair
+        chosen = np.flatnonzero(_are_in(np.unique(several), pair))
+    pair = pair[chosen]
+    # Stable, so that ties stay in file order.
+    order = np.lexsort((pair,) if rows.timestamp is None else (rows.timestamp[chosen], pair))
+    is_last[chosen[order[:-1]]] = pair[order[1:]] != pair[order[:-1]]
     return is_last
+
+
+def _are_in(few: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mask of the values that are among a few, sorted ones."""
+    if not len(few):
+        return np.zeros(len(values), dtype=bool)
+    return few.take(np.searchsorted(few, values), mode="clip") == values
