@@ -8,7 +8,7 @@ import math
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -70,8 +70,9 @@ class Peak:
 
     def look(self, process: psutil.Process) -> None:
         """Take down what each has now."""
-        self.command = max(self.command, _own_memory(process))
-        self.worker = max([self.worker, *map(_own_memory, process.children(recursive=True))])
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            self.command = max(self.command, _own_memory(process))
+            self.worker = max([self.worker, *map(_own_memory, process.children(recursive=True))])
 
 
 def _own_memory(process: psutil.Process) -> float:

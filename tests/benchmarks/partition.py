@@ -1,4 +1,4 @@
-"""A log of 100 million rows cut by user into ten parts on disk: pyarrow's datasets, polars' streaming engine, DuckDB.
+"""A log of 100 million rows cut by user into ten parts on disk: by our readers and Arrow, by polars' streaming engine, DuckDB.
 
 python -m pip install --target OTHER duckdb     # in no lock, as nothing else needs it
 PYTHONPATH=OTHER python tests/benchmarks/partition.py FOLDER
@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
     for side, theirs in zip(list(SIDES)[1:], others, strict=True):
         record(
             f"partition_vs_{side}",
-            what="cutting 100 million rows by user into 10 parts on disk, by pyarrow's datasets",
+            what="cutting 100 million rows by user into 10 parts on disk",
             unit="s",
             ours=ours.seconds,
             theirs=theirs.seconds,
@@ -73,7 +73,7 @@ def measure(side: str, log: Path, out: Path) -> Run:
     return run
 
 
-def by_pyarrow(log: Path, out: Path) -> None:
+def by_ours(log: Path, out: Path) -> None:
     """As `spilled_log` does, with the checks of the pipeline's reader."""
     from stages.interactions.formats import reader_of
     from stages.interactions.protocol.spill import write_parts
@@ -103,7 +103,7 @@ def by_duckdb(log: Path, out: Path) -> None:
     parted.write_parquet(str(out), partition_by=["part"])
 
 
-SIDES = {"pyarrow": by_pyarrow, "polars": by_polars, "DuckDB": by_duckdb}
+SIDES = {"ours": by_ours, "polars": by_polars, "DuckDB": by_duckdb}
 
 if __name__ == "__main__":
     if sys.argv[1] in SIDES:

@@ -377,7 +377,9 @@ def test_a_catalogue_above_the_limit_is_trained_by_a_sample_of_its_items(clone: 
         clone.write_params()
         for name in ("train", "refit"):
             clone.stage(name, "--model", "dae-8")
-        assert [weights.read_bytes() == before for weights, before in zip(trained, exact, strict=True)] == [is_exact] * 2
+        assert [weights.read_bytes() == before for weights, before in zip(trained, exact, strict=True)] == [
+            is_exact
+        ] * 2
     clone.params["training"]["sampled"] = {"above": 1000, "items": 100}
     clone.write_params()
 

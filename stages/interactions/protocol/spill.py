@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from shutil import rmtree
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.ipc
 
 from stages.config.params import ScaleSettings
 from stages.interactions.formats.reading import Reader
@@ -78,17 +80,32 @@ def write_parts(
     allow_open_files(n_parts)
     at_once = min(ROWS_AT_ONCE, ROWS_KEPT // n_parts)
     counts = [0, 0]
-    batches = _with_parts(files, reader, threshold, n_parts, counts)
-    first = next(batches)
-    ds.write_dataset(
-        pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches)),
-        folder,
-        format="ipc",
-        partitioning=ds.partitioning(pa.schema([("part", pa.int16())])),
-        min_rows_per_group=at_once,
-        max_rows_per_group=at_once,
-        max_open_files=n_parts + 1,
-    )
+    kept: list[list[pa.RecordBatch]] = [[] for _ in range(n_parts)]
+    n_kept = np.zeros(n_parts, dtype=np.int64)
+    # Not by pyarrow's own writer of datasets: its threads may still hold what is Python's when the process ends, which
+    # then aborts, now and then.
+    with ExitStack() as opened:
+        writers: dict[int, pa.RecordBatchFileWriter] = {}
+
+        def write(part: int) -> None:
+            rows = pa.Table.from_batches(kept[part]).combine_chunks()
+            if part not in writers:
+                file = folder / str(part) / "rows.arrow"
+                file.parent.mkdir(parents=True)
+                writers[part] = opened.enter_context(pa.ipc.new_file(file, rows.schema))
+            writers[part].write_table(rows)
+            kept[part], n_kept[part] = [], 0
+
+        for batch, part_of in _with_parts(files, reader, threshold, n_parts, counts):
+            order = np.argsort(part_of, kind="stable")
+            borders = np.searchsorted(part_of, np.arange(n_parts + 1), sorter=order)
+            for part in np.flatnonzero(np.diff(borders)).tolist():
+                kept[part].append(batch.take(pa.array(order[borders[part] : borders[part + 1]])))
+            n_kept += np.diff(borders)
+            for part in np.flatnonzero(n_kept >= at_once).tolist():
+                write(part)
+        for part in np.flatnonzero(n_kept).tolist():
+            write(part)
     return counts[0], counts[1]
 
 
@@ -107,8 +124,8 @@ def allow_open_files(n_parts: int) -> None:
 
 def _with_parts(
     files: list[Path], reader: Reader, threshold: float | None, n_parts: int, counts: list[int]
-) -> Iterator[pa.RecordBatch]:
-    """Batches with the columns of `Rows`, ids as they are, and the part of each row.
+) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Batches with the columns of `Rows`, ids as they are, and the part of each row, int16.
 
     counts : complete rows and incomplete ones are added
     """
@@ -120,9 +137,8 @@ def _with_parts(
         if threshold is not None:
             columns["is_above"] = pa.array(above(np.from_dlpack(batch["rating"]), threshold))
         columns["row"] = pa.array(np.arange(counts[0], counts[0] + len(batch)))
-        columns["part"] = pa.array(_part_of(batch["user"], n_parts))
         counts[0] += len(batch)
-        yield pa.record_batch(columns)
+        yield pa.record_batch(columns), _part_of(batch["user"], n_parts)
 
 
 def _whole(column: pa.Array) -> pa.Array:
@@ -141,11 +157,6 @@ def _part_of(users: pa.Array, n_parts: int) -> np.ndarray:
         return (hashes % n_parts).astype(np.int16)[users.indices.to_numpy()]
     hashes = np.from_dlpack(users).astype(np.uint64) * GOLDEN >> np.uint64(32)
     return (hashes % n_parts).astype(np.int16)
-
-
-def _chained(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from others
 
 
 def _read(part: Path, columns: list[str] | None = None) -> dict[str, pa.Array]:
