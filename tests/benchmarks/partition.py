@@ -1,4 +1,4 @@
-"""A log of 100 million rows cut by user into ten parts on disk: by our readers and Arrow, by polars' streaming engine, DuckDB.
+"""A log of 100 million rows cut by user into ten parts on disk: by us, by polars' streaming engine, by DuckDB.
 
 python -m pip install --target OTHER duckdb     # in no lock, as nothing else needs it
 PYTHONPATH=OTHER python tests/benchmarks/partition.py FOLDER
