@@ -165,7 +165,7 @@ def _last_of_each_pair(rows: Rows, n_items: int) -> np.ndarray:
 
 
 def _are_in(few: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Mask of the values that are among a few, sorted ones."""
+    """Mask of the values that are among a few, sorted ones; np.isin would sort all of them."""
     if not len(few):
         return np.zeros(len(values), dtype=bool)
     return few.take(np.searchsorted(few, values), mode="clip") == values

@@ -82,8 +82,8 @@ def write_parts(
     counts = [0, 0]
     kept: list[list[pa.RecordBatch]] = [[] for _ in range(n_parts)]
     n_kept = np.zeros(n_parts, dtype=np.int64)
-    # Not by pyarrow's own writer of datasets: its threads may still hold what is Python's when the process ends, which
-    # then aborts, now and then.
+    # Not by pyarrow's own writer of datasets: it aborted one of some twenty processes that ended right after it,
+    # presumably as a thread of its own still held what is Python's.
     with ExitStack() as opened:
         writers: dict[int, pa.RecordBatchFileWriter] = {}
 

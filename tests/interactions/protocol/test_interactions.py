@@ -49,6 +49,17 @@ def test_the_last_of_several_ratings_by_timestamp_counts_in_its_place(seed: int,
     assert counts == Counts(0, len(rows), len(rows) - len(last), 0)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_where_few_ratings_come_again_the_last_of_them_counts(seed: int) -> None:
+    once = literal.last_of_each_pair(awkward_ratings(seed))
+    rows = [*once, *((user, item, 8.5 - rating, time + 1) for user, item, rating, time in once[:2])]
+    assert len(rows) > 16 * 2  # below that share, only rows whose pair comes again are sorted
+    interactions, counts = read(batch(rows), threshold=3.5)
+    last = literal.last_of_each_pair(rows)
+    assert pairs_of(interactions) == [(user, item) for user, item, rating, _ in last if rating > 3.5]
+    assert counts.superseded_ratings == 2
+
+
 def test_without_timestamps_the_last_one_in_the_files_counts() -> None:
     parts = [pa.record_batch({"user": [1, 1], "item": [7, 8], "rating": [rating, 5.0]}) for rating in (5.0, 1.0)]
     interactions, counts = read(*parts, threshold=3.5)
