@@ -153,8 +153,9 @@ def _seconds(entry: dict[str, Any]) -> float:
     return float(entry["seconds"])
 
 
-def _largest_gb(entry: dict[str, Any]) -> float:
-    return float(max(entry["memory_gb"], entry["worker_gb"] or 0))
+def _gb_of_worker(entry: dict[str, Any]) -> float:
+    """Of the command where it works alone."""
+    return float(entry["worker_gb"] or entry["memory_gb"])
 
 
 def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
@@ -162,7 +163,7 @@ def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
     for row, (kind, title) in zip(figure.subplots(2, 2), TITLES.items(), strict=True):
         of_kind = _ways([entry for entry in entries if entry["kind"] == kind])
         for axes, value, label in zip(
-            row, (_seconds, _largest_gb), ("seconds", "GB of the largest process"), strict=True
+            row, (_seconds, _gb_of_worker), ("seconds", "GB of a worker, or the one process"), strict=True
         ):
             for colour, (way, measured) in zip(COLOURS, of_kind.items(), strict=False):
                 sizes = [entry["size"] / 1e6 for entry in measured]
@@ -173,12 +174,12 @@ def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
             axes.xaxis.set_minor_formatter(NullFormatter())
             if value is _seconds:
                 axes.set_yscale("log")
-                axes.set_ylim(10, 1000)
+                axes.set_ylim(10, 2000)
                 axes.yaxis.set_major_formatter(THOUSANDS)
                 axes.yaxis.set_minor_formatter(NullFormatter())
                 axes.legend(frameon=False)
             else:
-                axes.set_ylim(0)
+                axes.set_ylim(0, 2.2)
             axes.grid(color=theme.grid)
     return figure
 
