@@ -34,11 +34,12 @@ def opening(report: str) -> str:
 
 
 def answer(readme: str) -> str:
-    """What README's command of advise prints of the row that it chooses, quoted."""
+    """What README's command of advise prints of the row that it chooses, quoted, without the times of a run."""
     (arguments,) = re.findall(r"^python -m (stages\.commands\.advise .*)$", readme, flags=re.MULTILINE)
     command = [sys.executable, "-m", *shlex.split(arguments)]
     printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return "\n>\n".join(f"> {line}" for line in takewhile(bool, printed.splitlines())) + "\n"
+    lines = takewhile(bool, re.sub("; .* as the run measured", "", printed).splitlines())
+    return "\n>\n".join(f"> {line}" for line in lines) + "\n"
 
 
 def updated(readme: str) -> str:
