@@ -28,7 +28,7 @@ from stages.config.quantizer import (
 )
 from stages.config.rows import TABLES, ItemRow, Row
 from stages.config.serving import ServingSettings
-from stages.config.strict import CHOSEN_BY, Encoder, Family, Name, Names, Precision, Sizes, Strict
+from stages.config.strict import CHOSEN_BY, Encoder, Family, Name, Names, Precision, Sizes, Strict, matching
 from stages.config.study import AnyStudy, FitSettings, FitStudySettings
 from stages.run.errors import UserError
 
@@ -96,14 +96,14 @@ IN_NO_RESULT = {"checkpoint_epochs", "processes"}
 
 
 class ScaleSettings(Strict):
-    """Where and how much is done at once; no result depends on it but by a GPU's rounding."""
+    """Where and how much is done at once; no result depends on it, except for a GPU's rounding."""
 
     engine: Literal["local", "ray"]
     """Who encodes users and recommends to them in parts: this process, or the workers of Ray."""
-    address: str | None = None
+    address: Annotated[str, matching(r"auto|[^/\s]+:\d+", "auto, or host:port")] | None = None
     """host:port of a Ray cluster to which this machine belongs, or auto for the one that runs here; None starts one."""
     workers: Annotated[int, Field(ge=1)] = 1
-    """Of Ray; each holds the package."""
+    """Of Ray; each loads the package."""
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0
     """Of Ray, for codes that are chosen by scores; all else runs on CPUs."""
 

@@ -165,8 +165,7 @@ def _connect(settings: ScaleSettings) -> None:
         import ray.data
     except ImportError as error:
         raise UserError(
-            "scale.engine in params.yaml is ray, which is not installed; install the extra: pip install '.[scale]', or "
-            "set it to local"
+            "scale.engine in params.yaml is ray, which is not installed; install it with make scale, or set it to local"
         ) from error
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
@@ -180,14 +179,15 @@ def _connect(settings: ScaleSettings) -> None:
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         place = f"at {address} (scale.address in params.yaml)" if address else "here"
         raise UserError(
-            f"there is no Ray {place}: {_reason(error)}; start one with ray start --head, or leave the address out"
+            f"no Ray can be reached {place}: {_reason(error)}; start one as README says (Scale), and give this machine "
+            "its token, or leave the address out"
         ) from error
 
 
 def _knock(address: str) -> None:
     """OSError where nobody listens at host:port; Ray itself would go on trying."""
     host, _, port = address.rpartition(":")
-    if host and "/" not in host and port.isdecimal():
+    if host:  # which auto has not
         socket.create_connection((host.strip("[]"), int(port)), TO_CONNECT).close()
 
 

@@ -41,7 +41,12 @@ class Part(NamedTuple):
 
 
 def in_parts(
-    histories: Path, folder: Path, maker: str, begin: Callable[[], Callable[[Task], Part]], settings: ScaleSettings
+    histories: Path,
+    folder: Path,
+    column: str,
+    maker: str,
+    begin: Callable[[], Callable[[Task], Part]],
+    settings: ScaleSettings,
 ) -> Iterator[Part | Failed[Task]]:
     """Make a part of some users after the other; the folder is whole when the iterator ends without an error.
 
@@ -52,6 +57,7 @@ def in_parts(
     ----------
     histories : a Parquet file or a folder of them, as in `pieces_of`
     folder : where the parts go; with a cluster, on a disk that all of it sees, as the histories
+    column : which parts of this kind have, and of no other
     maker : digest of what makes parts of histories; a part that is there is kept if it is of the same, and of the same
         rows of the same files of the histories
     begin : makes what makes a part, or finds that it is there, once in each worker
@@ -76,8 +82,8 @@ def in_parts(
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise cannot_write(folder, error) from error
-        if foreign := next((path for path in sorted(folder.glob(PATTERN)) if _is_foreign(path)), None):
-            raise UserError(f"{foreign} is no part of ours, and would be replaced; give an empty or a new folder")
+        if foreign := next((path for path in sorted(folder.glob(PATTERN)) if _is_foreign(path, column)), None):
+            raise UserError(f"{foreign} is something else, and would be replaced; give an empty or a new folder")
         tasks = _tasks(histories, pieces, maker, folder)
         failed = []
         for done in run_parts(settings, begin, tasks):
@@ -98,8 +104,8 @@ def finished(task: Task) -> pa.Table | None:
     try:
         with pq.ParquetFile(task.path, page_checksum_verification=True) as file:
             table = file.read()
-        origin = read_origin(table.schema.metadata or {})
-    except (OSError, ValueError, KeyError):  # there is none, or it is damaged
+        origin = read_origin(table.schema.metadata)
+    except (OSError, ValueError):  # there is none, or it is damaged
         return None
     if origin.of_same_rows() != task.origin.of_same_rows():
         return None
@@ -121,10 +127,11 @@ def _tasks(histories: Path, pieces: list[Piece], maker: str, folder: Path) -> li
     return tasks
 
 
-def _is_foreign(path: Path) -> bool:
+def _is_foreign(path: Path, column: str) -> bool:
     """Whether it is Parquet of something else; a damaged part is not."""
     try:
-        return b"package" not in (pq.read_schema(path).metadata or {})
+        schema = pq.read_schema(path)
+        return b"package" not in (schema.metadata or {}) or column not in schema.names
     except (OSError, ValueError):
         return False
 

@@ -48,7 +48,12 @@ def list_histories(
     decisive = json.dumps([package.digest, n, scoring.scorer, scoring.memory])
     maker = hashlib.sha256(decisive.encode()).hexdigest()
     yield from in_parts(
-        histories, folder, maker, partial(_Listing, package, n, scoring, settings.gpus_per_worker > 0), settings
+        histories,
+        folder,
+        "items",
+        maker,
+        partial(_Listing, package, n, scoring, settings.gpus_per_worker > 0),
+        settings,
     )
 
 

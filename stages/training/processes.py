@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -36,6 +37,7 @@ def start(n_processes: int, work: Callable[..., None], *arguments: Any) -> None:
     UserError
         where one of them fails; the others are stopped.
     """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -58,6 +60,9 @@ def start(n_processes: int, work: Callable[..., None], *arguments: Any) -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise UserError(_in_words(rank, n_processes, failure)) from error
+    except SignalException as error:  # the processes have been stopped; this one ends as one that trains alone
+        signal.signal(error.sigval, signal.SIG_DFL)
+        signal.raise_signal(error.sigval)
 
 
 def _recorded(work: Callable[..., None], *arguments: Any) -> None:

@@ -117,20 +117,13 @@ def test_a_command_finds_the_cluster_and_says_what_it_says_without(cluster: Any,
     assert contents(Path("codes")) == before
 
 
-@pytest.mark.parametrize(
-    ("address", "why"),
-    [
-        ("127.0.0.1:1", "Connection refused"),
-        ("nonsense", "Invalid address format"),
-    ],
-)
-def test_a_wrong_address_is_said_in_one_sentence(histories: Path, address: str, why: str) -> None:
-    use_ray(address=address)
+def test_an_address_of_no_cluster_is_said_in_one_sentence(histories: Path) -> None:
+    use_ray(address="127.0.0.1:1")
     ended = run_command(histories, "codes")
     assert ended.returncode == 1
     (said,) = [line for line in ended.stderr.splitlines() if line.startswith("error")]
-    assert f"there is no Ray at {address} (scale.address in params.yaml)" in said
-    assert why in said
+    assert "no Ray can be reached at 127.0.0.1:1 (scale.address in params.yaml): " in said
+    assert "Connection refused" in said
     assert ended.stdout == ""
     assert not contents(Path("codes"))
 

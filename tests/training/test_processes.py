@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from stages.models.vae import VariationalAutoEncoder
 from stages.run.errors import UserError
 from stages.training.loop import Training
 from stages.training.processes import start, together
+from tests.pipeline.imports import ROOT
 
 N_ITEMS, EPOCHS = 101, 3
 RULES = Rules(0.0, 0.9, 0.25, 0.05, learn_scores=False, ema_targets="dropout")
@@ -90,6 +93,13 @@ def die() -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def end_the_command() -> None:
+    with together(N_ITEMS, torch.device("cpu")) as shard:
+        for epoch in training("dae", shard, epochs=10**6).run(iter):
+            if epoch.epoch == 2 and shard.rank == 1:
+                os.kill(os.getppid(), signal.SIGTERM)
+
+
 def fail() -> None:
     with together(N_ITEMS, torch.device("cpu")) as shard:
         if shard.rank == 1:
@@ -142,3 +152,10 @@ def test_a_training_goes_on_with_another_number_of_processes(kind: str, folder: 
 def test_all_end_with_one_sentence_when_one_fails(work: Callable[[], None], said: str) -> None:
     with pytest.raises(UserError, match=said):
         start(2, work)
+
+
+def test_a_command_that_is_ended_ends_as_one_that_trains_alone() -> None:
+    command = f"from {start.__module__} import start; from {__name__} import end_the_command; start(2, end_the_command)"
+    ended = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGTERM
+    assert "Traceback" not in ended.stderr

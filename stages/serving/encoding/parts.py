@@ -56,16 +56,20 @@ class Origin(NamedTuple):
         return self._replace(histories="", last=False)
 
 
-def read_origin(metadata: dict[bytes, bytes]) -> Origin:
-    """From the schema; ValueError or KeyError where it is none."""
-    return Origin(
-        metadata[b"package"].decode(),
-        metadata[b"histories"].decode(),
-        int(metadata[b"start"]),
-        int(metadata[b"stop"]),
-        {b"True": True, b"False": False}[metadata[b"last"]],
-        metadata.get(b"files", b"").decode(),
-    )
+def read_origin(metadata: dict[bytes, bytes] | None) -> Origin:
+    """From the schema; ValueError where it is none."""
+    said = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in (metadata or {}).items()}
+    try:
+        return Origin(
+            said["package"],
+            said["histories"],
+            int(said["start"]),
+            int(said["stop"]),
+            {"True": True, "False": False}[said["last"]],
+            said.get("files", ""),
+        )
+    except KeyError as error:
+        raise ValueError("it does not say of which histories it is") from error
 
 
 def part(folder: Path, number: int) -> Path:
@@ -101,6 +105,8 @@ def read_part(path: Path) -> tuple[Codes, Origin]:
         raise UserError(f"there is no {path}; {AGAIN}")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if "code" not in file.schema_arrow.names:
+                raise ValueError("it has no column code")
             table, origin = file.read(["user", "code"]).combine_chunks(), read_origin(file.schema_arrow.metadata)
         users, column = (table[name].combine_chunks() for name in ("user", "code"))
         if not pa.types.is_fixed_size_binary(column.type):
@@ -108,7 +114,7 @@ def read_part(path: Path) -> tuple[Codes, Origin]:
         has_code = column.is_valid().to_numpy(zero_copy_only=False)
         raw = np.frombuffer(column.buffers()[1] or b"", np.uint8)[: len(column) * column.type.byte_width]
         codes = raw.reshape(len(column), column.type.byte_width)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is no part of codes, or damaged ({quoted(str(error))}); {AGAIN}") from error
     return Codes(as_ids(users, f"users of {path}"), codes, has_code), origin
 
@@ -127,13 +133,17 @@ def read_codes(folder: Path) -> tuple[Codes, str]:
     first, package, histories = 0, "", ""
     parts: list[Codes] = []
     for number, path in enumerate(paths):
+        if path != part(folder, number):
+            raise UserError(f"{folder} is not whole: {part(folder, number).name} is missing; {AGAIN}")
         codes, origin = read_part(path)
         if origin.package != (package := package or origin.package):
             raise UserError(
                 f"{path} holds codes of the package {origin.package}, and the part before it of {package}; codes of "
                 f"two packages never mix: {AGAIN}"
             )
-        belongs = (path, origin.start, origin.last) == (part(folder, number), first, path == paths[-1])
+        if path == paths[-1] and not origin.last:
+            raise UserError(f"{folder} is not whole: {part(folder, number + 1).name} is missing; {AGAIN}")
+        belongs = (origin.start, origin.last) == (first, path == paths[-1])
         belongs &= not parts or codes.users.type == parts[0].users.type
         if not belongs or origin.histories != (histories := histories or origin.histories):
             raise UserError(f"{folder} is not whole: {path.name} is not the part that belongs there; {AGAIN}")

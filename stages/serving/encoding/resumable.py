@@ -36,7 +36,7 @@ def encode_histories(
     """
     check_encoder(package)
     yield from in_parts(
-        histories, folder, package.digest, partial(_Encoding, package, settings.gpus_per_worker > 0), settings
+        histories, folder, "code", package.digest, partial(_Encoding, package, settings.gpus_per_worker > 0), settings
     )
     users = pa.concat_arrays([read_part(path)[0].users for path in sorted(folder.glob(PATTERN))])
     check_distinct(users, f"users of {histories}")

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stages.config.serving import ServingSettings
 from stages.run.errors import UserError
 from stages.run.locks import locked
+from stages.scale.engine import LOCAL
 from stages.serving import in_parts
 from stages.serving.encoding import histories as histories_module
 from stages.serving.encoding.encoder import Encoder
@@ -18,9 +20,11 @@ from stages.serving.encoding.histories import pieces_of, read_histories
 from stages.serving.encoding.parts import part, read_codes, read_part
 from stages.serving.encoding.resumable import encode_histories
 from stages.serving.in_parts import Part
+from stages.serving.listing import list_histories
 from tests.serving.encoding.packages import drawn_package
 
 PACKAGE = drawn_package()
+SCORING = ServingSettings(rows=[], seed=0, scorer="auto", memory=1)
 N_USERS = 500
 CONTEXT = get_context("fork")
 
@@ -135,10 +139,10 @@ def test_a_folder_that_is_not_whole_is_said(histories: Path, tmp_path: Path) -> 
         read_codes(folder)
     encode(histories, folder)
     part(folder, 4).unlink()
-    with pytest.raises(UserError, match=r"is not whole: part-00003.parquet is not the part that belongs there"):
+    with pytest.raises(UserError, match=r"is not whole: part-00004.parquet is missing; encode"):
         read_codes(folder)
     part(folder, 0).unlink()
-    with pytest.raises(UserError, match=r"is not whole: part-00001.parquet"):
+    with pytest.raises(UserError, match=r"is not whole: part-00000.parquet is missing"):
         read_codes(folder)
 
 
@@ -189,12 +193,24 @@ def test_only_one_process_encodes_into_a_folder(histories: Path, tmp_path: Path)
         encode(histories, tmp_path / "codes")
 
 
+def test_codes_never_replace_lists(histories: Path, tmp_path: Path) -> None:
+    list(list_histories(histories, PACKAGE, 2, SCORING, tmp_path / "lists", LOCAL))
+    before = contents(tmp_path / "lists")
+    with pytest.raises(UserError, match="is something else, and would be replaced"):
+        encode(histories, tmp_path / "lists")
+    assert contents(tmp_path / "lists") == before
+
+
+def test_lists_are_no_codes(histories: Path, tmp_path: Path) -> None:
+    list(list_histories(histories, PACKAGE, 2, SCORING, tmp_path / "lists", LOCAL))
+    with pytest.raises(UserError, match=r"is no part of codes, or damaged \('it has no column code'\); encode"):
+        read_codes(tmp_path / "lists")
+
+
 def test_parts_of_something_else_are_not_replaced(histories: Path, tmp_path: Path) -> None:
     (tmp_path / "codes").mkdir()
     mine = written(part(tmp_path / "codes", 0), [1, 2])
     before = mine.read_bytes()
-    with pytest.raises(
-        UserError, match=r"part-00000\.parquet is no part of ours, and would be replaced; give an empty"
-    ):
+    with pytest.raises(UserError, match=r"part-00000\.parquet is something else, and would be replaced; give an empty"):
         encode(histories, tmp_path / "codes")
     assert mine.read_bytes() == before
