@@ -160,7 +160,7 @@ def test_a_full_object_store_does_no_harm(histories: Path, right: dict[str, byte
     pinned = [ray.get(ray.put(np.zeros(size, np.uint8))) for _ in range(8)]  # in use, so none can go to disk
     begin = partial(Laden, np.ones(3 * size, np.uint8))
     with parts_of(50):
-        done = counted(in_parts(histories, tmp_path / "codes", PACKAGE.digest, begin, by_ray(1)))
+        done = counted(in_parts(histories, tmp_path / "codes", "code", PACKAGE.digest, begin, by_ray(1)))
     assert done == {"written": N_PARTS}
     assert contents(tmp_path / "codes") == right
     assert sum(len(array) for array in pinned) == 8 * size

@@ -115,7 +115,7 @@ class Gate:
         """Encode as the command does, but that parts wait for the gate."""
         begin = partial(_Gated, self.folder, self.free, partial(_Encoding, PACKAGE))
         with parts_of(50):
-            return counted(in_parts.in_parts(histories, folder, PACKAGE.digest, begin, settings))
+            return counted(in_parts.in_parts(histories, folder, "code", PACKAGE.digest, begin, settings))
 
 
 class Begun(NamedTuple):
