@@ -69,6 +69,10 @@ class DecoderRefit(Recommender):
         """(n_users, n_items) float32: logits of the output layer."""
         return self.output(torch.from_numpy(np.asarray(embeddings)).to(self.output.weight.device))
 
+    def item_vectors(self) -> tuple[Tensor, Tensor]:
+        """Weights and biases of the output layer."""
+        return self.output.weight, self.output.bias
+
     def codec(self) -> Codec:
         """The codec that this decoder is trained for."""
         return self.stored

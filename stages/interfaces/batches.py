@@ -31,19 +31,33 @@ class UserItems:
     """int64 (n_users,), how many items each user has; of some of them only, `items` may hold some."""
     users: Tensor
     """int64 (n_interactions,), row in the batch of the user of each interaction."""
+    host_offsets: Tensor
+    """The offsets on the host, where they are known there: to read one of a GPU's is to wait for it."""
 
     def block(self, start: int, end: int) -> "UserItems":
         """The users from row `start` up to, but without, row `end`."""
-        if start == 0 and end == len(self.lengths):
-            return self  # on a GPU, int() below would wait for the device
-        first = int(self.offsets[start])
-        last = int(self.offsets[end]) if end < len(self.offsets) else len(self.items)
+        first = int(self.host_offsets[start])
+        last = int(self.host_offsets[end]) if end < len(self.host_offsets) else len(self.items)
         return UserItems(
             self.items[first:last],
             self.offsets[start:end] - first,
             self.lengths[start:end],
             self.users[first:last] - start,
+            self.host_offsets[start:end] - first,
         )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a matrix that are to be gathered."""
+
+    numbers: Tensor
+    """int64 (n,), on the matrix's device."""
+    host_lengths: Tensor
+    """int64 (n,), how many interactions each has, on the host."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 class SparseRows:
@@ -56,7 +70,8 @@ class SparseRows:
     """
 
     def __init__(self, matrix: csr_array, device: torch.device) -> None:
-        self.starts = torch.from_numpy(matrix.indptr.astype(np.int64)).to(device)
+        self._host_starts = torch.from_numpy(matrix.indptr.astype(np.int64))
+        self.starts = self._host_starts.to(device)
         self.items = torch.from_numpy(matrix.indices).to(device)  # 4 bytes each, and on a CPU where they are
 
     def __len__(self) -> int:
@@ -64,23 +79,35 @@ class SparseRows:
 
     def all(self) -> UserItems:
         """All rows in order."""
-        lengths = self.starts.diff()
-        return UserItems(self.items.long(), self.starts[:-1], lengths, _repeated(lengths))
+        lengths, offsets = self.starts.diff(), self._host_starts[:-1]
+        users = _repeated(lengths, len(self.items))
+        return UserItems(self.items.long(), self.starts[:-1], lengths, users, offsets)
 
-    def rows(self, rows: Tensor) -> UserItems:
-        """A batch of the given rows; rows : int64 (n_users,)."""
-        starts = self.starts[rows]
-        lengths = self.starts[rows + 1] - starts
-        offsets = lengths.cumsum(0) - lengths
-        users = _repeated(lengths)
+    def batches(self, order: Tensor, size: int) -> list[Rows]:
+        """All rows of an order, some at a time; on a GPU this waits for the order, and no batch waits again.
+
+        Parameters
+        ----------
+        order : int64 (n,), numbers of rows, on the matrix's device
+        size : rows in a batch; the last one has fewer
+        """
+        lengths = self._host_starts.diff()[order.cpu()]
+        return [Rows(*parts) for parts in zip(order.split(size), lengths.split(size), strict=True)]
+
+    def rows(self, rows: Rows) -> UserItems:
+        """A batch of the given rows."""
+        starts = self.starts[rows.numbers]
+        lengths = self.starts[rows.numbers + 1] - starts
+        offsets, host_offsets = (of.cumsum(0) - of for of in (lengths, rows.host_lengths))
+        users = _repeated(lengths, int(rows.host_lengths.sum()))
         # Position in the batch plus the offset from there to the user's items in the matrix.
         places = torch.arange(len(users), device=users.device) + (starts - offsets)[users]
-        return UserItems(self.items[places].long(), offsets, lengths, users)
+        return UserItems(self.items[places].long(), offsets, lengths, users, host_offsets)
 
 
-def _repeated(lengths: Tensor) -> Tensor:
-    """Each row number i, repeated lengths[i] times : int64 (lengths.sum(),)."""
-    return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
+def _repeated(lengths: Tensor, total: int) -> Tensor:
+    """Each row number i, repeated lengths[i] times : int64 (total,)."""
+    return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths, output_size=total)
 
 
 def users_at_once(bytes_per_user: int, device: torch.device) -> int:

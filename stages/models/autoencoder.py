@@ -83,7 +83,7 @@ class AutoEncoder(Recommender):
         likelihood : loss of this model's output layer
         """
         hidden, penalty = self.last_hidden(batch, progress, generator)
-        if self.bottleneck is None or not self.bottleneck.started:
+        if self.bottleneck is None or not self.bottleneck.is_started:
             of_items = likelihood(hidden, batch)
             return Losses(of_items + penalty, of_items)
         rules = self.bottleneck.rules
@@ -179,9 +179,13 @@ class AutoEncoder(Recommender):
         """(n_users, n_items) float32: logits of the output layer."""
         return self.output(torch.from_numpy(np.asarray(embeddings)).to(self.output.weight.device))
 
+    def item_vectors(self) -> tuple[Tensor, Tensor]:
+        """Weights and biases of the output layer."""
+        return self.output.weight, self.output.bias
+
     def codec(self) -> Codec:
         """The codec of the bottleneck's codebooks; Float32 without a bottleneck, or before its codebooks start."""
-        if self.bottleneck is None or not self.bottleneck.started:
+        if self.bottleneck is None or not self.bottleneck.is_started:
             return Float32()
         return self.bottleneck.codec()
 

@@ -143,7 +143,7 @@ def _block(
         loss = -_subtract_items(softmax, logits, batch, log_normaliser).sum() / n_users
     else:
         expected = torch.linalg.vecdot(soft, logits).float()  # (users,)
-        own_share = log_normaliser(slice(None)) / shard.n_processes
+        own_share = log_normaliser() / shard.n_processes
         loss = ((own_share - expected) * scale[:, 0]).sum()
         softmax -= soft
     grad_weight = softmax.T @ (hidden * scale).to(weight.dtype)
@@ -157,8 +157,8 @@ def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems, log_norma
     likelihood = softmax.view(-1)[positions].float()
     log_likelihood = likelihood.log()
     hopeless = likelihood < torch.finfo(torch.float32).tiny  # underflow: its logarithm is inexact
-    if hopeless.any():
-        users, user = batch.users[hopeless].unique(return_inverse=True)
-        log_likelihood[hopeless] = logits.view(-1)[positions[hopeless]].float() - log_normaliser(users)[user]
+    if softmax.device.type != "cpu" or hopeless.any():  # to ask a GPU would take longer than to do it
+        exact = logits.view(-1)[positions].float() - log_normaliser()[batch.users]
+        log_likelihood = torch.where(hopeless, exact, log_likelihood)
     softmax.view(-1)[positions] = (likelihood - 1 / batch.lengths[batch.users]).to(softmax.dtype)
     return log_likelihood

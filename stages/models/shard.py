@@ -18,8 +18,8 @@ from stages.run.errors import UserError
 
 Result = TypeVar("Result")
 Rows = TypeVar("Rows", Tensor, np.ndarray)
-LogNormaliser = Callable[[Tensor | slice], Tensor]
-"""From rows of logits to the logarithms of the sums of their exponentials over all items, float32."""
+LogNormaliser = Callable[[], Tensor]
+"""Gives the logarithm of the sum of a user's exponentials over all items, float32 (n_users,)."""
 
 OF_ITEMS = ("input_weight", "output.weight", "output.bias")
 """Parameters with a row for each item."""
@@ -81,8 +81,18 @@ class AllItems:
         Parameters
         ----------
         logits : (n_users, n_own)
+
+        Returns
+        -------
+        The softmax, and what gives the normaliser for as long as the softmax is unchanged.
         """
-        return logits.softmax(1), lambda rows: logits[rows].float().logsumexp(1)
+        probabilities = logits.softmax(1)
+
+        def log_normaliser() -> Tensor:
+            largest, item = probabilities.max(1)  # at the likeliest item, which never underflows
+            return logits.gather(1, item[:, None])[:, 0].float() - largest.float().log()
+
+        return probabilities, log_normaliser
 
     def on_first(self, work: Callable[[], Result]) -> Result:
         """What the first process finds, in all; a UserError there is one everywhere."""
@@ -118,7 +128,7 @@ class SomeItems(AllItems):
         users = batch.users[is_own]
         offsets = torch.searchsorted(users, torch.arange(len(batch.lengths), device=users.device))
         items = torch.div(batch.items[is_own], self.n_processes, rounding_mode="floor")
-        return UserItems(items, offsets, batch.lengths, users), is_own
+        return UserItems(items, offsets, batch.lengths, users, offsets), is_own
 
     def summed(self, partial: Tensor) -> Tensor:
         """As in `AllItems`."""
@@ -147,7 +157,7 @@ class SomeItems(AllItems):
         largest = self.largest(of_own.clone())
         normaliser = largest + self.add_up((of_own - largest).exp_()).log()
         probabilities = own.mul_((of_own - normaliser).exp_()[:, None]).to(logits.dtype)
-        return probabilities, lambda rows: normaliser[rows]
+        return probabilities, lambda: normaliser
 
     def on_first(self, work: Callable[[], Result]) -> Result:
         """As in `AllItems`."""

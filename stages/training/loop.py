@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from scipy.sparse import csr_array
 
-from stages.interfaces.batches import SparseRows
+from stages.interfaces.batches import Rows, SparseRows, UserItems
 from stages.interfaces.matrix_files import interactions_of_items
 from stages.models.likelihood import MultinomialLoss
 from stages.models.sampled import SampledLoss
@@ -20,6 +20,10 @@ from stages.training.trainable import Likelihood, Trainable
 
 Model = TypeVar("Model", bound=Trainable)
 
+Progress = Callable[[Iterable[Rows]], Iterable[Rows]]
+
+STEPS_BETWEEN_LOOKS = 200
+"""A GPU is asked so rarely whether the loss is finite: to ask is to wait for it."""
 WEIGHTS = ("model", "best_weights")  # where a training's state has all weights of its model
 
 
@@ -106,7 +110,7 @@ class Training(Generic[Model]):
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_ndcg = -math.inf
 
-    def run(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> Iterator[Epoch]:
+    def run(self, progress: Progress) -> Iterator[Epoch]:
         """Train the remaining epochs, and yield after each.
 
         Parameters
@@ -209,45 +213,66 @@ class Training(Generic[Model]):
         groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
 
-    def _train_epoch(self, progress: Callable[[Iterable[torch.Tensor]], Iterable[torch.Tensor]]) -> float:
+    def _train_epoch(self, progress: Progress) -> float:
         self.model.train()
         order = torch.randperm(len(self.interactions), generator=self.generator, device=self.generator.device)
-        batches = order.split(self.batch_size)
+        batches = self.interactions.batches(order, self.batch_size)
         done, total = len(self.curve) * len(batches), self.epochs * len(batches)
-        loss_sum = 0.0
-        for step, users in enumerate(progress(batches)):
+        found = torch.zeros(len(batches), 2, device=order.device)  # of each step, loss and likelihood
+        for step, rows in enumerate(progress(batches)):
             share_done = (done + step) / total
-            self._set_learning_rate(share_done)
-            batch = self.interactions.rows(users)
-            self.likelihood.draw(self.generator)
-            losses = self.model.loss(batch, share_done, self.generator, self.likelihood)
-            self._check(losses.total, "the loss", f"step {step + 1} of {len(batches)}")
-            self.optimizer.zero_grad()
-            losses.total.backward()
-            self.optimizer.step()
-            loss_sum += losses.likelihood.item() * len(users)
-        for name, weights in self.model.named_parameters():
-            self._check(weights, name, "its last step")  # so that no checkpoint has such weights
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._rate(share_done)
+            self.step(self.interactions.rows(rows), share_done, found[step])
+            if (step + 1) % STEPS_BETWEEN_LOOKS == 0:
+                self._check_losses(found)
+        self._check_losses(found)
+        for name, weights in self.model.named_parameters():  # so that no checkpoint has such weights
+            if not weights.isfinite().all():
+                raise self._diverged(name, len(batches))
         self.model.eval()
-        return loss_sum / len(self.interactions)
+        likelihoods = found[:, 1].tolist()
+        return sum(mean * len(rows) for mean, rows in zip(likelihoods, batches, strict=True)) / len(self.interactions)
 
-    def _check(self, values: torch.Tensor, name: str, step: str) -> None:
-        if not bool(values.isfinite().all()):
-            rate = self.optimizer.param_groups[0]["lr"]
-            raise DivergedError(
-                f"{name} is no longer finite in epoch {len(self.curve) + 1}, {step}, at learning rate {rate:g}; "
-                "lower learning_rate of this model in params.yaml"
-            )
+    def step(self, batch: UserItems, share_done: float, found: torch.Tensor) -> None:
+        """A step of the optimizer; it never waits for a GPU, but for the softmax over a sample of the items.
+
+        Parameters
+        ----------
+        batch : users whose items are both input and target
+        share_done : of the training
+        found : (2,), which becomes the loss and its likelihood
+        """
+        self.likelihood.draw(self.generator)
+        losses = self.model.loss(batch, share_done, self.generator, self.likelihood)
+        self.optimizer.zero_grad()
+        losses.total.backward()
+        self.optimizer.step()
+        torch.stack([losses.total.detach(), losses.likelihood.detach()], out=found)
+
+    def _check_losses(self, found: torch.Tensor) -> None:
+        wrong = (~found.isfinite().all(1)).nonzero()
+        if len(wrong):
+            raise self._diverged("the loss", int(wrong[0]) + 1)
+
+    def _diverged(self, name: str, step: int) -> DivergedError:
+        n_steps = math.ceil(len(self.interactions) / self.batch_size)
+        share_done = (len(self.curve) * n_steps + step - 1) / (self.epochs * n_steps)
+        rate = self._rate(share_done)
+        return DivergedError(
+            f"{name} is no longer finite in epoch {len(self.curve) + 1}, step {step} of {n_steps}, at learning rate "
+            f"{rate:g}; lower learning_rate of this model in params.yaml"
+        )
 
     def _keep_if_best(self, validation_ndcg: float) -> None:
         if validation_ndcg > self.best_ndcg:
             self.best_ndcg = validation_ndcg
             self.best_weights = copy.deepcopy(self.model.state_dict())
 
-    def _set_learning_rate(self, share_done: float) -> None:
+    def _rate(self, share_done: float) -> float:
+        """The learning rate of a step."""
         left = 1 - share_done
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * (left / self.cooldown if left < self.cooldown else 1.0)
+        return self.learning_rate * (left / self.cooldown if left < self.cooldown else 1.0)
 
     def _start_codebooks(self) -> None:
         """Restore the best float32 weights, and start the model's codebooks from them."""

@@ -88,4 +88,4 @@ def test_a_model_with_codebooks_is_refitted_without_starting_any() -> None:
     model.initialise(torch.Generator().manual_seed(0))
     refitted(model.eval())
     assert model.bottleneck is not None
-    assert not model.bottleneck.started
+    assert not model.bottleneck.is_started

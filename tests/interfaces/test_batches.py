@@ -20,6 +20,13 @@ def dense(batch: UserItems, n_items: int) -> np.ndarray:
     return matrix
 
 
+def gathered(matrix: csr_array, rows: np.ndarray) -> UserItems:
+    """A batch of these rows."""
+    of_matrix = SparseRows(matrix, CPU)
+    (batch,) = of_matrix.batches(torch.from_numpy(rows), len(rows))
+    return of_matrix.rows(batch)
+
+
 def test_all_rows_are_the_matrix(checkerboard: csr_array) -> None:
     batch = SparseRows(checkerboard, CPU).all()
     np.testing.assert_array_equal(dense(batch, checkerboard.shape[1]), checkerboard.toarray())
@@ -27,18 +34,26 @@ def test_all_rows_are_the_matrix(checkerboard: csr_array) -> None:
 
 def test_gathered_rows_are_the_matrix_rows(checkerboard: csr_array) -> None:
     rows = np.array([7, 0, 7, 299])
-    batch = SparseRows(checkerboard, CPU).rows(torch.from_numpy(rows))
+    batch = gathered(checkerboard, rows)
     np.testing.assert_array_equal(dense(batch, checkerboard.shape[1]), checkerboard[rows].toarray())
 
 
 def test_a_block_of_a_batch_is_those_users(checkerboard: csr_array) -> None:
-    block = SparseRows(checkerboard, CPU).rows(torch.tensor([7, 0, 299])).block(1, 3)
+    block = gathered(checkerboard, np.array([7, 0, 299])).block(1, 3)
     np.testing.assert_array_equal(dense(block, checkerboard.shape[1]), checkerboard[[0, 299]].toarray())
 
 
 def test_offsets_of_a_block_start_from_zero(checkerboard: csr_array) -> None:
-    block = SparseRows(checkerboard, CPU).rows(torch.tensor([7, 0, 299])).block(1, 3)
+    block = gathered(checkerboard, np.array([7, 0, 299])).block(1, 3)
     assert block.offsets.tolist() == [0, block.lengths[0]]
+
+
+def test_an_order_is_gathered_batch_by_batch(checkerboard: csr_array) -> None:
+    rows, of_matrix = np.array([7, 0, 299, 5, 5]), SparseRows(checkerboard, CPU)
+    batches = of_matrix.batches(torch.from_numpy(rows), 2)
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    together = np.concatenate([dense(of_matrix.rows(batch), checkerboard.shape[1]) for batch in batches])
+    np.testing.assert_array_equal(together, checkerboard[rows].toarray())
 
 
 def test_as_many_users_at_once_as_fit_and_at_least_one() -> None:

@@ -10,7 +10,8 @@ from stages.models.sparse import weighted_sum
 
 @pytest.fixture
 def batch(checkerboard: csr_array) -> UserItems:
-    return SparseRows(checkerboard, torch.device("cpu")).rows(torch.tensor([7, 0, 299]))
+    rows = SparseRows(checkerboard, torch.device("cpu"))
+    return rows.rows(*rows.batches(torch.tensor([7, 0, 299]), 3))
 
 
 def test_it_is_the_dense_product_with_its_gradient(batch: UserItems, checkerboard: csr_array) -> None:

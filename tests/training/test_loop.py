@@ -9,12 +9,14 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from stages.interfaces.batches import Rows
 from stages.models.autoencoder import AutoEncoder
 from stages.models.bottleneck.bottleneck import Bottleneck, Rules
 from stages.models.bottleneck.product import ProductScheme
 from stages.models.bottleneck.residual import ResidualScheme
 from stages.models.vae import VariationalAutoEncoder
 from stages.run.errors import UserError
+from stages.training import loop
 from stages.training.loop import Training
 from tests.conftest import NO_GPU
 
@@ -175,11 +177,14 @@ def test_l2_is_liangs_convention(checkerboard: csr_array) -> None:
     assert {parameter.ndim for parameter in biases["params"]} == {1}
 
 
-def test_a_loss_that_is_no_number_stops_the_training_at_once(checkerboard: csr_array) -> None:
+def test_a_loss_that_is_no_number_stops_the_training_at_the_next_look(
+    checkerboard: csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "STEPS_BETWEEN_LOOKS", 4)
     run = training(dae(), checkerboard, learning_rate=1e30)
-    steps: list[torch.Tensor] = []
+    steps: list[Rows] = []
 
-    def counted(batches: Iterable[torch.Tensor]) -> Iterable[torch.Tensor]:
+    def counted(batches: Iterable[Rows]) -> Iterable[Rows]:
         for batch in batches:
             steps.append(batch)
             yield batch
@@ -187,9 +192,10 @@ def test_a_loss_that_is_no_number_stops_the_training_at_once(checkerboard: csr_a
     with pytest.raises(UserError) as error:
         list(run.run(counted))
     assert str(error.value) == (
-        f"the loss is no longer finite in epoch 1, step {len(steps)} of 5, at learning rate 1e+30; "
+        "the loss is no longer finite in epoch 1, step 3 of 5, at learning rate 1e+30; "
         "lower learning_rate of this model in params.yaml"
     )
+    assert len(steps) == 4
     assert run.best_weights == {}
 
 
@@ -197,6 +203,6 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_never_kept(checkerb
     run = training(dae(), checkerboard)
     run.batch_size = checkerboard.shape[0]  # one step an epoch: no loss is seen after it
     run.learning_rate = float("inf")
-    with pytest.raises(UserError, match=r"input_weight is no longer finite in epoch 1, its last step"):
+    with pytest.raises(UserError, match=r"input_weight is no longer finite in epoch 1, step 1 of 1"):
         list(run.run(iter))
     assert run.best_weights == {}

@@ -50,7 +50,10 @@ class Bottleneck(nn.Module):
         self.rules = rules
         self.moving = MovingCodebooks(scheme.shape, rules.ema_decay, rules.dead_code_share)
         self.transform = LinearTransform(scheme.width) if scheme.has_transform else None
-        self.register_buffer("started", torch.tensor(False))
+        self.register_buffer("started", torch.tensor(False))  # saved with the weights
+        self.is_started = False
+        """The same, on the host: to read it off a GPU is to wait for it."""
+        self.register_load_state_dict_post_hook(_as_loaded)
 
     def start(self, vectors: np.ndarray, output: nn.Linear, seed: int, batch_size: int) -> None:
         """Fit the transform and the codebooks, and initialise the moving averages from the use of each code.
@@ -78,7 +81,12 @@ class Bottleneck(nn.Module):
         for rows in torch.from_numpy(np.ascontiguousarray(vectors)).to(codebooks.device).split(block):
             count += self.moving.count(self.scheme.encode(codebooks, rows, training=False))
         self.moving.start(count * (batch_size / len(vectors)))
+        self.mark_started()
+
+    def mark_started(self) -> None:
+        """From now on, vectors are quantized."""
         self.started.fill_(True)
+        self.is_started = True
 
     def forward(self, vectors: Tensor, ema_targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Quantize vectors, and move the codebooks if in training mode.
@@ -94,7 +102,7 @@ class Bottleneck(nn.Module):
         quantized : float32 (n, width); its gradient is passed to `vectors` unchanged
         loss : commitment loss, commitment · mean over users of ‖vector − quantized‖²
         """
-        if not self.started:
+        if not self.is_started:
             return vectors, vectors.new_zeros(())
         with torch.no_grad():
             if self.training:
@@ -134,3 +142,7 @@ class Bottleneck(nn.Module):
 
     def _undone(self, vectors: Tensor) -> Tensor:
         return vectors if self.transform is None else self.transform.undo(vectors)
+
+
+def _as_loaded(bottleneck: Bottleneck, _: object) -> None:
+    bottleneck.is_started = bool(bottleneck.started)

@@ -39,8 +39,9 @@ class MovingCodebooks(nn.Module):
     def count(self, codes: Tensor) -> Tensor:
         """Number of uses of each code, float32 (M, K); codes : int64 (n, M)."""
         n_codebooks, n_codes = self.ema_count.shape
-        used = torch.bincount(self._numbers(codes), minlength=n_codebooks * n_codes)
-        return used.float().view(n_codebooks, n_codes)
+        numbers = self._numbers(codes)
+        used = torch.zeros_like(self.ema_count).view(-1).index_add_(0, numbers, self.ema_count.new_ones(len(numbers)))
+        return used.view(n_codebooks, n_codes)
 
     @torch.no_grad()
     def update(self, targets: Tensor, codes: Tensor, generator: torch.Generator) -> None:
@@ -73,9 +74,13 @@ class MovingCodebooks(nn.Module):
         n_codebooks, n_codes = self.ema_count.shape
         dead = self.ema_count < self.dead_code_share * average  # (M, K)
         users = torch.randint(len(targets), (n_codebooks, n_codes), generator=generator, device=targets.device)
-        codebook, code = dead.nonzero(as_tuple=True)
-        drawn, uses = targets[users[codebook, code], codebook], average[codebook, 0]
+        if dead.device.type == "cpu" and not dead.any():  # to ask a GPU would take longer than to do it
+            return
+        drawn = targets[users, torch.arange(n_codebooks, device=users.device)[:, None]]  # (M, K, d)
         # The averages are set too: else the next step would undo the replacement.
-        self.codebooks[codebook, code] = drawn
-        self.ema_count[codebook, code] = uses
-        self.ema_sum[codebook, code] = drawn * uses[:, None]
+        for values, replacements in (
+            (self.codebooks, drawn),
+            (self.ema_sum, drawn * average[..., None]),
+        ):
+            torch.where(dead[..., None], replacements, values, out=values)
+        torch.where(dead, average, self.ema_count, out=self.ema_count)

@@ -6,9 +6,8 @@ from torch import Tensor
 UNCUT_SHARE = 0.25  # share of users with the whole code; the others' lengths are uniform
 
 
-def draw_lengths(n: int, n_codebooks: int, generator: torch.Generator) -> Tensor:
-    """Draw lengths of prefixes from 1 to `n_codebooks`, int64 (n,), on the generator's device."""
-    device = generator.device
+def draw_lengths(n: int, n_codebooks: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Draw lengths of prefixes from 1 to `n_codebooks`, int64 (n,)."""
     lengths = torch.randint(1, n_codebooks + 1, (n,), generator=generator, device=device)
     uncut = torch.rand(n, generator=generator, device=device) < UNCUT_SHARE
     return torch.where(uncut, n_codebooks, lengths)

@@ -74,7 +74,7 @@ class ResidualScheme:
 
     def decode_for_training(self, codebooks: Tensor, codes: Tensor, generator: torch.Generator) -> Tensor:
         """The sum of a prefix of the codes, of random length."""
-        return decode_prefixes(codebooks, codes, draw_lengths(len(codes), len(codebooks), generator))
+        return decode_prefixes(codebooks, codes, draw_lengths(len(codes), len(codebooks), generator, codes.device))
 
     def targets(self, codebooks: Tensor, vectors: Tensor, codes: Tensor) -> Tensor:
         """The residual that each codebook had to encode."""

@@ -23,7 +23,7 @@ def bottleneck(ema_decay: float = 0.9) -> Bottleneck:
     module = Bottleneck(ProductScheme(2, 2, rotation=False), rules(ema_decay))
     module.moving.codebooks.copy_(torch.arange(CODES, dtype=torch.float32)[:, None].expand(2, CODES, 1))
     module.moving.start(torch.full((2, CODES), 2.0))
-    module.started.fill_(True)
+    module.mark_started()
     return module.train()
 
 
@@ -90,7 +90,7 @@ def test_residual_codebooks_move_towards_what_is_left() -> None:
     module.moving.codebooks.fill_(1000.0)
     module.moving.codebooks[:, :2, 0] = torch.tensor([[0.0, 10.0], [-1.0, 1.0]])
     module.moving.start(torch.full((2, CODES), 2.0))
-    module.started.fill_(True)
+    module.mark_started()
     vector = torch.tensor([[11.5]])
     module(vector, vector, generator())
     # Count 0.9·2 + 0.1·1; sums 0.9·20 + 0.1·11.5 of the whole, and 0.9·2 + 0.1·1.5 of what 10 leaves.

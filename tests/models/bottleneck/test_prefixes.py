@@ -15,6 +15,6 @@ def test_a_prefix_of_a_residual_code_decodes_alone() -> None:
 
 
 def test_codes_are_cut_at_every_length_alike_and_a_quarter_more_stay_whole() -> None:
-    lengths = draw_lengths(10_000, 4, torch.Generator().manual_seed(0))
+    lengths = draw_lengths(10_000, 4, torch.Generator().manual_seed(0), torch.device("cpu"))
     shares = torch.bincount(lengths, minlength=5) / 10_000
     assert shares.tolist() == pytest.approx([0, 3 / 16, 3 / 16, 3 / 16, 7 / 16], abs=0.02)

@@ -65,7 +65,7 @@ def with_bottleneck(settings: dict[str, Any], transform: Transform | None, n_byt
     if transform is not None:
         assert made.bottleneck.transform is not None
         made.bottleneck.transform.set(transform)
-    made.bottleneck.started.fill_(True)
+    made.bottleneck.mark_started()
     return Trained(made, in_variant(made.codec(), n_bytes))
 
 
