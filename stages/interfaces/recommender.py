@@ -39,6 +39,10 @@ class Recommender(nn.Module, ABC):
     def score(self, embeddings: Embeddings) -> Tensor:
         """Scores (n_users, n_items) float32 on the model's device, from (decoded) embeddings alone."""
 
+    def item_vectors(self) -> tuple[Tensor, Tensor] | None:
+        """Vectors float32 (n_items, d) and biases (n_items,) of items, if scores are inner products and biases."""
+        return None
+
     @abstractmethod
     def codec(self) -> Codec:
         """The model's own codec, used where no quantizer was fitted after training."""

@@ -45,6 +45,10 @@ class Vectors(Recommender):
         """(n_users, n_items) float32: inner products."""
         return torch.from_numpy(np.asarray(embeddings)).to(self.items.device) @ self.items.T
 
+    def item_vectors(self) -> tuple[Tensor, Tensor]:
+        """The items' vectors, without biases."""
+        return self.items, self.items.new_zeros(len(self.items))
+
     def codec(self) -> Float32:
         """The vectors as they are."""
         return Float32()

@@ -1,7 +1,7 @@
 """Ranking of held-out users, the same for every row: embed, encode, decode, score, mask fold-in, top 100."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from stages.interfaces.recommender import Recommender
 from stages.interfaces.split import HeldOutUsers
 from stages.ranking.ndcg import ndcg
 from stages.ranking.top import top_items
+
+if TYPE_CHECKING:
+    from stages.ranking.streamed import BestItems
 
 RANKS = 100
 
@@ -50,8 +53,8 @@ def rank(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int)
     UserError
         where the device has too little memory for the scores of one user.
     """
-    scored = users.scored()
-    return Blocks(batch_size).run(lambda start, end: _rank(model, codec, users, scored[start:end]), len(scored))
+    scored, best = users.scored(), _best_items(model)
+    return Blocks(batch_size).run(lambda start, end: _rank(model, codec, users, scored[start:end], best), len(scored))
 
 
 def ndcg_of_users(model: Recommender, codec: Codec, users: HeldOutUsers, batch_size: int) -> np.ndarray:
@@ -60,17 +63,32 @@ def ndcg_of_users(model: Recommender, codec: Codec, users: HeldOutUsers, batch_s
     return torch.cat(blocks).cpu().numpy()
 
 
-def _rank(model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray) -> Ranking:
+def _best_items(model: Recommender) -> "BestItems | None":
+    """Finds a model's best items on a CPU; None where they are found among all scores."""
+    found = model.item_vectors()
+    if found is None or found[0].device.type != "cpu":
+        return None
+    from stages.ranking.streamed import BestItems  # which a GPU does without
+
+    return BestItems(*found)
+
+
+def _rank(model: Recommender, codec: Codec, users: HeldOutUsers, rows: np.ndarray, best: "BestItems | None") -> Ranking:
     fold_in, held_out = users.fold_in[rows], users.held_out[rows]
     embeddings = model.embed_users(users.first + rows, fold_in)
     codes = encode_users(codec, embeddings, fold_in)
     decoded = codec.decode(codes)
-    scores = model.score(decoded)
-    n_items = scores.shape[1]
-    history = SparseRows(fold_in, scores.device).all()
-    scores[history.users, history.items] = -torch.inf
-    items = top_items(scores, min(RANKS, n_items))
-    target = SparseRows(held_out, scores.device).all()
-    row = torch.arange(len(items), device=scores.device)[:, None]
-    hits = torch.isin(row * n_items + items, target.users * n_items + target.items)
+    n_items = fold_in.shape[1]
+    n_ranks = min(RANKS, n_items)
+    if best is not None:
+        items = torch.from_numpy(best.top(np.asarray(decoded), fold_in, n_ranks))
+    else:
+        scores = model.score(decoded)
+        history = SparseRows(fold_in, scores.device).all()
+        scores[history.users, history.items] = -torch.inf
+        items = top_items(scores, n_ranks)
+    target = SparseRows(held_out, items.device).all()
+    wanted = (target.users * n_items + target.items).sort().values
+    shown = torch.arange(len(items), device=items.device)[:, None] * n_items + items
+    hits = wanted[torch.searchsorted(wanted, shown).clamp(max=len(wanted) - 1)] == shown
     return Ranking(rows, embeddings, codes, decoded, items, hits, target.lengths)

@@ -16,14 +16,14 @@ def read_only(dtype: types.Type, ndim: int) -> types.Array:
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
-def compiled(signature: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function for one signature, without the interpreter's lock.
 
     The machine code is kept for later processes, beside the source or in the user's cache folder. Where neither can be
     written, every process compiles again, which takes some seconds.
     """
 
-    def compile_function(function: Callable[..., None]) -> Callable[..., None]:
+    def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return njit(signature, nogil=True, cache=True)(function)
         except RuntimeError:
@@ -32,9 +32,9 @@ def compiled(signature: Any) -> Callable[[Callable[..., None]], Callable[..., No
     return compile_function
 
 
-def shared_out(n_users: int, work: Callable[[int, int], None]) -> None:
+def shared_out(n_users: int, work: Callable[[int, int], None], most_threads: int = N_THREADS) -> None:
     """Call `work(start, end)` in threads, each for some of the users."""
-    n_threads = min(N_THREADS, n_users // USERS_PER_THREAD)
+    n_threads = min(most_threads, n_users // USERS_PER_THREAD)
     if n_threads <= 1:
         work(0, n_users)
         return
