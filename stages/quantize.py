@@ -14,7 +14,7 @@ from stages.config.reader import read_params
 from stages.config.rows import Row
 from stages.interfaces.split import load_split
 from stages.models.build import load_any
-from stages.models.device import choose_device, describe, side_by_side, threads_for, use_threads
+from stages.models.device import choose_device, describe, side_by_side, threads_for
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
@@ -43,7 +43,6 @@ def quantize(dataset: Dataset, model: Model) -> None:
 
         def quantize_seed(seed: int) -> dict[str, float]:
             """Seconds that each quantizer took, all its variants together."""
-            use_threads(threads)
             network = load_any(settings, split, paths.model(dataset, model, seed), device)
             # Held-out histories are shorter than those of training, and new to the model: parts are more like them. Of
             # vectors from elsewhere there are no parts.

@@ -24,7 +24,7 @@ from stages.interfaces.codec import Codec, Float32
 from stages.interfaces.split import Split, load_split
 from stages.models.autoencoder import AutoEncoder
 from stages.models.build import load_model
-from stages.models.device import choose_device, describe, side_by_side, threads_for, use_threads
+from stages.models.device import choose_device, describe, side_by_side, threads_for
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.facts import recorded
@@ -65,7 +65,6 @@ def quantize_items(dataset: Dataset, model: Model) -> None:
 
         def quantize_seed(seed: int) -> tuple[dict[str, Measurements], dict[str, float]]:
             """Measurements of each row, and seconds that each quantizer took for both tables and all variants."""
-            use_threads(threads)
             network = load_model(params.trained(model), n_items, paths.model(dataset, model, seed), device)
             tables = {"output": _numbers(network.output.weight), "input": _numbers(network.input_weight)}
             rows, seconds = {}, {}

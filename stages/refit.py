@@ -16,7 +16,7 @@ from stages.config.rows import Row
 from stages.interfaces.split import Split, load_split
 from stages.interfaces.weights import save_state
 from stages.models.build import load_model
-from stages.models.device import choose_device, choose_precision, describe, side_by_side, use_threads
+from stages.models.device import choose_device, choose_precision, describe, side_by_side
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
@@ -53,7 +53,6 @@ def refit(dataset: Dataset, model: Model) -> None:
 
         def refit_seed(seed: int) -> tuple[list[pd.DataFrame], list[int]]:
             """NDCG@100 of the test users, and the best epoch, of each row."""
-            use_threads(threads)
             trained = load_model(params.trained(model), split.train.shape[1], paths.model(dataset, model, seed), device)
             results, epochs = [], []
             for row in rows:

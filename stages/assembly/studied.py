@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -23,7 +24,7 @@ from stages.interfaces.split import Split
 from stages.interfaces.weights import load_weights, save_state
 from stages.models.autoencoder import AutoEncoder, in_variant
 from stages.models.build import build_model
-from stages.models.device import use_threads
+from stages.models.device import side_by_side
 from stages.ranking.evaluation import ndcg_of_users
 from stages.run import paths
 from stages.run.digests import checked, damaged
@@ -59,10 +60,11 @@ class Bench:
         """Validation users with held-out interactions."""
         return len(self.split.validation.scored())
 
-    def training(self, name: str, recipe: Recipe, seed: int) -> StudiedTraining:
-        """Train a variant and measure it on the validation users, unless that is done.
+    def trainings(self, name: str, recipe: Recipe) -> list[StudiedTraining]:
+        """Train each seed of a variant and measure it on the validation users, unless that is done.
 
-        A model as it is goes on from the checkpoint of the stage train, which has finished it as a rule.
+        A model as it is goes on from the checkpoint of the stage train, which has finished it as a rule. Small models
+        are trained side by side.
 
         Parameters
         ----------
@@ -73,6 +75,9 @@ class Bench:
         UserError
             where the result is damaged, or as in `run_to_the_end`.
         """
+        return side_by_side(partial(self._training, name, recipe), self.params.seeds, self._threads(recipe))
+
+    def _training(self, name: str, recipe: Recipe, seed: int) -> StudiedTraining:
         params, split, variants = self.params, self.split, recipe.settings.variants
         fingerprint = fingerprint_of(params, self.dataset, recipe, seed, self.device)
         folder = paths.study_result(self.dataset, fingerprint)
@@ -94,35 +99,46 @@ class Bench:
         ndcg = {name: arrays[name] for name in names}
         return StudiedTraining(fingerprint, folder / WEIGHTS, ndcg, {name: float(arrays[name]) for name in FACTS})
 
-    def fit(
-        self, training: StudiedTraining, recipe: Recipe, seed: int, fit: FitSettings, quantizer: ProductSettings
+    def fits(
+        self, trainings: list[StudiedTraining], recipe: Recipe, fit: FitSettings, quantizer: ProductSettings
     ) -> np.ndarray:
-        """Fit product codes after a training and measure them on the validation users, unless that is done.
+        """Fit product codes after each training and measure them on the validation users, unless that is done.
 
         Parameters
         ----------
-        recipe, seed : of the training
+        trainings, recipe : as of `trainings`
 
         Returns
         -------
-        NDCG@100, float64 (n_users with held-out interactions,)
+        NDCG@100, float64 (n_seeds, n_users with held-out interactions)
 
         Raises
         ------
         UserError
             where weights or result are damaged, or as in `fit_varied`.
         """
+
+        def of_seed(seed: int) -> np.ndarray:
+            return self._fit(trainings[self.params.seeds.index(seed)], recipe, seed, fit, quantizer)
+
+        return np.stack(side_by_side(of_seed, self.params.seeds, self._threads(recipe)))
+
+    def _fit(
+        self, training: StudiedTraining, recipe: Recipe, seed: int, fit: FitSettings, quantizer: ProductSettings
+    ) -> np.ndarray:
         decisive = json.dumps([training.fingerprint, fit.model_dump(), quantizer.model_dump()]).encode()
         code = Path(varied_fit.__file__).read_bytes()
         folder = paths.study_result(self.dataset, hashlib.sha256(decisive + code).hexdigest())
         if not (folder / RESULT).exists():
-            use_threads(threads_of(self.params, self.dataset, recipe, self.split, self.device))
             empty = build_model(recipe.settings, self.split.train.shape[1])
             network = load_weights(empty, training.weights, "study").to(self.device)
             ndcg = self._ndcg(network, fit_varied(network, self.split.train, fit, quantizer, seed))
             with whole_folder(folder) as temporary:
                 _write(temporary, {"ndcg": ndcg})
         return _read(folder, {"ndcg": (self.n_users,)})["ndcg"]
+
+    def _threads(self, recipe: Recipe) -> int:
+        return threads_of(self.params, self.dataset, recipe, self.split, self.device)
 
     def _checkpoint_of_the_stage(self, recipe: Recipe, seed: int, fingerprint: str) -> Path | None:
         """The checkpoint of the stage train, if it is of the same training."""

@@ -52,7 +52,7 @@ def _studied_rows(bench: Bench, study: str, trainings: dict[str, list[dict[str, 
     """The rows of all variants in which models are stored; run facts of their trainings are put into `trainings`."""
     params = bench.params
     for name, recipe in params.study_variants(study, bench.dataset).items():
-        of_seeds = [bench.training(name, recipe, seed) for seed in params.seeds]
+        of_seeds = bench.trainings(name, recipe)
         trainings[name] = [training.facts for training in of_seeds]
         for variant in recipe.settings.variants:
             yield StudiedRow(name, variant, np.stack([training.ndcg[str(variant)] for training in of_seeds]))
@@ -65,7 +65,7 @@ def _fitted_rows(
     params = bench.params
     known = set()
     for model, name, recipe, fit in params.fit_variants(study, bench.dataset):
-        of_seeds = [bench.training(f"{model}, {name}", recipe, seed) for seed in params.seeds]
+        of_seeds = bench.trainings(f"{model}, {name}", recipe)
         fingerprint = of_seeds[0].fingerprint
         if fingerprint not in known:  # other variants change the fit alone
             trainings[f"{model}, {name}"] = [training.facts for training in of_seeds]
@@ -75,11 +75,7 @@ def _fitted_rows(
         for quantizer in settings.quantizers:
             entry = params.quantizer(quantizer)
             assert isinstance(entry, ProductSettings), "params.yaml was checked"
-            ndcg = np.stack([
-                bench.fit(training, recipe, seed, fit, entry)
-                for training, seed in zip(of_seeds, params.seeds, strict=True)
-            ])  # fmt: skip
-            yield FittedRow(model, name, quantizer, ndcg)
+            yield FittedRow(model, name, quantizer, bench.fits(of_seeds, recipe, fit, entry))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from stages.assembly.sessions import fingerprint_of, new_training
+from stages.assembly.sessions import fingerprint_of, new_training, threads_of
 from stages.commands.sweep_results import (
     DIVERGED,
     FINISHED,
@@ -30,7 +30,7 @@ from stages.config.checks import check_split
 from stages.config.params import Params, Recipe
 from stages.config.reader import read_params
 from stages.interfaces.split import Split, load_split
-from stages.models.device import choose_device, describe
+from stages.models.device import choose_device, describe, side_by_side
 from stages.run import paths
 from stages.run.command_line import Dataset, Model, run
 from stages.run.digests import damaged
@@ -165,9 +165,11 @@ def _run(
     """Train all seeds, epoch by epoch, to the end or until their mean is below the median; the outcome in words."""
     seeds = params.search(dataset).seeds
     trainings = [new_training(params, dataset, recipe, seed, split, device) for seed in seeds]
+    runs, threads = [training.run(iter) for training in trainings], threads_of(params, dataset, recipe, split, device)
     best = WORST
     try:
-        for epochs in zip(*(training.run(iter) for training in trainings), strict=True):
+        for _ in range(recipe.epochs):
+            epochs = side_by_side(next, runs, threads)
             # With codebooks, the best since they started: earlier epochs are in float32.
             best = fmean(training.best_ndcg for training in trainings)
             trial.set_user_attr("best_ndcg", best)

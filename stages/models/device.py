@@ -8,7 +8,9 @@ import faiss
 import torch
 
 from stages.run.errors import UserError
+from stages.run.processor import multiplies_bfloat16
 
+Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 THREADS = torch.get_num_threads()
@@ -27,18 +29,22 @@ def use_threads(number: int) -> None:
     faiss.omp_set_num_threads(number)
 
 
-def side_by_side(work: Callable[[int], Result], seeds: Sequence[int], threads: int) -> list[Result]:
-    """What `work` gives for each seed, in their order; after an error, no other seed is begun.
+def side_by_side(work: Callable[[Piece], Result], pieces: Sequence[Piece], threads: int) -> list[Result]:
+    """What `work` gives for each piece, such as a seed, in their order; after an error, no other is begun.
 
     Parameters
     ----------
-    threads : number that `work` uses in PyTorch and faiss. If that is all, one seed is worked on at a time; else as
-        many as there is room for and one more, each in a thread of Python, so that no core idles beside the last seed
+    threads : number that `work` uses in PyTorch and faiss. If that is all, one piece is worked on at a time; else as
+        many as there is room for, each in a thread of Python, and one more where the last would else have the machine
+        to itself
     """
     if threads == THREADS:
-        return [work(seed) for seed in seeds]
-    with ThreadPoolExecutor(THREADS // threads + 1) as pool:
-        futures = [pool.submit(work, seed) for seed in seeds]
+        use_threads(threads)
+        return [work(piece) for piece in pieces]
+    room = THREADS // threads
+    at_once = room + (len(pieces) % room > 0)
+    with ThreadPoolExecutor(at_once, initializer=use_threads, initargs=(threads,)) as pool:
+        futures = [pool.submit(work, piece) for piece in pieces]
         try:
             return [future.result() for future in futures]
         except BaseException:
@@ -74,9 +80,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         available, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name(device)
     else:
-        capabilities = torch.cpu.get_capabilities()
-        available = any(capabilities.get(instructions) for instructions in ("avx512_bf16", "amx_bf16", "bf16"))
-        what = "this processor"
+        available, what = multiplies_bfloat16(), "this processor"
     if not available:
         raise UserError(f"{what} has no bfloat16 instructions; set precision under training in params.yaml to float32")
     return torch.bfloat16

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stages.models import device
-from stages.models.device import choose_device, choose_precision, side_by_side, threads_for, use_threads
+from stages.models.device import choose_device, choose_precision, side_by_side, threads_for
 from stages.run.errors import UserError
 
 CPU = torch.device("cpu")
@@ -51,7 +51,6 @@ def test_the_number_of_threads_is_of_the_calling_thread_alone(monkeypatch: pytes
     before = torch.get_num_threads()
 
     def number(_: int) -> int:
-        use_threads(1)
         return torch.get_num_threads()
 
     assert side_by_side(number, [0, 1], 1) == [1, 1]
