@@ -1,4 +1,4 @@
-"""reports/scale.json: time and memory against size; reports/scale.md shows them in tables, reports/scale.png as lines.
+"""reports/scale.json: time and memory against size; scale.md and performance.md show them in tables and as lines.
 
 python tests/benchmarks/growth.py    makes the tables and the picture again
 """
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,13 @@ from stages.run import paths
 from stages.run.facts import machine
 from stages.run.files import whole_file
 
-PATH, PAGE = paths.REPORTS / "scale.json", paths.REPORTS / "scale.md"
+PATH = paths.REPORTS / "scale.json"
 SECONDS_BETWEEN_LOOKS = 0.1
-TITLES = {"encode": "users encoded", "preprocess": "rows preprocessed"}
+PAGES = {
+    "scale": {"encode": "users encoded", "preprocess": "rows preprocessed"},
+    "performance": {"stages": "ratings"},
+}
+"""Page → what its tables and lines are of."""
 HEIGHT = 3.2  # inches of the picture
 
 
@@ -37,7 +42,7 @@ def record(kind: str, way: str, size: int, seconds: float, memory: "Peak", **mor
 
     Parameters
     ----------
-    kind : encode or preprocess
+    kind : of `PAGES`
     way : how it was done, such as "Ray, 2 workers"
     size : users or rows
     more : other figures, or digests, that belong to it
@@ -56,7 +61,7 @@ def record(kind: str, way: str, size: int, seconds: float, memory: "Peak", **mor
     }
     with whole_file(PATH) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n")
-    write_page()
+    write_pages()
     print(json.dumps(entries[f"{kind}, {way}, {size}"]), flush=True)
 
 
@@ -102,18 +107,20 @@ def watched(pid: int | None = None) -> Iterator[Peak]:
         thread.join()
 
 
-def write_page() -> None:
-    """The tables between the page's marks, and the picture."""
+def write_pages() -> None:
+    """The tables between the pages' marks, and the pictures."""
     entries = list(json.loads(PATH.read_text()).values())
-    text = PAGE.read_text()
-    for kind in TITLES:
-        begin, end = f"<!-- {kind}: python tests/benchmarks/growth.py -->", f"<!-- end of {kind} -->"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        text = f"{before}{begin}\n\n{_table([entry for entry in entries if entry['kind'] == kind])}\n\n{end}{after}"
-    with whole_file(PAGE) as temporary:
-        temporary.write_text(text)
-    write_picture("scale", lambda theme: _picture(entries, theme), paths.REPORTS)
+    for page, titles in PAGES.items():
+        path = paths.REPORTS / f"{page}.md"
+        text = path.read_text()
+        for kind in titles:
+            begin, end = f"<!-- {kind}: python tests/benchmarks/growth.py -->", f"<!-- end of {kind} -->"
+            before, _, rest = text.partition(begin)
+            _, _, after = rest.partition(end)
+            text = f"{before}{begin}\n\n{_table([entry for entry in entries if entry['kind'] == kind])}\n\n{end}{after}"
+        with whole_file(path) as temporary:
+            temporary.write_text(text)
+        write_picture(page, partial(_picture, entries, titles), paths.REPORTS)
 
 
 def _ways(entries: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -158,9 +165,9 @@ def _gb_of_worker(entry: dict[str, Any]) -> float:
     return float(entry["worker_gb"] or entry["memory_gb"])
 
 
-def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
-    figure = Figure(figsize=(8.3, 2 * HEIGHT), layout="constrained")
-    for row, (kind, title) in zip(figure.subplots(2, 2), TITLES.items(), strict=True):
+def _picture(entries: list[dict[str, Any]], titles: dict[str, str], theme: Theme) -> Figure:
+    figure = Figure(figsize=(8.3, len(titles) * HEIGHT), layout="constrained")
+    for row, (kind, title) in zip(figure.subplots(len(titles), 2, squeeze=False), titles.items(), strict=True):
         of_kind = _ways([entry for entry in entries if entry["kind"] == kind])
         for axes, value, label in zip(
             row, (_seconds, _gb_of_worker), ("seconds", "GB of a worker, or the one process"), strict=True
@@ -174,15 +181,16 @@ def _picture(entries: list[dict[str, Any]], theme: Theme) -> Figure:
             axes.xaxis.set_minor_formatter(NullFormatter())
             if value is _seconds:
                 axes.set_yscale("log")
-                axes.set_ylim(10, 2000)
+                seconds = [_seconds(entry) for ways in of_kind.values() for entry in ways]
+                axes.set_ylim(10 ** math.floor(math.log10(min(seconds))), 2 * max(seconds))
                 axes.yaxis.set_major_formatter(THOUSANDS)
                 axes.yaxis.set_minor_formatter(NullFormatter())
                 axes.legend(frameon=False)
             else:
-                axes.set_ylim(0, 2.2)
+                axes.set_ylim(bottom=0)
             axes.grid(color=theme.grid)
     return figure
 
 
 if __name__ == "__main__":
-    write_page()
+    write_pages()

@@ -1,6 +1,6 @@
-"""reports/performance.json: one entry per benchmark, with its machine; reports/performance.md shows them in a table.
+"""reports/performance.json: one entry per benchmark and processor; reports/performance.md and README.md show them.
 
-python tests/benchmarks/performance.py    makes the table again
+python tests/benchmarks/performance.py    makes the tables again
 """
 
 import json
@@ -18,12 +18,28 @@ from stages.run.facts import machine
 from stages.run.files import whole_file
 
 PATH = paths.REPORTS / "performance.json"
-PAGE = paths.REPORTS / "performance.md"
-HEAD = "| what | ours | theirs | ratio | target |\n| --- | ---: | ---: | ---: | ---: |"
+PAGES = {"reports/performance.md": "all", "README.md": "headlines"}
+COLUMNS = ["what", "ours", "theirs", "ratio", "target", "on"]
+HEAD = f"| {' | '.join(COLUMNS)} |\n| --- | ---: | ---: | ---: | ---: | --- |"
+FIRST = "time_to_ndcg"
+HEADLINES = [
+    FIRST,
+    "train_dae_200_bfloat16",
+    "train_vae_bfloat16",
+    "gpu_train_vae",
+    "evaluate",
+    "preprocess_vs_pandas",
+    "preprocess_vs_polars",
+    "side_by_side",
+    "query_20_bytes_20517",
+    "encode_rq_20",
+    "store_per_second_sqlite",
+]
+"""What the README shows."""
 
 
 def record(name: str, **entry: Any) -> None:
-    """Print an entry, put it in the place of the last one of this name, and make the page's table again.
+    """Print an entry, put it in the place of the last one of this name and processor, and make the tables again.
 
     Parameters
     ----------
@@ -31,27 +47,41 @@ def record(name: str, **entry: Any) -> None:
         and met (None where there is no target), and whatever else belongs to the figures; speedup, where the ratio says
         how many times faster ours is; digits and ratio_digits, how many decimals are shown, 1 unless told
     """
-    entry |= {"date": datetime.now(UTC).date().isoformat(), "threads": torch.get_num_threads(), **machine()}
+    measured_on = {"date": datetime.now(UTC).date().isoformat(), "threads": torch.get_num_threads(), **machine()}
+    entry = {"name": name, **entry, **measured_on, "amx": bool(torch.cpu.get_capabilities().get("amx_bf16"))}
     entries = json.loads(PATH.read_text()) if PATH.exists() else {}
-    entries[name] = entry
+    entries[f"{name}, {processor(entry)}"] = entry
     with whole_file(PATH) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n")
-    write_table()
+    write_tables()
     print(line(entry), flush=True)
 
 
-def table() -> str:
-    """All entries, in the order in which they first came."""
-    return "\n".join([HEAD, *map(line, json.loads(PATH.read_text()).values())]) + "\n"
+def processor(entry: dict[str, Any]) -> str:
+    """Of an entry, in short."""
+    if "gpu" in entry:
+        return str(entry["gpu"])
+    maker = next((maker for maker in ("Xeon", "EPYC") if maker in entry["cpu"]), entry["cpu"])
+    return f"{maker} {'with' if entry['amx'] else 'without'} AMX"
 
 
-def write_table() -> None:
-    """Put the table in the place of the page's."""
-    text = PAGE.read_text()
-    before, _, rest = text.partition(HEAD)
-    _, _, after = rest.partition("\n\n")
-    with whole_file(PAGE) as temporary:
-        temporary.write_text(before + table() + "\n" + after)
+def table(which: str) -> str:
+    """All entries, or the headlines, the newest first and the time to a result before all."""
+    entries = json.loads(PATH.read_text()).values()
+    shown = [entry for entry in entries if which == "all" or entry["name"] in HEADLINES]
+    shown.sort(key=lambda entry: entry["date"], reverse=True)
+    shown.sort(key=lambda entry: entry["name"] != FIRST)
+    return "\n".join([HEAD, *map(line, shown)]) + "\n"
+
+
+def write_tables() -> None:
+    """Put the tables in the place of the pages' own."""
+    for page, which in PAGES.items():
+        path = paths.REPORTS.parent / page
+        before, _, rest = path.read_text().partition(HEAD)
+        _, _, after = rest.partition("\n\n")
+        with whole_file(path) as temporary:
+            temporary.write_text(before + table(which) + "\n" + after)
 
 
 def line(entry: dict[str, Any]) -> str:
@@ -65,8 +95,8 @@ def line(entry: dict[str, Any]) -> str:
         if entry.get("speedup"):
             ratio = f"**{ratio} faster**"
     target = "–" if entry["target"] is None else entry["target"] if entry["met"] else f"{entry['target']}: missed"
-    return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} |"
+    return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} | {processor(entry)} |"
 
 
 if __name__ == "__main__":
-    write_table()
+    write_tables()

@@ -1,7 +1,8 @@
 """The stage preprocess against plain polars and plain pandas, on the full-size twin of MovieLens-20M.
 
 As whole processes, from the archive to the split on disk, in turn, after a run of each that does not count; and
-all have to give the same split. The medians go to reports/performance.json.
+all have to give the same split. Beside them, what it takes to unzip the ratings and to parse them, and no more. The
+medians go to reports/performance.json.
 
 python tests/benchmarks/preprocess.py
 """
@@ -29,6 +30,21 @@ DATASET = "ml-20m-rehearsal"
 RUNS = 5
 TARGETS = {"polars": 1.3, "pandas": 5.0}
 """The other side → how many times faster ours should be."""
+READ = """
+from pathlib import Path
+from stages.config.reader import read_params
+from stages.interactions.formats import reader_of
+from stages.interactions.formats.packed import pieces_of
+from stages.run import paths
+settings = read_params().dataset({dataset!r})
+archive = paths.raw({dataset!r}, settings.source.name)
+for _ in {what}:
+    pass
+"""
+ONLY_READ = {
+    "unzip": ("unzipping the ratings", "pieces_of(archive, settings.format.member)"),
+    "parse": ("unzipping and parsing the ratings", "reader_of(settings.format).read(archive)"),
+}
 
 
 def main() -> None:
@@ -61,6 +77,21 @@ def main() -> None:
             met=ratio >= least,
             runs={"ours": our_seconds, "theirs": their_seconds},
             peak_memory_gb={"ours": max(run[0][1] for run in runs), "theirs": max(run[1][1] for run in runs)},
+        )
+    for name, (what, read) in ONLY_READ.items():
+        command = [sys.executable, "-c", READ.format(dataset=DATASET, what=read)]
+        seconds = [measure(command)[0] for _ in range(1 + RUNS)][1:]
+        record(
+            f"preprocess_{name}",
+            what=f"of `preprocess`, with the start of Python: {what}",
+            unit="s",
+            ours=statistics.median(seconds),
+            theirs=None,
+            ratio=None,
+            than=None,
+            target=None,
+            met=None,
+            runs=seconds,
         )
 
 

@@ -50,8 +50,9 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
             yield batch
             ends.append(perf_counter())
 
-    if side == "ours":
+    if side != "theirs":
         keep_freed_memory()
+    if side == "ours":
         settings = settings_of(model)
         if isinstance(settings, DaeSettings) and settings.bottleneck:  # quantized from the first step on
             bottleneck = settings.bottleneck.model_copy(update={"start": 0.0})
@@ -63,7 +64,8 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
         settings = settings_of(model)
         network = textbook.build(settings.hidden, isinstance(settings, VaeSettings), split.train.shape[1]).to(device)
         batches = textbook.batches_of(split.train, at_once, 0)
-        list(textbook.train(network, textbook.optimizer_of(network, settings.l2), timed(batches)))
+        optimizer = textbook.optimizer_of(network, settings.l2, fused=side == "tuned")
+        list(textbook.train(network, optimizer, timed(batches)))
     step = median(np.diff(ends)[WARM_UP - 1 :])
     return {
         "users_per_second": at_once / step,
@@ -72,15 +74,21 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
     }
 
 
-def whole(model: str, precision: str, batch_size: str, epochs: str, learning_rate: str, device: str) -> dict[str, Any]:
-    """A whole training of ours: seconds with its validations, and NDCG@100 after each epoch."""
+def whole(
+    side: str, model: str, precision: str, batch_size: str, epochs: str, learning_rate: str, device: str
+) -> dict[str, Any]:
+    """A whole training: seconds to the end of each epoch, with its validation, and NDCG@100 then."""
     split = load_split(paths.split(DATASET))
     keep_freed_memory()
     settings = settings_of(model).model_copy(update={"learning_rate": float(learning_rate)})
     started = perf_counter()
-    training = training_of(settings, split, precision, int(batch_size), int(epochs), device)
-    curve = [epoch.validation_ndcg for epoch in training.run(iter)]
-    return {"seconds": perf_counter() - started, "ndcg": curve}
+    if side == "ours":
+        training = training_of(settings, split, precision, int(batch_size), int(epochs), device)
+        curve: Iterable[float] = (epoch.validation_ndcg for epoch in training.run(iter))
+    else:
+        curve = textbook.curve(settings.hidden, settings.l2, split, int(epochs), fused=True)
+    ends, ndcg = zip(*((perf_counter() - started, found) for found in curve), strict=True)
+    return {"ends": ends, "ndcg": ndcg}
 
 
 def loss(epochs: str) -> dict[str, Any]:
@@ -109,12 +117,12 @@ def loss(epochs: str) -> dict[str, Any]:
     return {"ours": ours, "theirs": theirs}
 
 
-def scoring(side: str, folder: str) -> dict[str, Any]:
+def scoring(side: str, folder: str, device: str) -> dict[str, Any]:
     """Embedding the train users and evaluating the test users: seconds; the results go to the folder."""
     split = load_split(paths.split(DATASET))
     if side == "ours":
         keep_freed_memory()
-    model, weights = training_of(settings_of("dae-200"), split, "float32", BATCH, 2, "cpu"), Path(folder, "model.pt")
+    model, weights = training_of(settings_of("dae-200"), split, "float32", BATCH, 2, device), Path(folder, "model.pt")
     if not weights.exists():  # the first one trains what all score with
         list(model.run(iter))
         torch.save(model.model.state_dict(), weights)

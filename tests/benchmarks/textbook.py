@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise, repeat
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stages.interfaces.split import HeldOutUsers, load_split
+from stages.interfaces.split import HeldOutUsers, Split, load_split
 
 Dropout = Callable[[Tensor], Tensor]
 
@@ -66,12 +65,12 @@ def build(hidden: list[int], is_vae: bool, n_items: int) -> nn.Module:
     return Vae(n_items, hidden) if is_vae else Dae(n_items, hidden)
 
 
-def optimizer_of(model: nn.Module, l2: float, batch_size: int = 500) -> torch.optim.Optimizer:
+def optimizer_of(model: nn.Module, l2: float, batch_size: int = 500, fused: bool = False) -> torch.optim.Optimizer:
     """Adam; l2 in Liang's convention, biases excluded."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
     biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
     groups = [{"params": weights, "weight_decay": 2 * l2 / batch_size}, {"params": biases, "weight_decay": 0.0}]
-    return torch.optim.Adam(groups, lr=1e-3)
+    return torch.optim.Adam(groups, lr=1e-3, fused=fused)
 
 
 def batches_of(users: sparse.csr_array, batch_size: int, seed: int) -> Iterator[sparse.csr_array]:
@@ -154,14 +153,18 @@ def recall_at_k_batch(scores: np.ndarray, held_out: sparse.csr_matrix, k: int) -
 
 def main(folder: str, epochs: str) -> None:
     """Train DAE 200 from the files of a split, with a validation after each epoch."""
-    split = load_split(Path(folder))
-    model = build([200], False, split.train.shape[1])
-    optimizer = optimizer_of(model, l2=0.01)
-    for epoch in range(int(epochs)):
-        started = perf_counter()
-        loss = np.mean(list(train(model, optimizer, batches_of(split.train, 500, epoch))))
-        ndcg = evaluate(model, split.validation, 500)["ndcg@100"].mean()
-        print(f"epoch {epoch + 1}  loss {loss:.2f}  NDCG@100 {ndcg:.4f}  {perf_counter() - started:.0f} s", flush=True)
+    for epoch, ndcg in enumerate(curve([200], 0.01, load_split(Path(folder)), int(epochs)), start=1):
+        print(f"epoch {epoch}  NDCG@100 {ndcg:.4f}", flush=True)
+
+
+def curve(hidden: list[int], l2: float, split: Split, epochs: int, fused: bool = False) -> Iterator[float]:
+    """Train a DAE; validation NDCG@100 after each epoch."""
+    model = build(hidden, False, split.train.shape[1])
+    optimizer = optimizer_of(model, l2, fused=fused)
+    for epoch in range(epochs):
+        for _ in train(model, optimizer, batches_of(split.train, 500, epoch)):
+            pass
+        yield float(evaluate(model, split.validation, 500)["ndcg@100"].mean())
 
 
 if __name__ == "__main__":
