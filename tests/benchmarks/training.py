@@ -219,29 +219,13 @@ def result() -> None:
     epochs = 10
     book = side("whole", "tuned", DAE, "float32", 500, epochs, 1e-3, "cpu")
     base = side("whole", "ours", DAE, "float32", 500, epochs, 1e-3, "cpu")
-    wide = side("whole", "ours", DAE, "bfloat16", 2000, epochs, 2e-3, "cpu")
-    wanted = OF_BEST * max(book["ndcg"])
-    shared: dict[str, Any] = {"unit": "s", "speedup": True, "wanted_ndcg": wanted}
-    ours = seconds_to(wanted, wide)
-    for name, run, than in [("time_to_ndcg", book, TUNED), ("time_to_ndcg_own", base, "ours, float32, batch 500")]:
-        theirs = seconds_to(wanted, run)
-        is_first = run is book
-        record(
-            name,
-            what=f"**to validation NDCG@100 {wanted:.4f}** (99 % of textbook's best) with DAE 200: bfloat16, batch "
-            "2,000, rate 0.002, validated after each epoch",
-            ours=ours,
-            theirs=theirs,
-            than=than,
-            ratio=theirs / ours,
-            target="≥ 10×" if is_first else None,
-            met=theirs / ours >= 10 if is_first else None,
-            runs={"ours": wide, "theirs": run},
-            **shared,
-        )
+    ours = {
+        "bfloat16, batch 2,000, rate 0.002": side("whole", "ours", DAE, "bfloat16", 2000, epochs, 2e-3, "cpu"),
+        "bfloat16, batch 500": side("whole", "ours", DAE, "bfloat16", 500, epochs, 1e-3, "cpu"),
+    }
+    record_times(book, base, ours)
     for name, run, what in [
-        ("bfloat16", side("whole", "ours", DAE, "bfloat16", 500, epochs, 1e-3, "cpu"), "bfloat16, batch 500"),
-        ("bfloat16_batch_2000_rate", wide, "bfloat16, batch 2,000, rate 0.002"),
+        *zip(("bfloat16_batch_2000_rate", "bfloat16"), ours.values(), ours, strict=True),
         ("textbook", book, TUNED),
     ]:
         record(
@@ -257,6 +241,31 @@ def result() -> None:
             ratio=max(run["ndcg"]) / max(base["ndcg"]),
             than="ours, float32, batch 500, rate 0.001",
             runs={"ours": run, "theirs": base},
+        )
+
+
+def record_times(book: dict[str, Any], base: dict[str, Any], ours: dict[str, dict[str, Any]]) -> None:
+    """The faster of ours, by how it trains, against a textbook training and our own in float32."""
+    wanted = OF_BEST * max(book["ndcg"])
+    how = min(ours, key=lambda name: seconds_to(wanted, ours[name]))
+    seconds = seconds_to(wanted, ours[how])
+    for name, run, than in [("time_to_ndcg", book, TUNED), ("time_to_ndcg_own", base, "ours, float32, batch 500")]:
+        ratio = seconds_to(wanted, run) / seconds
+        is_first = run is book
+        record(
+            name,
+            what=f"**to validation NDCG@100 {wanted:.4f}** (99 % of textbook's best) with DAE 200: {how}, validated "
+            "after each epoch",
+            unit="s",
+            ours=seconds,
+            theirs=ratio * seconds,
+            than=than,
+            ratio=ratio,
+            speedup=True,
+            target="≥ 10×" if is_first else None,
+            met=ratio >= 10 if is_first else None,
+            wanted_ndcg=wanted,
+            runs={**ours, "theirs": run},
         )
 
 
