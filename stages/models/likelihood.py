@@ -1,5 +1,6 @@
 """The multinomial likelihood over all items, and its gradients, in blocks of users."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -7,7 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from stages.interfaces.batches import Blocks, UserItems, users_at_once
-from stages.models.shard import AllItems, LogNormaliser
+from stages.models.shard import AllItems
+
+SETS = 64  # of items, whose sums are added up in float32
+ALIGNED_BYTES = 64  # of a row of weights, as products of bfloat16 go by so many
+HOPELESS = -1e30  # a logit whose exponential is 0
+LARGEST_TOTAL = 1e20  # of exponentials, and 1 / this is the smallest: far from the limits of a float
 
 
 class Losses(NamedTuple):
@@ -87,27 +93,30 @@ class _MultinomialLoss(torch.autograd.Function):
         blocks: Blocks,
     ) -> Tensor:
         """The loss; its gradients are computed with it, and saved for `backward`."""
-        n_users = len(hidden)
-        narrow = weight.to(precision), bias.to(precision)
-        narrow_soft = (soft.output.weight.to(precision), soft.output.bias.to(precision)) if soft else None
+        n_users, width = hidden.shape
+        items = _items(weight, bias, precision)
+        soft_items = _items(soft.output.weight, soft.output.bias, precision) if soft else None
 
         def block(start: int, end: int) -> tuple[Tensor, ...]:
-            probabilities = None
-            if soft and narrow_soft:
-                probabilities, _ = shard.softmax(_logits(soft.hidden[start:end], *narrow_soft))
-            return _block(hidden[start:end], *narrow, batch.block(start, end), n_users, probabilities, shard)
+            target = None
+            if soft is not None and soft_items is not None:
+                target = _exponentials(_users(soft.hidden[start:end], soft_items), soft_items, shard, None)
+            users = _users(hidden[start:end], items)
+            return _block(users, items, batch.block(start, end), n_users, target, shard)
 
-        of_hidden: list[Tensor] = []
-        sums: list[Tensor] = []  # of loss, gradient of weight, gradient of bias
-        for grad_hidden, *summands in blocks.run(block, n_users):
-            of_hidden.append(grad_hidden)
+        of_users: list[Tensor] = []
+        sums: list[Tensor] = []  # of loss and gradient of items
+        for grad_users, *summands in blocks.run(block, n_users):
+            of_users.append(grad_users)
             if not sums:
                 sums = [summand.float() for summand in summands]
             else:
                 for total, summand in zip(sums, summands, strict=True):
                     total += summand
-        loss, grad_weight, grad_bias = sums
-        ctx.save_for_backward(shard.add_up(torch.cat(of_hidden)), grad_weight, grad_bias)
+        loss, grad_items = sums
+        grad_items = grad_items[: len(weight)]
+        grad_hidden = shard.add_up(torch.cat(of_users)[:, :width].contiguous())
+        ctx.save_for_backward(grad_hidden, grad_items[:, :width], grad_items[:, width])
         return shard.add_up(loss)
 
     @staticmethod
@@ -117,48 +126,91 @@ class _MultinomialLoss(torch.autograd.Function):
         return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None, None
 
 
-def _logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return torch.addmm(bias, hidden.to(weight.dtype), weight.T)  # (users, n_items)
+# A block is a matrix of items × users, not of users × items: oneDNN's products in bfloat16 take half the time so. The
+# bias is one more column of the weights, multiplied with 1, so that it and its gradient come with the products.
+
+
+def _items(weight: Tensor, bias: Tensor, precision: torch.dtype) -> Tensor:
+    """Weights and bias of the items in one matrix, with columns of zeros, and rows whose logits are hopeless."""
+    (n_items, width), aligned = weight.shape, ALIGNED_BYTES // precision.itemsize
+    items = weight.new_zeros(_whole(n_items, SETS), _whole(width + 1, aligned), dtype=precision)
+    items[:n_items, :width], items[:n_items, width], items[n_items:, width] = weight, bias, HOPELESS
+    return items
+
+
+def _users(hidden: Tensor, items: Tensor) -> Tensor:
+    """The users' last hidden layer, with a column of ones and columns of zeros."""
+    users = items.new_zeros(len(hidden), items.shape[1])
+    users[:, : hidden.shape[1]], users[:, hidden.shape[1]] = hidden, 1.0
+    return users
+
+
+def _whole(number: int, of: int) -> int:
+    """The next multiple."""
+    return -(-number // of) * of
+
+
+class _Exponentials(NamedTuple):
+    values: Tensor
+    """(n_items, n_users)"""
+    total: Tensor
+    """Their sums over the items of all processes, float32 (n_users,)."""
+
+
+def _exponentials(
+    users: Tensor, items: Tensor, shard: AllItems, look: Callable[[Tensor], None] | None, *, shifted: bool = False
+) -> _Exponentials:
+    """Of the users' logits, less each user's largest one where they are too large or too small for a float.
+
+    look : is called with the logits, before exponentials take their place
+    """
+    on_cpu = users.device.type == "cpu"
+    logits = items @ users.T
+    if shifted or not on_cpu:  # to ask a GPU would take longer than to do it
+        logits -= shard.largest(_over_items(torch.amax, logits))
+    if look is not None:
+        look(logits)
+    values = logits.exp_()
+    total = shard.add_up(_over_items(torch.sum, values))
+    if on_cpu and not shifted and not bool(((total > 1 / LARGEST_TOTAL) & (total < LARGEST_TOTAL)).all()):
+        return _exponentials(users, items, shard, look, shifted=True)
+    return _Exponentials(values, total)
+
+
+def _over_items(reduce: Callable[[Tensor, int], Tensor], of_items: Tensor) -> Tensor:
+    """A sum or maximum over the items, float32 (n_users,).
+
+    It is that of `SETS` sums: a sum of bfloat16 is rounded to it, and one in float32 takes PyTorch ten times as long.
+    """
+    sets = of_items.view(-1, SETS, of_items.shape[1])
+    return reduce(reduce(sets, 0).float(), 0)
 
 
 def _block(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    batch: UserItems,
-    n_users: int,
-    soft: Tensor | None,
-    shard: AllItems,
+    users: Tensor, items: Tensor, batch: UserItems, n_users: int, soft: _Exponentials | None, shard: AllItems
 ) -> tuple[Tensor, ...]:
-    """Terms of one block in the mean over `n_users`: gradient of hidden, loss, gradients of weight and of bias.
+    """Terms of one block in the mean over `n_users`: gradient of users, loss, gradient of items.
 
-    soft : (users, n_items), target probabilities in place of the items, or None
+    soft : the exponentials whose softmax takes the items' place, or None
     """
+    positions = batch.items * len(users) + batch.users
+    targets: list[Tensor] = []  # logits of the users' items, or the expected one of each user
+
+    def look(logits: Tensor) -> None:
+        found = (
+            logits.view(-1)[positions] if soft is None else _over_items(torch.sum, soft.values * logits) / soft.total
+        )
+        targets[:] = [found.float()]
+
+    exponentials, total = _exponentials(users, items, shard, look)
     # The gradient of a user's logits is (length · softmax − target) / n_users. The matrix here is softmax − target /
-    # length, and its much smaller factors are scaled by length / n_users instead.
-    scale = batch.lengths[:, None] / n_users
-    logits = _logits(hidden, weight, bias)
-    softmax, log_normaliser = shard.softmax(logits)
+    # length times the sum of exponentials, and the much smaller factors are scaled by what is left instead.
+    (target,), lengths = targets, batch.lengths
     if soft is None:
-        loss = -_subtract_items(softmax, logits, batch, log_normaliser).sum() / n_users
+        loss = (total.log()[batch.users] - target).sum() / n_users
+        exponentials.view(-1)[positions] = (target.exp() - (total / lengths)[batch.users]).to(users.dtype)
     else:
-        expected = torch.linalg.vecdot(soft, logits).float()  # (users,)
-        own_share = log_normaliser() / shard.n_processes
-        loss = ((own_share - expected) * scale[:, 0]).sum()
-        softmax -= soft
-    grad_weight = softmax.T @ (hidden * scale).to(weight.dtype)
-    grad_bias = softmax.T @ scale[:, 0].to(weight.dtype)
-    return (softmax @ weight) * scale, loss, grad_weight, grad_bias
-
-
-def _subtract_items(softmax: Tensor, logits: Tensor, batch: UserItems, log_normaliser: LogNormaliser) -> Tensor:
-    """Subtract items / length from the softmax, in place, and return the log-likelihood of each interaction."""
-    positions = batch.users * softmax.shape[1] + batch.items
-    likelihood = softmax.view(-1)[positions].float()
-    log_likelihood = likelihood.log()
-    hopeless = likelihood < torch.finfo(torch.float32).tiny  # underflow: its logarithm is inexact
-    if softmax.device.type != "cpu" or hopeless.any():  # to ask a GPU would take longer than to do it
-        exact = logits.view(-1)[positions].float() - log_normaliser()[batch.users]
-        log_likelihood = torch.where(hopeless, exact, log_likelihood)
-    softmax.view(-1)[positions] = (likelihood - 1 / batch.lengths[batch.users]).to(softmax.dtype)
-    return log_likelihood
+        loss = (lengths * (total.log() / shard.n_processes - target)).sum() / n_users
+        exponentials -= soft.values.mul_(total / soft.total)
+    scale = (lengths / (n_users * total))[:, None]
+    return (exponentials.T @ items) * scale, loss, exponentials @ (users * scale).to(users.dtype)

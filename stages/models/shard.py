@@ -18,8 +18,6 @@ from stages.run.errors import UserError
 
 Result = TypeVar("Result")
 Rows = TypeVar("Rows", Tensor, np.ndarray)
-LogNormaliser = Callable[[], Tensor]
-"""Gives the logarithm of the sum of a user's exponentials over all items, float32 (n_users,)."""
 
 OF_ITEMS = ("input_weight", "output.weight", "output.bias")
 """Parameters with a row for each item."""
@@ -74,25 +72,6 @@ class AllItems:
     def largest(self, values: Tensor) -> Tensor:
         """The largest of all processes' values, place by place."""
         return values
-
-    def softmax(self, logits: Tensor) -> tuple[Tensor, LogNormaliser]:
-        """The softmax over all items, at those of this process.
-
-        Parameters
-        ----------
-        logits : (n_users, n_own)
-
-        Returns
-        -------
-        The softmax, and what gives the normaliser for as long as the softmax is unchanged.
-        """
-        probabilities = logits.softmax(1)
-
-        def log_normaliser() -> Tensor:
-            largest, item = probabilities.max(1)  # at the likeliest item, which never underflows
-            return logits.gather(1, item[:, None])[:, 0].float() - largest.float().log()
-
-        return probabilities, log_normaliser
 
     def on_first(self, work: Callable[[], Result]) -> Result:
         """What the first process finds, in all; a UserError there is one everywhere."""
@@ -149,15 +128,6 @@ class SomeItems(AllItems):
         """As in `AllItems`."""
         dist.all_reduce(values, dist.ReduceOp.MAX)
         return values
-
-    def softmax(self, logits: Tensor) -> tuple[Tensor, LogNormaliser]:
-        """As in `AllItems`."""
-        own = logits.float().softmax(1)
-        of_own = logits.amax(1).float() - own.amax(1).log()  # without a second pass of exponentials
-        largest = self.largest(of_own.clone())
-        normaliser = largest + self.add_up((of_own - largest).exp_()).log()
-        probabilities = own.mul_((of_own - normaliser).exp_()[:, None]).to(logits.dtype)
-        return probabilities, lambda: normaliser
 
     def on_first(self, work: Callable[[], Result]) -> Result:
         """As in `AllItems`."""
