@@ -14,7 +14,7 @@ from torch import Tensor
 from stages.run.errors import UserError
 
 # Size of a large intermediate result: small enough for a CPU's cache, large enough to keep a GPU busy.
-BLOCK_BYTES = {"cpu": 2**25, "cuda": 2**31}
+BLOCK_BYTES = {"cpu": 20 * 2**20, "cuda": 2**31}
 
 Result = TypeVar("Result")
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from stages.interfaces.batches import Blocks, UserItems, users_at_once
 from stages.models.shard import AllItems
+
+Found = TypeVar("Found")
 
 SETS = 64  # of items, whose sums are added up in float32
 ALIGNED_BYTES = 64  # of a row of weights, as products of bfloat16 go by so many
@@ -100,7 +102,8 @@ class _MultinomialLoss(torch.autograd.Function):
         def block(start: int, end: int) -> tuple[Tensor, ...]:
             target = None
             if soft is not None and soft_items is not None:
-                target = _exponentials(_users(soft.hidden[start:end], soft_items), soft_items, shard, None)
+                soft_users = _users(soft.hidden[start:end], soft_items)
+                target = _exponentials(soft_users, soft_items, shard, lambda _: None)[:2]
             users = _users(hidden[start:end], items)
             return _block(users, items, batch.block(start, end), n_users, target, shard)
 
@@ -150,31 +153,32 @@ def _whole(number: int, of: int) -> int:
     return -(-number // of) * of
 
 
-class _Exponentials(NamedTuple):
-    values: Tensor
-    """(n_items, n_users)"""
-    total: Tensor
-    """Their sums over the items of all processes, float32 (n_users,)."""
-
-
 def _exponentials(
-    users: Tensor, items: Tensor, shard: AllItems, look: Callable[[Tensor], None] | None, *, shifted: bool = False
-) -> _Exponentials:
-    """Of the users' logits, less each user's largest one where they are too large or too small for a float.
+    users: Tensor, items: Tensor, shard: AllItems, look: Callable[[Tensor], Found], *, shifted: bool = False
+) -> tuple[Tensor, Tensor, Found]:
+    """Exponentials of logits, in their place, and their sums over the items of all processes.
 
-    look : is called with the logits, before exponentials take their place
+    Each user's largest logit is subtracted first where exponentials would be too large or too small for a float.
+
+    Parameters
+    ----------
+    users, items : from `_users` and `_items`
+    look : called with the logits (n_items, n_users) while there are any
+
+    Returns
+    -------
+    (n_items, n_users); float32 (n_users,); and what `look` found
     """
     on_cpu = users.device.type == "cpu"
     logits = items @ users.T
     if shifted or not on_cpu:  # to ask a GPU would take longer than to do it
         logits -= shard.largest(_over_items(torch.amax, logits))
-    if look is not None:
-        look(logits)
-    values = logits.exp_()
-    total = shard.add_up(_over_items(torch.sum, values))
+    found = look(logits)
+    exponentials = logits.exp_()
+    total = shard.add_up(_over_items(torch.sum, exponentials))
     if on_cpu and not shifted and not bool(((total > 1 / LARGEST_TOTAL) & (total < LARGEST_TOTAL)).all()):
         return _exponentials(users, items, shard, look, shifted=True)
-    return _Exponentials(values, total)
+    return exponentials, total, found
 
 
 def _over_items(reduce: Callable[[Tensor, int], Tensor], of_items: Tensor) -> Tensor:
@@ -187,30 +191,28 @@ def _over_items(reduce: Callable[[Tensor, int], Tensor], of_items: Tensor) -> Te
 
 
 def _block(
-    users: Tensor, items: Tensor, batch: UserItems, n_users: int, soft: _Exponentials | None, shard: AllItems
+    users: Tensor, items: Tensor, batch: UserItems, n_users: int, soft: tuple[Tensor, Tensor] | None, shard: AllItems
 ) -> tuple[Tensor, ...]:
     """Terms of one block in the mean over `n_users`: gradient of users, loss, gradient of items.
 
-    soft : the exponentials whose softmax takes the items' place, or None
+    soft : exponentials, whose softmax takes the items' place, and their sums; or None
     """
     positions = batch.items * len(users) + batch.users
-    targets: list[Tensor] = []  # logits of the users' items, or the expected one of each user
 
-    def look(logits: Tensor) -> None:
-        found = (
-            logits.view(-1)[positions] if soft is None else _over_items(torch.sum, soft.values * logits) / soft.total
-        )
-        targets[:] = [found.float()]
+    def look(logits: Tensor) -> Tensor:
+        """Logits of the users' items, or the expected logit of each user."""
+        if soft is None:
+            return logits.view(-1)[positions].float()
+        return _over_items(torch.sum, soft[0] * logits) / soft[1]
 
-    exponentials, total = _exponentials(users, items, shard, look)
-    # The gradient of a user's logits is (length · softmax − target) / n_users. The matrix here is softmax − target /
-    # length times the sum of exponentials, and the much smaller factors are scaled by what is left instead.
-    (target,), lengths = targets, batch.lengths
+    # The gradient of a user's logits is (length · softmax − target) / n_users. The matrix here is that of softmax −
+    # target / length, times the sum of exponentials; the much smaller factors are scaled by what is missing.
+    matrix, total, target = _exponentials(users, items, shard, look)
     if soft is None:
         loss = (total.log()[batch.users] - target).sum() / n_users
-        exponentials.view(-1)[positions] = (target.exp() - (total / lengths)[batch.users]).to(users.dtype)
+        matrix.view(-1)[positions] = (target.exp() - (total / batch.lengths)[batch.users]).to(matrix.dtype)
     else:
-        loss = (lengths * (total.log() / shard.n_processes - target)).sum() / n_users
-        exponentials -= soft.values.mul_(total / soft.total)
-    scale = (lengths / (n_users * total))[:, None]
-    return (exponentials.T @ items) * scale, loss, exponentials @ (users * scale).to(users.dtype)
+        loss = (batch.lengths * (total.log() / shard.n_processes - target)).sum() / n_users
+        matrix -= soft[0].mul_(total / soft[1])
+    scale = (batch.lengths / (n_users * total))[:, None]
+    return (matrix.T @ items) * scale, loss, matrix @ (users * scale).to(users.dtype)
