@@ -34,10 +34,11 @@ def keep_best(scores, items, n, k, margin, limit):  # type: ignore[no-untyped-de
         bucket -= 1
         k -= counts[bucket]
     limit[0] = low + (bucket - 0.5) / per_unit - margin  # half a bucket for rounding
-    kept = 0
+    lowest, kept = limit[0], 0
     for place in range(n):
-        scores[kept], items[kept] = scores[place], items[place]
-        kept += scores[kept] >= limit[0]
+        score = scores[place]
+        scores[kept], items[kept] = score, items[place]
+        kept += score >= lowest
     return kept
 
 

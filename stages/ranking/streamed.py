@@ -1,6 +1,6 @@
 """The items with the best inner products, found on a CPU without a matrix of users × items.
 
-Scores are made in blocks, and looked through while they are in the cache. Where the processor multiplies bfloat16, they
+Scores are made in blocks, and looked through while they are in the cache. Where products of bfloat16 are faster, they
 are made of it; whatever its rounding may have kept from the best is then scored again. So the items are those of
 float32.
 """
@@ -15,10 +15,10 @@ from torch import Tensor
 from stages.ranking import kernels
 from stages.ranking.top import top_items
 from stages.run.compiled import shared_out
-from stages.run.processor import multiplies_bfloat16
+from stages.run.processor import is_faster_in_bfloat16
 
-USERS_AT_ONCE, ITEMS_AT_ONCE = 128, 2048
-FIRST_ITEMS = 256
+USERS_AT_ONCE, ITEMS_AT_ONCE = 256, 2048
+FIRST_ITEMS = 512
 """A small block first: whatever is worse than its best is never kept."""
 
 
@@ -33,7 +33,7 @@ class BestItems:
 
     def __init__(self, vectors: Tensor, biases: Tensor) -> None:
         self._vectors, self._biases = vectors.detach().contiguous(), biases.detach().contiguous()
-        self._narrow = self._vectors.bfloat16() if multiplies_bfloat16() else self._vectors
+        self._narrow = self._vectors.bfloat16() if is_faster_in_bfloat16() else self._vectors
         # Of the length of a user's vector: how far from its value an inner product may be, by the rounding of both
         # vectors and of the product in bfloat16, and of sums in float32.
         bfloat16 = 0.0 if self._narrow is self._vectors else torch.finfo(torch.bfloat16).eps / 2

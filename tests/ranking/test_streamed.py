@@ -27,11 +27,11 @@ def exact_scores(users: np.ndarray, vectors: torch.Tensor, biases: torch.Tensor,
     return scores
 
 
-@pytest.mark.parametrize("n_items", [1, 15, 16, 255, 256, 257, 2304, 2305, 5000])
+@pytest.mark.parametrize("n_items", [1, 15, 16, 511, 512, 513, 2560, 2561, 5000])
 @pytest.mark.parametrize("k", [1, 20, 100])
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_they_are_those_of_a_full_sort(n_items: int, k: int, bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamed, "multiplies_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(streamed, "is_faster_in_bfloat16", lambda: bfloat16)
     users, vectors, biases, seen = drawn(n_items)
     scores, k = exact_scores(users, vectors, biases, seen), min(k, n_items)
     best = BestItems(vectors, biases).top(users, seen, k)
@@ -43,7 +43,7 @@ def test_they_are_those_of_a_full_sort(n_items: int, k: int, bfloat16: bool, mon
 def test_where_more_items_are_as_good_as_there_is_room_for_all_are_scored(
     bfloat16: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streamed, "multiplies_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(streamed, "is_faster_in_bfloat16", lambda: bfloat16)
     users, _, _, seen = drawn(3000)
     vectors, biases = torch.ones(3000, WIDTH), torch.linspace(0, 1e-5, 3000)
     best = BestItems(vectors, torch.zeros(3000)).top(users, seen, 10)
