@@ -1,6 +1,6 @@
 """The only reader of params.yaml."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -27,7 +27,13 @@ def read_params(path: Path = PATH) -> Params:
         where the file can't be read or is no YAML, or with *all* wrong entries (a hundred at most), one a line, by
         their paths.
     """
-    return check(parse(read_text(path), path), path)
+    return _checked(read_text(path), path)
+
+
+@lru_cache(maxsize=1)
+def _checked(text: str, path: Path) -> Params:
+    """A stage asks twice, and to parse the text takes a fifth of a second."""
+    return check(parse(text, path), path)
 
 
 def check(content: object, path: Path = PATH) -> Params:
