@@ -28,6 +28,7 @@ HEADLINES = [
     "train_vae_bfloat16",
     "gpu_train_vae",
     "evaluate",
+    "evaluate_avx2",
     "preprocess_vs_pandas",
     "preprocess_vs_polars",
     "side_by_side",
