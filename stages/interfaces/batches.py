@@ -101,8 +101,8 @@ class SparseRows:
         offsets, host_offsets = (of.cumsum(0) - of for of in (lengths, rows.host_lengths))
         users = _repeated(lengths, int(rows.host_lengths.sum()))
         # Position in the batch plus the offset from there to the user's items in the matrix.
-        places = torch.arange(len(users), device=users.device) + (starts - offsets)[users]
-        return UserItems(self.items[places].long(), offsets, lengths, users, host_offsets)
+        places = torch.arange(len(users), device=users.device) + (starts - offsets).index_select(0, users)
+        return UserItems(self.items.index_select(0, places).long(), offsets, lengths, users, host_offsets)
 
 
 def _repeated(lengths: Tensor, total: int) -> Tensor:

@@ -241,7 +241,7 @@ def in_variant(codec: Codec, variant: Variant) -> Codec:
 
 def _unit_norm(batch: UserItems) -> Tensor:
     """Factors of the interactions that give each user's input L2 norm 1 : float32 (n_interactions,)."""
-    return batch.lengths.float().rsqrt()[batch.users]
+    return batch.lengths.float().rsqrt().index_select(0, batch.users)
 
 
 def linear(width: int, following: int) -> nn.Linear:

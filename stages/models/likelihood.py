@@ -202,15 +202,16 @@ def _block(
     def look(logits: Tensor) -> Tensor:
         """Logits of the users' items, or the expected logit of each user."""
         if soft is None:
-            return logits.view(-1)[positions].float()
+            return logits.view(-1).index_select(0, positions).float()
         return _over_items(torch.sum, soft[0] * logits) / soft[1]
 
     # The gradient of a user's logits is (length · softmax − target) / n_users. The matrix here is that of softmax −
     # target / length, times the sum of exponentials; the much smaller factors are scaled by what is missing.
     matrix, total, target = _exponentials(users, items, shard, look)
     if soft is None:
-        loss = (total.log()[batch.users] - target).sum() / n_users
-        matrix.view(-1)[positions] = (target.exp() - (total / batch.lengths)[batch.users]).to(matrix.dtype)
+        loss = (total.log().index_select(0, batch.users) - target).sum() / n_users
+        shares = (total / batch.lengths).index_select(0, batch.users)
+        matrix.view(-1)[positions] = (target.exp() - shares).to(matrix.dtype)
     else:
         loss = (batch.lengths * (total.log() / shard.n_processes - target)).sum() / n_users
         matrix -= soft[0].mul_(total / soft[1])

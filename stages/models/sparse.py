@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,11 +23,21 @@ class _WeightedSum(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """The transposed product, summed item by item; PyTorch's own backward adds one interaction at a time."""
         (factors,) = ctx.saved_tensors
-        items, order = ctx.batch.items.sort(stable=True)
-        offsets = torch.searchsorted(items, torch.arange(ctx.n_items, device=items.device))
-        users = ctx.batch.users[order]
-        grad_vectors = functional.embedding_bag(users, grad, offsets, mode="sum", per_sample_weights=factors[order])
+        order, offsets = _by_item(ctx.batch, ctx.n_items)
+        users, factors = (of.index_select(0, order) for of in (ctx.batch.users, factors))
+        grad_vectors = functional.embedding_bag(users, grad, offsets, mode="sum", per_sample_weights=factors)
         return grad_vectors, None, None
+
+
+def _by_item(batch: UserItems, n_items: int) -> tuple[Tensor, Tensor]:
+    """Order of interactions by item, then user, and where each item's start : int64 (n_interactions,), (n_items,)."""
+    if batch.items.device.type == "cpu":  # SciPy counts, and need not sort
+        borders = np.append(batch.offsets.numpy(), len(batch.items))
+        numbers = np.arange(len(batch.items))
+        by_item = csr_array((numbers, batch.items.numpy(), borders), shape=(len(batch.offsets), n_items)).tocsc()
+        return torch.from_numpy(by_item.data), torch.from_numpy(by_item.indptr[:-1].astype(np.int64))
+    items, order = batch.items.sort(stable=True)
+    return order, torch.searchsorted(items, torch.arange(n_items, device=items.device))
 
 
 def weighted_sum(vectors: Tensor, batch: UserItems, factors: Tensor) -> Tensor:
