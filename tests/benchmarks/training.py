@@ -1,7 +1,7 @@
 """Training, embedding and evaluation against textbook PyTorch and NumPy, on the full-size twin of MovieLens-20M.
 
 Each side is a process of its own (side.py; textbook.py is the other side), both in turn, `ROUNDS` times. Medians, and
-the medians of the ratios of the pairs, go to reports/performance.json. All takes about 45 minutes on 2 cores.
+the medians of the ratios of the pairs, go to reports/performance.json. All takes about 90 minutes on 2 cores.
 
 python tests/benchmarks/training.py                  all lines but those of the GPU
 python tests/benchmarks/training.py result scoring   only these
