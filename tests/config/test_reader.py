@@ -1,5 +1,6 @@
 """params.yaml is checked as a whole: all faults at once, each by its path, and nothing but a UserError."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,13 @@ def test_the_name_of_a_data_set_may_look_like_something_else_in_quotes(
     lines = complaint(committed.replace("  ml-10m:\n", f"  {name}:\n")).splitlines()
     assert [line.startswith("  datasets: YAML reads the name ") for line in lines[1:]] == [True]
     assert lines[1].endswith("; put it in quotes")
+
+
+def test_a_file_that_has_changed_is_read_anew(committed: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    for epochs in (3, 4):
+        path.write_text(re.sub(r"checkpoint_epochs: \d+", f"checkpoint_epochs: {epochs}", committed))
+        assert read_params(path).training.checkpoint_epochs == epochs
 
 
 def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
