@@ -23,9 +23,10 @@ def keep_best(scores, items, n, k, margin, limit):  # type: ignore[no-untyped-de
     low = high = scores[0]
     for place in range(n):
         low, high = min(low, scores[place]), max(high, scores[place])
-    if n <= k or low == high:
+    spread = high - low
+    if n <= k or not np.float32(1e-30) < spread < np.float32(np.inf):  # else there are no buckets
         return n
-    per_unit = (BUCKETS - 1) / (high - low)
+    per_unit = (BUCKETS - 1) / spread
     counts = np.zeros(BUCKETS, np.int32)
     for place in range(n):
         counts[int((scores[place] - low) * per_unit)] += 1

@@ -54,6 +54,15 @@ def test_where_more_items_are_as_good_as_there_is_room_for_all_are_scored(
     assert best.tolist() == [list(range(2999, 2989, -1))] * N_USERS
 
 
+@pytest.mark.parametrize("size", [1e30, 1e-25])
+def test_scores_may_overflow_or_almost_vanish(size: float) -> None:
+    users, vectors, _, seen = drawn(3000)
+    users, vectors = np.abs(users) * np.float32(size), vectors.abs() * size
+    best = BestItems(vectors, torch.zeros(3000)).top(users, seen, 20)
+    assert {len(set(items)) for items in best.tolist()} == {20}
+    assert not seen.toarray()[np.arange(N_USERS)[:, None], best].any()
+
+
 def test_what_is_seen_comes_last() -> None:
     users, vectors, biases, _ = drawn(30)
     likes = np.ones((N_USERS, 30), bool)
