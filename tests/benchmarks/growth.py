@@ -149,11 +149,19 @@ def _table(entries: list[dict[str, Any]]) -> str:
                     "per second": f"{entry['size'] / entry['seconds']:,.0f}",
                     "exponent": "–" if growth is None else f"{growth:.2f}",
                     "memory of the command": f"{entry['memory_gb']:.2f} GB",
-                    "of a worker": "–" if entry["worker_gb"] is None else f"{entry['worker_gb']:.2f} GB",
-                    "written": f"{entry['disk_gb']:.2f} GB",
+                    "of a worker": entry["worker_gb"] and f"{entry['worker_gb']:.2f} GB",
+                    "on disk": f"{entry['disk_gb']:.2f} GB",
                 }
             )
-    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True, colalign=("left", *["right"] * 7))
+    if not _has_workers(entries):
+        for line in lines:
+            del line["of a worker"]
+    alignment = ("left", *["right"] * (len(lines[0]) - 1))
+    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True, missingval="–", colalign=alignment)
+
+
+def _has_workers(entries: list[dict[str, Any]]) -> bool:
+    return any(entry["worker_gb"] for entry in entries)
 
 
 def _seconds(entry: dict[str, Any]) -> float:
@@ -168,10 +176,10 @@ def _gb_of_worker(entry: dict[str, Any]) -> float:
 def _picture(entries: list[dict[str, Any]], titles: dict[str, str], theme: Theme) -> Figure:
     figure = Figure(figsize=(8.3, len(titles) * HEIGHT), layout="constrained")
     for row, (kind, title) in zip(figure.subplots(len(titles), 2, squeeze=False), titles.items(), strict=True):
-        of_kind = _ways([entry for entry in entries if entry["kind"] == kind])
-        for axes, value, label in zip(
-            row, (_seconds, _gb_of_worker), ("seconds", "GB of a worker, or the one process"), strict=True
-        ):
+        entries_of_kind = [entry for entry in entries if entry["kind"] == kind]
+        of_kind = _ways(entries_of_kind)
+        memory = "GB of a worker, or the one process" if _has_workers(entries_of_kind) else "GB of memory, at its peak"
+        for axes, value, label in zip(row, (_seconds, _gb_of_worker), ("seconds", memory), strict=True):
             for colour, (way, measured) in zip(COLOURS, of_kind.items(), strict=False):
                 sizes = [entry["size"] / 1e6 for entry in measured]
                 axes.plot(sizes, list(map(value, measured)), "o-", color=colour, label=way, markersize=4)

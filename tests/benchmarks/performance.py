@@ -18,13 +18,26 @@ from stages.run.facts import machine
 from stages.run.files import whole_file
 
 PATH = paths.REPORTS / "performance.json"
-PAGES = {"reports/performance.md": "all", "README.md": "headlines"}
-COLUMNS = ["what", "ours", "theirs", "ratio", "target", "on"]
+COLUMNS = ["what", "measured", "compared with", "ratio", "target", "on"]
 HEAD = f"| {' | '.join(COLUMNS)} |\n| --- | ---: | ---: | ---: | ---: | --- |"
-FIRST = "time_to_ndcg"
+SUBJECTS = {
+    "Time to a result": ("time_to", "accuracy"),
+    "Training": ("train", "memory", "loss", "fifty", "side_by_side", "gpu", "two_processes"),
+    "Evaluating and embedding": ("evaluate", "embed"),
+    "Preprocess": ("preprocess", "partition"),
+    "Encoding users": ("encode",),
+    "Scoring from codes": ("query", "batch", "million"),
+    "The store": ("store",),
+    "Many items": ("sampled",),
+    "The machine": ("products",),
+}
+"""How the names of a subject's entries begin; a name is of the first that fits."""
 HEADLINES = [
-    FIRST,
+    "time_to_ndcg",
+    "time_to_ndcg_autocast",
     "train_dae_200_bfloat16",
+    "train_dae_200_bfloat16_autocast",
+    "train_dae_200_float32",
     "train_vae_bfloat16",
     "gpu_train_vae",
     "evaluate",
@@ -33,7 +46,7 @@ HEADLINES = [
     "preprocess_vs_polars",
     "side_by_side",
     "query_20_bytes_20517",
-    "encode_rq_20",
+    "encode_rq_20_tables",
     "store_per_second_sqlite",
 ]
 """What the README shows."""
@@ -45,8 +58,9 @@ def record(name: str, **entry: Any) -> None:
     Parameters
     ----------
     entry : what, ours, theirs (None where there is nothing to compare with), than (what theirs is), unit, ratio, target
-        and met (None where there is no target), and whatever else belongs to the figures; speedup, where the ratio says
-        how many times faster ours is; digits and ratio_digits, how many decimals are shown, 1 unless told
+        and met (None where there is no target), and whatever else belongs to the figures; ratios, those of the pairs
+        whose median is the ratio; speedup, where the ratio says how many times faster ours is; digits and ratio_digits,
+        how many decimals are shown, 1 unless told
     """
     measured_on = {"date": datetime.now(UTC).date().isoformat(), "threads": torch.get_num_threads(), **machine()}
     entry = {"name": name, **entry, **measured_on, "amx": bool(torch.cpu.get_capabilities().get("amx_bf16"))}
@@ -66,23 +80,43 @@ def processor(entry: dict[str, Any]) -> str:
     return f"{maker} {'with' if entry['amx'] else 'without'} AMX"
 
 
-def table(which: str) -> str:
-    """All entries, or the headlines, the newest first and the time to a result before all."""
-    entries = json.loads(PATH.read_text()).values()
-    shown = [entry for entry in entries if which == "all" or entry["name"] in HEADLINES]
-    shown.sort(key=lambda entry: entry["date"], reverse=True)
-    shown.sort(key=lambda entry: entry["name"] != FIRST)
-    return "\n".join([HEAD, *map(line, shown)]) + "\n"
+def of_readme() -> str:
+    """The headlines in one table, by subject, the newest of each first."""
+    return _table(
+        [entry for of_subject in _by_subject().values() for entry in of_subject if entry["name"] in HEADLINES]
+    )
+
+
+def of_performance() -> str:
+    """A table for each subject, the newest entries first."""
+    return "\n".join(f"### {subject}\n\n{_table(entries)}" for subject, entries in _by_subject().items() if entries)
+
+
+PAGES = {"reports/performance.md": of_performance, "README.md": of_readme}
+BEGIN, END = "<!-- measured: python tests/benchmarks/performance.py -->\n\n", "\n<!-- end of measured -->"
+
+
+def _by_subject() -> dict[str, list[dict[str, Any]]]:
+    entries = sorted(json.loads(PATH.read_text()).values(), key=lambda entry: str(entry["date"]), reverse=True)
+    found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in SUBJECTS}
+    for entry in entries:
+        subject = next(subject for subject, begins in SUBJECTS.items() if entry["name"].startswith(begins))
+        found[subject].append(entry)
+    return found
+
+
+def _table(entries: list[dict[str, Any]]) -> str:
+    return "\n".join([HEAD, *map(line, entries)]) + "\n"
 
 
 def write_tables() -> None:
-    """Put the tables in the place of the pages' own."""
-    for page, which in PAGES.items():
+    """Put the tables between the pages' marks."""
+    for page, tables in PAGES.items():
         path = paths.REPORTS.parent / page
-        before, _, rest = path.read_text().partition(HEAD)
-        _, _, after = rest.partition("\n\n")
+        before, _, rest = path.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
         with whole_file(path) as temporary:
-            temporary.write_text(before + table(which) + "\n" + after)
+            temporary.write_text(f"{before}{BEGIN}{tables()}{END}{after}")
 
 
 def line(entry: dict[str, Any]) -> str:
@@ -95,8 +129,11 @@ def line(entry: dict[str, Any]) -> str:
         ratio = f"{entry['ratio']:.{ratio_digits}f}×"
         if entry.get("speedup"):
             ratio = f"**{ratio} faster**"
+        if "ratios" in entry:
+            least, most = (f"{of_pair:.{ratio_digits}f}" for of_pair in (min(entry["ratios"]), max(entry["ratios"])))
+            ratio += f" ({least}–{most})"
     target = "–" if entry["target"] is None else entry["target"] if entry["met"] else f"{entry['target']}: missed"
-    return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} | {processor(entry)} |"
+    return f"| {entry['what']} | {ours} | {theirs} | {ratio} | {target} | {processor(entry)}, {entry['date']} |"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def main() -> None:
         (median(run[side][0] for run in runs), runs[0][side][1]) for side in (0, 1)
     )
     difference = max(abs(mine / other - 1) for mine, other in zip(losses_of_two, losses_of_one, strict=True))
+    ratios = [run[1][0] / run[0][0] for run in runs]
     record(
         "two_processes",
         what="training DAE 200, float32, batch 500: two processes of one thread",
@@ -44,10 +45,11 @@ def main() -> None:
         ours=two,
         theirs=one,
         than="one process of two threads",
-        ratio=two / one,
+        ratio=median(ratios),
+        ratios=ratios,
         ratio_digits=2,
         target="≥ 0.83×, losses equal to 1e-4",
-        met=two / one >= 1 / 1.2 and difference <= 1e-4,
+        met=median(ratios) >= 1 / 1.2 and difference <= 1e-4,
         losses={"ours": losses_of_two, "theirs": losses_of_one},
         largest_relative_difference=difference,
         runs=[[run[0][0], run[1][0]] for run in runs],

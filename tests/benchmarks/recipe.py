@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import torch
 import typer
-from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -32,25 +30,19 @@ Count = Annotated[int, typer.Argument(min=1)]
 def main(folder: Path, kind: Literal["dae", "vae"], epochs: Count, batch_size: Count) -> None:
     """Train for as many epochs, and score the test users with the weights of the best one."""
     split, is_vae = load_split(folder), kind == "vae"
-    torch.manual_seed(0)
     model = textbook.build([600, 200, 600] if is_vae else [200], is_vae, split.train.shape[1])
-    for parameter in model.parameters():
-        if parameter.ndim == 2:
-            nn.init.xavier_uniform_(parameter)
-        else:
-            nn.init.trunc_normal_(parameter, std=0.001, a=-0.002, b=0.002)
     optimizer = textbook.optimizer_of(model, 0.0 if is_vae else 0.01, batch_size)
     kl_weights = (min(KL_CAP, step / ANNEALING_STEPS) for step in count())
     best, weights = -np.inf, model.state_dict()
     for epoch in range(epochs):
         batches = textbook.batches_of(split.train, batch_size, epoch)
         loss = np.mean(list(textbook.train(model, optimizer, batches, kl_weights=kl_weights)))
-        ndcg = textbook.evaluate(model, split.validation, batch_size)["ndcg@100"].mean()
+        ndcg = textbook.evaluate(model, split.validation, batch_size, textbook.NDCG)["ndcg@100"].mean()
         if ndcg > best:
             best, weights = ndcg, copy.deepcopy(model.state_dict())
         print(f"epoch {epoch + 1}  loss {loss:.2f}  validation NDCG@100 {ndcg:.4f} (best {best:.4f})", flush=True)
     model.load_state_dict(weights)
-    test = textbook.evaluate(model, split.test, batch_size)["ndcg@100"]
+    test = textbook.evaluate(model, split.test, batch_size, textbook.NDCG)["ndcg@100"]
     print(f"test NDCG@100 {test.mean():.4f} of {len(test):,} users, at the best epoch")
 
 

@@ -173,7 +173,7 @@ def queries() -> None:
         p50, p99 = np.quantile(ours, [0.5, 0.99])
         record(
             f"{name}_p99", what=f"{what}: p99", unit="µs", ours=p99, theirs=p50, than="p50", ratio=p99 / p50,
-            target="< 2×", met=bool(p99 < 2 * p50),
+            ratio_digits=2, target="< 2×", met=bool(p99 < 2 * p50),
         )  # fmt: skip
     of_users, fold_in = trained().users, trained().users.fold_in
     package, codes = trained().package("20 bytes"), trained().codes["20 bytes"]

@@ -67,7 +67,7 @@ def steps(side: str, model: str, precision: str, batch_size: str, device: str) -
         network = textbook.build(settings.hidden, isinstance(settings, VaeSettings), split.train.shape[1]).to(device)
         batches = textbook.batches_of(split.train, at_once, 0)
         optimizer = textbook.optimizer_of(network, settings.l2, fused=side == "tuned")
-        list(textbook.train(network, optimizer, timed(batches)))
+        list(textbook.train(network, optimizer, timed(batches), autocast=precision == "bfloat16"))
     step = median(np.diff(ends)[WARM_UP - 1 :])
     return {
         "users_per_second": at_once / step,
@@ -88,7 +88,8 @@ def whole(
         training = training_of(settings, split, precision, int(batch_size), int(epochs), device)
         curve: Iterable[float] = (epoch.validation_ndcg for epoch in training.run(iter))
     else:
-        curve = textbook.curve(settings.hidden, settings.l2, split, int(epochs), fused=True)
+        autocast = precision == "bfloat16"
+        curve = textbook.curve(settings.hidden, settings.l2, split, int(epochs), fused=True, autocast=autocast)
     ends, ndcg = zip(*((perf_counter() - started, found) for found in curve), strict=True)
     return {"ends": ends, "ndcg": ndcg}
 
@@ -122,8 +123,7 @@ def loss(epochs: str) -> dict[str, Any]:
 def scoring(side: str, folder: str, device: str) -> dict[str, Any]:
     """Embedding the train users and evaluating the test users: seconds; the results go to the folder."""
     split = load_split(paths.split(DATASET))
-    if side == "ours":
-        keep_freed_memory()
+    keep_freed_memory()
     if os.environ.get("ATEN_CPU_CAPABILITY") == "avx2":  # PyTorch says what the processor has in any case
         streamed.is_faster_in_bfloat16 = lambda: False  # type: ignore[attr-defined]
     model, weights = training_of(settings_of("dae-200"), split, "float32", BATCH, 2, device), Path(folder, "model.pt")
@@ -140,7 +140,7 @@ def scoring(side: str, folder: str, device: str) -> dict[str, Any]:
         ),
         "theirs": (
             lambda: textbook.embed(theirs, split.train, BATCH),
-            lambda: textbook.evaluate(theirs, split.test, BATCH),
+            lambda: textbook.evaluate(theirs, split.test, BATCH, textbook.METRICS),
         ),
     }
     embed, score = sides[side]

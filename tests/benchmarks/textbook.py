@@ -1,11 +1,13 @@
 """The same models in textbook PyTorch, and their evaluation in NumPy: dense rows and logits of all items.
 
 As the notebook of Liang et al. 2018 and its PyTorch ports have it: each batch of sparse rows is made dense, the loss is
-log_softmax over all items times the row, and the metrics are taken from NumPy matrices of users × items.
+log_softmax over all items times the row, and the metrics are taken from NumPy matrices of users × items. Weights begin
+as Glorot's and biases near zero, as there.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import pairwise, repeat
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from stages.interfaces.split import HeldOutUsers, Split, load_split
 
 Dropout = Callable[[Tensor], Tensor]
+Metric = Callable[[np.ndarray, sparse.csr_matrix], np.ndarray]
 
 
 def dropout(users: Tensor) -> Tensor:
@@ -62,7 +65,14 @@ class Vae(nn.Module):
 
 
 def build(hidden: list[int], is_vae: bool, n_items: int) -> nn.Module:
-    return Vae(n_items, hidden) if is_vae else Dae(n_items, hidden)
+    torch.manual_seed(0)
+    model = Vae(n_items, hidden) if is_vae else Dae(n_items, hidden)
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            nn.init.xavier_uniform_(parameter)
+        else:
+            nn.init.trunc_normal_(parameter, std=0.001, a=-0.002, b=0.002)
+    return model
 
 
 def optimizer_of(model: nn.Module, l2: float, batch_size: int = 500, fused: bool = False) -> torch.optim.Optimizer:
@@ -85,15 +95,17 @@ def train(
     batches: Iterable[sparse.csr_array],
     drop: Dropout = dropout,
     kl_weights: Iterable[float] = repeat(0.1),
+    autocast: bool = False,
 ) -> Iterator[float]:
-    """Yield the loss of each batch."""
+    """Yield the loss of each batch; autocast takes what may be taken in bfloat16."""
     device = next(model.parameters()).device
     model.train()
     for batch, kl_weight in zip(batches, kl_weights, strict=False):
         users = torch.FloatTensor(batch.toarray()).to(device)
         optimizer.zero_grad()
-        logits, kl = model(users, drop)
-        loss = -torch.mean(torch.sum(functional.log_softmax(logits, 1) * users, -1)) + kl_weight * kl
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            logits, kl = model(users, drop)
+        loss = -torch.mean(torch.sum(functional.log_softmax(logits.float(), 1) * users, -1)) + kl_weight * kl
         loss.backward()
         optimizer.step()
         yield loss.item()
@@ -113,19 +125,20 @@ def embed(model: Dae, matrix: sparse.csr_array, batch_size: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, users: HeldOutUsers, batch_size: int) -> dict[str, np.ndarray]:
-    """NDCG@100 and recall@20, @50 of each user with something held out."""
+def evaluate(
+    model: nn.Module, users: HeldOutUsers, batch_size: int, metrics: dict[str, Metric]
+) -> dict[str, np.ndarray]:
+    """The metrics of each user with something held out."""
     device = next(model.parameters()).device
-    values: dict[str, list[np.ndarray]] = {"ndcg@100": [], "recall@20": [], "recall@50": []}
+    values: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
     rows = np.flatnonzero(np.diff(users.held_out.indptr))
     for start in range(0, len(rows), batch_size):
         some = rows[start : start + batch_size]
         fold_in, held_out = sparse.csr_matrix(users.fold_in[some]), sparse.csr_matrix(users.held_out[some])
         scores = model(torch.FloatTensor(fold_in.toarray()).to(device), None)[0].cpu().numpy()
         scores[fold_in.nonzero()] = -np.inf
-        values["ndcg@100"].append(ndcg_binary_at_k_batch(scores, held_out, k=100))
-        values["recall@20"].append(recall_at_k_batch(scores, held_out, k=20))
-        values["recall@50"].append(recall_at_k_batch(scores, held_out, k=50))
+        for name, metric in metrics.items():
+            values[name].append(metric(scores, held_out))
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
@@ -151,20 +164,26 @@ def recall_at_k_batch(scores: np.ndarray, held_out: sparse.csr_matrix, k: int) -
     return found / np.minimum(k, wanted.sum(axis=1))
 
 
+NDCG: dict[str, Metric] = {"ndcg@100": partial(ndcg_binary_at_k_batch, k=100)}
+METRICS = NDCG | {f"recall@{k}": partial(recall_at_k_batch, k=k) for k in (20, 50)}
+
+
 def main(folder: str, epochs: str) -> None:
     """Train DAE 200 from the files of a split, with a validation after each epoch."""
     for epoch, ndcg in enumerate(curve([200], 0.01, load_split(Path(folder)), int(epochs)), start=1):
         print(f"epoch {epoch}  NDCG@100 {ndcg:.4f}", flush=True)
 
 
-def curve(hidden: list[int], l2: float, split: Split, epochs: int, fused: bool = False) -> Iterator[float]:
+def curve(
+    hidden: list[int], l2: float, split: Split, epochs: int, fused: bool = False, autocast: bool = False
+) -> Iterator[float]:
     """Train a DAE; validation NDCG@100 after each epoch."""
     model = build(hidden, False, split.train.shape[1])
     optimizer = optimizer_of(model, l2, fused=fused)
     for epoch in range(epochs):
-        for _ in train(model, optimizer, batches_of(split.train, 500, epoch)):
+        for _ in train(model, optimizer, batches_of(split.train, 500, epoch), autocast=autocast):
             pass
-        yield float(evaluate(model, split.validation, 500)["ndcg@100"].mean())
+        yield float(evaluate(model, split.validation, 500, NDCG)["ndcg@100"].mean())
 
 
 if __name__ == "__main__":
