@@ -63,13 +63,24 @@ def record(name: str, **entry: Any) -> None:
         how many decimals are shown, 1 unless told
     """
     measured_on = {"date": datetime.now(UTC).date().isoformat(), "threads": torch.get_num_threads(), **machine()}
-    entry = {"name": name, **entry, **measured_on, "amx": bool(torch.cpu.get_capabilities().get("amx_bf16"))}
+    entry = {"name": name, **entry, **measured_on, "amx": _has_amx()}
     entries = json.loads(PATH.read_text()) if PATH.exists() else {}
     entries[f"{name}, {processor(entry)}"] = entry
     with whole_file(PATH) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n")
     write_tables()
     print(line(entry), flush=True)
+
+
+def runs_of(name: str) -> Any:
+    """The runs of the entry of this name and of this machine's processor."""
+    entries = json.loads(PATH.read_text())
+    here = processor({"cpu": machine()["cpu"], "amx": _has_amx()})
+    return entries[f"{name}, {here}"]["runs"]
+
+
+def _has_amx() -> bool:
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def processor(entry: dict[str, Any]) -> str:
