@@ -34,7 +34,6 @@ SUBJECTS = {
 """How the names of a subject's entries begin; a name is of the first that fits."""
 HEADLINES = [
     "time_to_ndcg",
-    "time_to_ndcg_autocast",
     "train_dae_200_bfloat16",
     "train_dae_200_bfloat16_autocast",
     "train_dae_200_float32",
@@ -108,7 +107,8 @@ BEGIN, END = "<!-- measured: python tests/benchmarks/performance.py -->\n\n", "\
 
 
 def _by_subject() -> dict[str, list[dict[str, Any]]]:
-    entries = sorted(json.loads(PATH.read_text()).values(), key=lambda entry: str(entry["date"]), reverse=True)
+    entries = sorted(json.loads(PATH.read_text()).values(), key=lambda entry: str(entry["name"]))
+    entries.sort(key=lambda entry: str(entry["date"]), reverse=True)
     found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in SUBJECTS}
     for entry in entries:
         subject = next(subject for subject, begins in SUBJECTS.items() if entry["name"].startswith(begins))
