@@ -129,7 +129,7 @@ class _MultinomialLoss(torch.autograd.Function):
         return *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None, None
 
 
-# A block is a matrix of items × users, not of users × items: oneDNN's products in bfloat16 take half the time so. The
+# A block is a matrix of items × users, not of users × items: oneDNN's products in bfloat16 take less time so. The
 # bias is one more column of the weights, multiplied with 1, so that it and its gradient come with the products.
 
 
