@@ -75,7 +75,9 @@ def runs_of(name: str) -> Any:
     """The runs of the entry of this name and of this machine's processor."""
     entries = json.loads(PATH.read_text())
     here = processor({"cpu": machine()["cpu"], "amx": _has_amx()})
-    return entries[f"{name}, {here}"]["runs"]
+    if (key := f"{name}, {here}") not in entries:
+        sys.exit(f"error: {PATH} has no line {name} of {here}; measure it first")
+    return entries[key]["runs"]
 
 
 def _has_amx() -> bool:

@@ -1,6 +1,6 @@
 """Time and memory of stages at a tenth to three times the size of `ml-20m-rehearsal`.
 
-python tests/benchmarks/stages_growth.py FOLDER              0.1, 0.3, 1 and 3 times; half an hour on 2 cores
+python tests/benchmarks/stages_growth.py FOLDER              0.1, 0.3, 1 and 3 times; 20 to 30 minutes on 2 cores
 python tests/benchmarks/stages_growth.py FOLDER 0.1 0.3      these alone
 
 `train` is an epoch of DAE 200 with its validation, `quantize` OPQ of 20 bytes, `evaluate` the ranking of the test users
