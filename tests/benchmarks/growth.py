@@ -195,7 +195,7 @@ def _picture(entries: list[dict[str, Any]], titles: dict[str, str], theme: Theme
                 axes.yaxis.set_minor_formatter(NullFormatter())
                 axes.legend(frameon=False)
             else:
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(0, 1.1 * max(map(_gb_of_worker, entries_of_kind)))
             axes.grid(color=theme.grid)
     return figure
 

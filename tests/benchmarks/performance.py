@@ -5,6 +5,7 @@ python tests/benchmarks/performance.py    makes the tables again
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,14 @@ def record(name: str, **entry: Any) -> None:
         temporary.write_text(json.dumps(entries, indent=2) + "\n")
     write_tables()
     print(line(entry), flush=True)
+
+
+def named(parts: dict[str, Callable[[], None]], otherwise: list[str]) -> list[Callable[[], None]]:
+    """The parts that the command line names, or others where it names none."""
+    names = sys.argv[1:] or otherwise
+    if unknown := [name for name in names if name not in parts]:
+        sys.exit(f"error: there is no part {unknown[0]}; there are {', '.join(parts)}")
+    return [parts[name] for name in names]
 
 
 def runs_of(name: str) -> Any:

@@ -38,7 +38,7 @@ from stages.serving.scoring.dense import Dense
 from stages.serving.scoring.scorer import Scorer, Top
 from stages.serving.scoring.tables import Tables
 from stages.serving.timing import with_more_items
-from tests.benchmarks.performance import record
+from tests.benchmarks.performance import named, record
 from tests.benchmarks.side import BATCH, DATASET, settings_of, training_of
 from tests.benchmarks.training import compare
 
@@ -241,5 +241,5 @@ def million() -> None:
 LINES = {line.__name__: line for line in (queries, batches, million)}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or LINES:
-        LINES[name]()
+    for measure in named(LINES, list(LINES)):
+        measure()

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from stages.run import paths
 from stages.run.processor import multiplies_bfloat16
-from tests.benchmarks.performance import HEAD, record, runs_of
+from tests.benchmarks.performance import HEAD, named, record, runs_of
 from tests.benchmarks.preprocess import measure
 
 DATASET = "ml-20m-rehearsal"
@@ -440,9 +440,10 @@ PARTS = {
 }
 
 if __name__ == "__main__":
+    chosen = named(PARTS, [name for name in PARTS if name != "gpu"])
     if not (paths.split(DATASET) / "train.npz").exists():
         for made_by in ("download", "preprocess"):
             subprocess.run([sys.executable, "-m", f"stages.{made_by}", "--dataset", DATASET], check=True)
     print(HEAD)
-    for chosen in sys.argv[1:] or [name for name in PARTS if name != "gpu"]:
-        PARTS[chosen]()
+    for part in chosen:
+        part()
