@@ -10,6 +10,8 @@ import sys
 from itertools import takewhile
 from pathlib import Path
 
+from tests.marks import between
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 SHOWN = ("gowalla", "ml-latest-small")  # data sets, in README's order
@@ -45,19 +47,13 @@ def answer(readme: str) -> str:
 def updated(readme: str) -> str:
     """README with how each report opens between its markers."""
     for dataset in SHOWN:
-        readme = _between(readme, beginning(dataset), END, opening(report_of(dataset).read_text()))
+        readme = between(readme, beginning(dataset), END, opening(report_of(dataset).read_text()))
     return readme
 
 
 def answered(readme: str) -> str:
     """README with what advise answers between its markers."""
-    return _between(readme, BEGIN_ANSWER, END_ANSWER, answer(readme))
-
-
-def _between(readme: str, begin: str, end: str, text: str) -> str:
-    before, _, rest = readme.partition(begin)
-    _, _, after = rest.partition(end)
-    return f"{before}{begin}\n{text}\n{end}{after}"
+    return between(readme, BEGIN_ANSWER, END_ANSWER, answer(readme))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from stages.serving.scoring.dense import Dense
 from stages.serving.store.store import open_store
 from tests import decision_table
 from tests.benchmarks import performance
+from tests.marks import between
 from tests.serving.package.made_up import TRAINED, write
 from tests.serving.served import Served, leave_served
 
@@ -225,6 +226,12 @@ def test_readme_shows_what_advise_answers() -> None:
     assert decision_table.answered(shown) == shown, (
         "advise answers otherwise than README shows; run: python -m tests.decision_table"
     )
+
+
+@pytest.mark.parametrize("page", ["no mark", "<!-- a -->\n, and no end", "the end alone <!-- end -->"])
+def test_a_page_without_its_marks_is_left_alone(page: str) -> None:
+    with pytest.raises(SystemExit, match="lacks its mark"):
+        between(page, "<!-- a -->\n", "<!-- end -->", "text\n")
 
 
 def test_readme_has_all_markers_once_and_in_order() -> None:

@@ -26,6 +26,7 @@ from stages.reporting.figures import COLOURS, THOUSANDS, Theme, write_picture
 from stages.run import paths
 from stages.run.facts import machine
 from stages.run.files import whole_file
+from tests.marks import between
 
 PATH = paths.REPORTS / "scale.json"
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -114,10 +115,9 @@ def write_pages() -> None:
         path = paths.REPORTS / f"{page}.md"
         text = path.read_text()
         for kind in titles:
-            begin, end = f"<!-- {kind}: python tests/benchmarks/growth.py -->", f"<!-- end of {kind} -->"
-            before, _, rest = text.partition(begin)
-            _, _, after = rest.partition(end)
-            text = f"{before}{begin}\n\n{_table([entry for entry in entries if entry['kind'] == kind])}\n\n{end}{after}"
+            begin, end = f"<!-- {kind}: python tests/benchmarks/growth.py -->\n", f"<!-- end of {kind} -->"
+            table = _table([entry for entry in entries if entry["kind"] == kind])
+            text = between(text, begin, end, f"{table}\n")
         with whole_file(path) as temporary:
             temporary.write_text(text)
         write_picture(page, partial(_picture, entries, titles), paths.REPORTS)

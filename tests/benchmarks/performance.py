@@ -17,6 +17,7 @@ import torch
 from stages.run import paths
 from stages.run.facts import machine
 from stages.run.files import whole_file
+from tests.marks import between
 
 PATH = paths.REPORTS / "performance.json"
 COLUMNS = ["what", "measured", "compared with", "ratio", "target", "on"]
@@ -32,7 +33,7 @@ SUBJECTS = {
     "Many items": ("sampled",),
     "The machine": ("products",),
 }
-"""How the names of a subject's entries begin; a name is of the first that fits."""
+"""How the names of a subject's entries begin, in their order."""
 HEADLINES = [
     "time_to_ndcg",
     "train_dae_200_bfloat16",
@@ -114,16 +115,19 @@ def of_performance() -> str:
 
 
 PAGES = {"reports/performance.md": of_performance, "README.md": of_readme}
-BEGIN, END = "<!-- measured: python tests/benchmarks/performance.py -->\n\n", "\n<!-- end of measured -->"
+BEGIN, END = "<!-- measured: python tests/benchmarks/performance.py -->\n", "<!-- end of measured -->"
 
 
 def _by_subject() -> dict[str, list[dict[str, Any]]]:
-    entries = sorted(json.loads(PATH.read_text()).values(), key=lambda entry: str(entry["name"]))
-    entries.sort(key=lambda entry: str(entry["date"]), reverse=True)
     found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in SUBJECTS}
-    for entry in entries:
-        subject = next(subject for subject, begins in SUBJECTS.items() if entry["name"].startswith(begins))
-        found[subject].append(entry)
+    order = [(subject, begin) for subject, begins in SUBJECTS.items() for begin in begins]
+    entries = sorted(json.loads(PATH.read_text()).values(), key=lambda entry: str(entry["name"]))
+    for subject, begin in order:
+        found[subject] += [entry for entry in entries if entry["name"].startswith(begin)]
+    if sum(map(len, found.values())) != len(entries):
+        sys.exit(f"error: an entry of {PATH} is of no subject, or of two; mend SUBJECTS")
+    for of_subject in found.values():
+        of_subject.sort(key=lambda entry: str(entry["date"]), reverse=True)
     return found
 
 
@@ -135,10 +139,9 @@ def write_tables() -> None:
     """Put the tables between the pages' marks."""
     for page, tables in PAGES.items():
         path = paths.REPORTS.parent / page
-        before, _, rest = path.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
+        text = between(path.read_text(), BEGIN, END, tables())
         with whole_file(path) as temporary:
-            temporary.write_text(f"{before}{BEGIN}{tables()}{END}{after}")
+            temporary.write_text(text)
 
 
 def line(entry: dict[str, Any]) -> str:

@@ -109,7 +109,12 @@ def compare(
 
 
 def against_textbooks(
-    name: str, ours: list[dict[str, Any]], others: dict[str, list[dict[str, Any]]], *, at_least: float | None, what: str
+    name: str,
+    ours: list[dict[str, Any]],
+    others: dict[str, list[dict[str, Any]]],
+    *,
+    at_least: float | None,
+    **entry: Any,
 ) -> None:
     """Record users/s against kinds of textbook; the target is against the stricter one in float32."""
     for than, theirs in others.items():
@@ -119,10 +124,10 @@ def against_textbooks(
             *([run["users_per_second"] for run in runs] for runs in (ours, theirs)),
             faster_is_more=True,
             at_least=at_least if than == TUNED else None,
-            what=what,
             than=than,
             unit="users/s",
             digits=0,
+            **entry,
         )
 
 
@@ -169,12 +174,14 @@ def steps() -> None:
     in_float32 = {TUNED: tuned, TEXTBOOK: book}
     best, runs = max(zip(batches, wide, strict=True), key=lambda pair: speed_of(pair[1]))
     of_wide_cast = {AUTOCAST.format(wide_batch): wide_cast}
+    by_batch = {str(size): speed_of(of) for size, of in zip(batches, wide, strict=True)}
     for name, ours, what, others, at_least in [
         ("bfloat16", runs, f"bfloat16, batch {best:,}", in_float32 | of_wide_cast, 10),
         ("bfloat16_500", wide[0], "bfloat16, batch 500", {TUNED: tuned, AUTOCAST.format(500): cast}, None),
         ("float32", narrow, "float32, batch 500", {TUNED: tuned}, None),
     ]:
-        against_textbooks(f"train_dae_200_{name}", ours, others, at_least=at_least, what=f"training DAE 200, {what}")
+        what = f"training DAE 200, {what}"
+        against_textbooks(f"train_dae_200_{name}", ours, others, at_least=at_least, what=what, by_batch=by_batch)
     memory, their_memory = (max(run["memory_gb"] for run in runs) for runs in (narrow, book))
     record(
         "memory_dae_200",
